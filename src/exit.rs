@@ -1,0 +1,131 @@
+//! How the child ended, and the exit code that comes of it.
+//!
+//! | code | meaning |
+//! | --- | --- |
+//! | 0 to 255 | the child's own exit code |
+//! | 128 + n | the child was killed by signal n, 1 to 64 |
+//! | 127 | the program was not found |
+//! | 126 | the program was found and could not be executed |
+//! | 1 | rini could not start: a bad option or value, no program, a refused fork |
+//!
+//! 126, 127 and 128 + n are the shell's convention (POSIX, 2.8.2) and tini's. A program that could not be executed
+//! is a child that ended, so `--remap-exit` acts on its code too, as it does in tini.
+#![forbid(unsafe_code)]
+
+use crate::signal::Signal;
+use std::fmt;
+
+/// rini's own exit code where it could not start.
+pub const CANNOT_START: u8 = 1;
+/// The child's exit code where its program was found and could not be executed.
+pub const NOT_EXECUTABLE: u8 = 126;
+/// The child's exit code where its program was not found.
+pub const NOT_FOUND: u8 = 127;
+
+/// How a process ended (waitid(2): `CLD_EXITED`; `CLD_KILLED` and `CLD_DUMPED`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Status {
+    /// It exited with this code.
+    Exited(u8),
+    /// This signal killed it.
+    Killed(Signal),
+}
+
+impl Status {
+    /// The exit code that stands for this end.
+    pub fn code(self) -> u8 {
+        match self {
+            Status::Exited(code) => code,
+            Status::Killed(signal) => signal.number().saturating_add(128),
+        }
+    }
+}
+
+impl fmt::Display for Status {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Status::Exited(code) => write!(f, "exited with {code}"),
+            Status::Killed(signal) => write!(f, "was killed by {signal}"),
+        }
+    }
+}
+
+/// What `--remap-exit CODE[:TO]` asks for: exit with TO where the child's code is CODE.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Remap(Vec<(u8, u8)>);
+
+impl Remap {
+    /// Adds one `CODE[:TO]`, each 0 to 255; TO is 0 where it is not given. A later one for the same CODE wins.
+    /// Returns false where `text` is no such thing.
+    #[must_use]
+    pub fn add(&mut self, text: &str) -> bool {
+        let code = |text: &str| match text.bytes().all(|b| b.is_ascii_digit()) {
+            true => text.parse::<u8>().ok(),
+            false => None,
+        };
+        let rule = match text.split_once(':') {
+            Some((from, to)) => code(from).zip(code(to)),
+            None => code(text).zip(Some(0)),
+        };
+        self.0.extend(rule);
+        rule.is_some()
+    }
+
+    /// Whether there is no rule.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// The code to exit with in place of `code`. Applied once: a rule never acts on another rule's TO.
+    pub fn apply(&self, code: u8) -> u8 {
+        self.0.iter().rev().find(|(from, _)| *from == code).map_or(code, |(_, to)| *to)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_status_maps_to_the_shell_s_code() {
+        for code in 0..=255 {
+            assert_eq!(Status::Exited(code).code(), code);
+        }
+        for n in 1..=64_u8 {
+            assert_eq!(Status::Killed(Signal::from_number(n.into()).unwrap()).code(), 128 + n);
+        }
+    }
+
+    #[test]
+    fn remap_takes_every_code_to_every_code_and_leaves_the_others() {
+        for from in 0..=255_u8 {
+            for to in [0, 1, 143, 255] {
+                let mut remap = Remap::default();
+                assert!(remap.add(&format!("{from}:{to}")));
+                for code in 0..=255 {
+                    assert_eq!(remap.apply(code), if code == from { to } else { code });
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn remap_defaults_to_0_the_last_rule_wins_and_rules_do_not_chain() {
+        let mut remap = Remap::default();
+        assert!(remap.is_empty());
+        for rule in ["143", "1:2", "2:3", "7:8", "7:9"] {
+            assert!(remap.add(rule));
+        }
+        assert_eq!([143, 1, 2, 7, 8].map(|c| remap.apply(c)), [0, 2, 3, 9, 8]);
+    }
+
+    #[test]
+    fn remap_refuses_what_is_no_code_and_adds_nothing() {
+        for text in ["", "256", "-1", "+1", "a", "1:", ":1", "1:256", "1:2:3", " 1", "1 ", "0x10", "1,2", "99999999999"]
+        {
+            let mut remap = Remap::default();
+            assert!(!remap.add(text), "{text:?}");
+            assert!(remap.is_empty(), "{text:?}");
+        }
+    }
+}

@@ -1,0 +1,134 @@
+//! rini, the init of a container. A tour:
+//!
+//! 1. [`sys::entry`](sys) is where the kernel starts: it blocks every signal before anything else, and calls [`run`].
+//! 2. [`run`] goes through the phases in order: [`cli`] reads argv and the environment, [`logging`] is set up, `set_up`
+//!    does what can still fail, and [`sys::spawn`] forks the child.
+//! 3. [`runtime`] is the rest of rini's life, one loop that cannot fail: it waits for a signal, tells the [`supervisor`]
+//!    what happened, and does what that decides. Its end is rini's exit code ([`exit`]), which `run` returns.
+//!
+//! [`signal`] holds the signals' numbers and names, and [`diagnosis`] the words for what went wrong. All unsafe code is
+//! under [`sys`].
+//!
+//! Until the fork an error ends rini with one line and [`exit::CANNOT_START`], and nothing is half started. From the fork on
+//! the end of PID 1 would be the end of the container: there [`runtime::Runtime`] takes over, whose `run` has no error.
+#![cfg_attr(not(test), no_main)]
+#![cfg_attr(test, allow(dead_code, clippy::unwrap_used, clippy::arithmetic_side_effects))]
+
+mod cli;
+mod diagnosis;
+mod exit;
+mod logging;
+mod runtime;
+mod signal;
+mod supervisor;
+mod sys;
+
+use cli::{Invocation, Options, Verbosity};
+use runtime::{Role, Runtime};
+use std::ffi::OsStr;
+use std::fmt;
+use std::os::unix::ffi::OsStrExt;
+use sys::Start;
+use sys::process::{self, Pid};
+use sys::signals;
+use sys::spawn::{self, Program, SpawnError};
+use sys::terminal::Terminal;
+
+/// What kept rini from starting its child; one line.
+struct Refusal(String);
+
+impl<E: fmt::Display> From<E> for Refusal {
+    fn from(error: E) -> Refusal {
+        Refusal(error.to_string())
+    }
+}
+
+/// Everything, from the first line to the exit code. The signals are blocked already.
+fn run(start: Start) -> u8 {
+    // Before the rest, for --parent-death-signal: the earlier, the less can have happened to the parent unseen.
+    let parent = process::parent();
+    let parsed = {
+        let bytes = |string: &'static std::ffi::CStr| OsStr::from_bytes(string.to_bytes());
+        let variable = |name: &str| {
+            let value =
+                |variable: &'static OsStr| variable.as_bytes().strip_prefix(name.as_bytes())?.strip_prefix(b"=");
+            start.environment.iter().map(bytes).find_map(value).map(OsStr::from_bytes)
+        };
+        cli::parse(start.argv.iter().map(bytes), variable)
+    };
+    let done = match parsed {
+        Err(error) => {
+            logging::init(&Verbosity::default());
+            Err(Refusal::from(error))
+        }
+        Ok(Invocation::Print(text)) => {
+            logging::init(&Verbosity::default());
+            let printed = process::print(text.as_bytes());
+            printed.map(|()| 0).map_err(|errno| Refusal(format!("cannot write to standard output: {}", errno.desc())))
+        }
+        Ok(Invocation::Run { options, program }) => {
+            logging::init(&options.verbosity);
+            set_up(start, parent, options, program).map(Runtime::run)
+        }
+    };
+    done.unwrap_or_else(|refusal| {
+        log::error!("{}", refusal.0);
+        exit::CANNOT_START
+    })
+}
+
+/// Everything that can keep the child from being started, and its start.
+fn set_up(start: Start, parent: Pid, options: Options, first: usize) -> Result<Runtime, Refusal> {
+    let Start { argv, environment, mask } = start;
+    let role = role(options.subreaper)?;
+    if let Some(signal) = options.parent_death_signal {
+        watch_parent(signal, parent)?;
+    }
+    let sigchld = signals::default_sigchld().map_err(|errno| format!("cannot reset SIGCHLD: {}", errno.desc()))?;
+    // Only from the foreground: a job in the background must not take the terminal from the shell that started it.
+    let terminal = Terminal::open();
+    let foreground = terminal.as_ref().filter(|terminal| terminal.is_ours());
+    let program = Program { argv, first, environment, mask, sigchld };
+    let spawned = spawn::spawn(program, foreground)?;
+    Ok(Runtime::new(spawned, role, terminal.is_some(), options))
+}
+
+/// What rini is to the processes around it.
+fn role(subreaper_wanted: bool) -> Result<Role, Refusal> {
+    let pid1 = process::own_pid().as_raw() == 1;
+    if pid1 && !subreaper_wanted {
+        return Ok(Role::Pid1);
+    }
+    match process::become_subreaper() {
+        Ok(()) if pid1 => Ok(Role::Pid1),
+        Ok(()) => Ok(Role::Subreaper),
+        Err(errno) if subreaper_wanted => Err(Refusal(format!("--subreaper: cannot become one: {}", errno.desc()))),
+        Err(errno) => {
+            log::warn!("cannot become a subreaper: {}; orphans go to another init", errno.desc());
+            Ok(Role::Plain)
+        }
+    }
+}
+
+/// Asks the kernel for `signal` when the parent dies, and acts itself if it died before the kernel could know.
+fn watch_parent(signal: signal::Signal, parent: Pid) -> Result<(), Refusal> {
+    process::set_parent_death_signal(signal)
+        .map_err(|errno| format!("--parent-death-signal {signal}: {}", errno.desc()))?;
+    if process::parent() != parent {
+        // It is blocked, so it waits for the child like any other that comes before there is one.
+        let _ = process::kill(process::own_pid(), signal);
+    }
+    Ok(())
+}
+
+impl fmt::Display for SpawnError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            SpawnError::Memory(errno) => write!(f, "cannot start a process: no memory for it: {}", errno.desc()),
+            SpawnError::Fork(nix::errno::Errno::EAGAIN) => f.write_str(
+                "cannot start a process: the limit of processes is reached (the container's pids limit, or RLIMIT_NPROC)",
+            ),
+            SpawnError::Fork(errno) => write!(f, "cannot start a process: {}", errno.desc()),
+        }
+    }
+}

@@ -1,0 +1,201 @@
+//! The loop: wait for a signal, tell the supervisor, do what it says, reap. It cannot fail.
+//!
+//! It blocks in one place, the wait for a signal, and wakes for nothing else. A signal is forwarded before anything is
+//! reaped: until then the child's pid is the child's. [`Child`] owns that pid, and is given up at the reap.
+#![forbid(unsafe_code)]
+
+use crate::cli::Options;
+use crate::diagnosis::{Named, Origin};
+use crate::exit::{self, Status};
+use crate::signal::Signal;
+use crate::supervisor::{Action, Event, Foreground, Supervisor};
+use crate::sys::process::{self, Change, Children, Pid};
+use crate::sys::signals::{self, Patience, Received, Sender};
+use crate::sys::spawn::{Report, Spawned};
+use crate::sys::terminal::Terminal;
+use nix::errno::Errno;
+use std::ops::ControlFlow;
+use std::path::Path;
+
+/// What rini is to the processes around it; decided once, at the start.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Role {
+    /// The init of a PID namespace: the kernel gives it every orphan, and ends the namespace with it.
+    Pid1,
+    /// Somewhere else in a process tree: the kernel gives it its descendants' orphans.
+    Subreaper,
+    /// Neither: orphans go to another process.
+    Plain,
+}
+
+/// The child, from its fork to its reap: as long as there is a `Child`, its pid is its own.
+struct Child {
+    pid: Pid,
+    report: Report,
+}
+
+/// How many changes of children are taken before signals are looked at again: a program that makes orphans faster than
+/// they can be reaped must not keep a stop signal waiting.
+const BATCH: u32 = 256;
+
+/// Everything that the loop works with.
+pub struct Runtime {
+    child: Option<Child>,
+    supervisor: Supervisor,
+    role: Role,
+    own: Pid,
+    /// There is a controlling terminal.
+    terminal: bool,
+    options: Options,
+}
+
+impl Runtime {
+    /// The child has been forked. From here on there is no error.
+    pub fn new(spawned: Spawned, role: Role, terminal: bool, options: Options) -> Runtime {
+        let child = Child { pid: spawned.pid, report: spawned.report };
+        log::debug!("started pid {}", child.pid);
+        // What rini holds of the container's would be held as long as the container runs: a file deleted and not freed,
+        // a pipe without an end, a mount that cannot be unmounted. The child has its own copies.
+        process::close_from_3();
+        let _ = std::env::set_current_dir(Path::new("/"));
+        let supervisor = Supervisor::new(terminal);
+        Runtime { child: Some(child), supervisor, role, own: process::own_pid(), terminal, options }
+    }
+
+    /// Runs until the child has ended; returns rini's exit code.
+    pub fn run(mut self) -> u8 {
+        let mut blind = false;
+        loop {
+            let more = match self.reap(blind) {
+                ControlFlow::Continue(more) => more,
+                ControlFlow::Break(code) => return code,
+            };
+            let received = match signals::wait(if more { Patience::None } else { Patience::Endless }) {
+                Ok(received) => received,
+                Err(errno) => {
+                    // Nothing that a retry would mend. The child's end can still be waited for, and is.
+                    if !blind {
+                        log::error!("cannot wait for signals, so none is forwarded from now on: {}", errno.desc());
+                    }
+                    blind = true;
+                    continue;
+                }
+            };
+            if let Some(received) = received
+                && let ControlFlow::Break(code) = self.receive(&received)
+            {
+                return code;
+            }
+        }
+    }
+
+    /// Takes what has happened to the children, and says whether there may be more of it. With `block`, waits for it.
+    fn reap(&mut self, block: bool) -> ControlFlow<u8, bool> {
+        for _ in 0..BATCH {
+            match process::next_change(block) {
+                Children::Unchanged => return ControlFlow::Continue(false),
+                Children::None => {
+                    self.tell(Event::ChildLost, None)?;
+                    return ControlFlow::Continue(false);
+                }
+                Children::Changed(pid, change) if self.child.as_ref().is_some_and(|child| child.pid == pid) => {
+                    let event = match change {
+                        Change::Ended(status) => Event::ChildEnded(status),
+                        Change::Stopped(by) => Event::ChildStopped { by, foreground: self.foreground(pid) },
+                        Change::Continued => Event::ChildContinued,
+                    };
+                    self.tell(event, None)?;
+                }
+                Children::Changed(pid, Change::Ended(status)) => {
+                    let level = if self.options.warn_on_reap { log::Level::Warn } else { log::Level::Debug };
+                    log::log!(level, "reaped orphan pid {pid}, which {status}");
+                }
+                Children::Changed(_, Change::Stopped(_) | Change::Continued) => (),
+            }
+        }
+        ControlFlow::Continue(true)
+    }
+
+    fn receive(&mut self, received: &Received) -> ControlFlow<u8> {
+        match received.signal() {
+            // Writing a line to a broken pipe makes the kernel send SIGPIPE to rini itself: that one is nobody else's.
+            Some(Signal::PIPE) if received.sender() == Sender::Process(self.own) => ControlFlow::Continue(()),
+            Some(signal) => self.tell(Event::Signal(signal), Some(received)),
+            None => ControlFlow::Continue(()),
+        }
+    }
+
+    /// Tells the supervisor what happened, and does what it says. A break is the end, with rini's exit code.
+    fn tell(&mut self, event: Event, received: Option<&Received>) -> ControlFlow<u8> {
+        match self.supervisor.handle(event) {
+            None => (),
+            Some(Action::Forward(signal)) => self.forward(signal, received),
+            Some(Action::Suspend(signal)) => {
+                if !signals::stop_own_group(signal) {
+                    return self.tell(Event::SuspendRefused, None);
+                }
+            }
+            Some(Action::Resume) => self.resume(),
+            Some(Action::Finish(status)) => return ControlFlow::Break(self.finish(status)),
+        }
+        ControlFlow::Continue(())
+    }
+
+    /// Passes a signal on: to the child, or with --process-group to its group.
+    ///
+    /// A group gets it by kill(2), without the sender and the value: the kernel queues those to single processes only.
+    fn forward(&self, signal: Signal, received: Option<&Received>) {
+        let (Some(child), Some(received)) = (&self.child, received) else { return };
+        let sent = match self.options.process_group.then(|| process::kill_group(child.pid, signal)) {
+            // The child has left that group for another.
+            None | Some(Err(Errno::ESRCH)) => received.forward_to(child.pid, signal),
+            Some(sent) => sent,
+        };
+        let origin = Origin { signal, sender: received.sender(), container: self.role == Role::Pid1 };
+        match sent {
+            Ok(()) => log::info!("{origin}, forwarded to pid {}", child.pid),
+            Err(errno) => log::warn!("{origin}, cannot be forwarded to {}: {}", Named(child.pid), errno.desc()),
+        }
+    }
+
+    /// Job control: hands the terminal on, where the shell has given it back to rini, and continues the child's group.
+    fn resume(&self) {
+        let Some(child) = &self.child else { return };
+        if let Some(terminal) = Terminal::open()
+            && terminal.is_ours()
+        {
+            terminal.give_to(child.pid);
+        }
+        let _ = process::kill_group(child.pid, Signal::CONT);
+    }
+
+    fn foreground(&self, child: Pid) -> Foreground {
+        let terminal = if self.terminal { Terminal::open() } else { None };
+        terminal.map_or(Foreground::Other, |terminal| terminal.foreground(child))
+    }
+
+    /// The child has been reaped: its pid is given up, what it left is put in order, and its exit code is made rini's.
+    fn finish(&mut self, status: Option<Status>) -> u8 {
+        let Some((child, status)) = self.child.take().zip(status) else {
+            log::error!("the kernel says that there is no child any more, and not how it ended");
+            return exit::CANNOT_START;
+        };
+        let failure = match status {
+            Status::Exited(exit::NOT_FOUND | exit::NOT_EXECUTABLE) => child.report.read(),
+            _ => None,
+        };
+        match failure {
+            Some(failure) => log::error!("{failure}"),
+            None => log::info!("pid {} {status}", child.pid),
+        }
+        // A script that started rini goes on to use the terminal, and from a group in the background it could not.
+        if self.role != Role::Pid1
+            && self.terminal
+            && let Some(terminal) = Terminal::open()
+            && terminal.foreground(child.pid) == Foreground::Child
+        {
+            terminal.take_back();
+        }
+        self.options.remap.apply(status.code())
+    }
+}

@@ -1,0 +1,196 @@
+//! The signals 1 to 64: their numbers, their names.
+//!
+//! The numbers are the kernel's, the same for every libc. `RTMIN` is 34 here, as in Docker, glibc and bash; the
+//! kernel's own first real-time signal is 32, and musl's `SIGRTMIN` is 35. 32 and 33, which both C libraries keep
+//! for themselves, are given as numbers.
+#![forbid(unsafe_code)]
+
+use std::fmt;
+
+/// A signal, 1 to 64.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Signal(u8);
+
+const MAX: u8 = 64;
+const RTMIN: u8 = 34;
+const RTMAX: u8 = MAX;
+
+/// Standard signals that signal-hook does not name, and second names (signal(7)).
+const MORE_NAMES: [(&str, i32); 5] = [
+    ("SIGPWR", libc::SIGPWR),
+    ("SIGSTKFLT", libc::SIGSTKFLT),
+    ("SIGPOLL", libc::SIGPOLL),
+    ("SIGIOT", libc::SIGIOT),
+    ("SIGCLD", libc::SIGCHLD),
+];
+
+impl Signal {
+    /// A child has changed.
+    pub const CHLD: Signal = Signal::known(libc::SIGCHLD);
+    /// Continue if stopped.
+    pub const CONT: Signal = Signal::known(libc::SIGCONT);
+    /// A write to a pipe without a reader.
+    pub const PIPE: Signal = Signal::known(libc::SIGPIPE);
+    /// Stop; cannot be caught.
+    pub const STOP: Signal = Signal::known(libc::SIGSTOP);
+    /// Stop, typed at the terminal.
+    pub const TSTP: Signal = Signal::known(libc::SIGTSTP);
+    /// Stop: a background process read from its terminal.
+    pub const TTIN: Signal = Signal::known(libc::SIGTTIN);
+    /// Stop: a background process wrote to its terminal or changed it.
+    pub const TTOU: Signal = Signal::known(libc::SIGTTOU);
+
+    /// For the constants above, whose numbers are known to be in range.
+    #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
+    const fn known(number: i32) -> Signal {
+        Signal(number as u8)
+    }
+
+    /// The signal with this number, where 1 to 64 are signals.
+    pub fn from_number(number: i32) -> Option<Signal> {
+        u8::try_from(number).ok().filter(|n| (1..=MAX).contains(n)).map(Signal)
+    }
+
+    /// Its number, 1 to 64.
+    pub const fn number(self) -> u8 {
+        self.0
+    }
+
+    /// Whether the default action of this signal is to stop the process.
+    pub fn stops(self) -> bool {
+        matches!(self, Signal::STOP | Signal::TSTP | Signal::TTIN | Signal::TTOU)
+    }
+
+    /// Reads `TERM`, `SIGTERM`, `15`, `RTMIN+3` or `SIGRTMAX-1`, in any case.
+    pub fn parse(text: &str) -> Option<Signal> {
+        if text.bytes().all(|b| b.is_ascii_digit()) {
+            return Signal::from_number(text.parse().ok()?);
+        }
+        let upper = text.to_ascii_uppercase();
+        let name = upper.strip_prefix("SIG").unwrap_or(&upper);
+        let real_time = |rest: &str, sign: char| match rest.strip_prefix(sign) {
+            Some(n) if n.bytes().all(|b| b.is_ascii_digit()) => n.parse::<u8>().ok(),
+            None if rest.is_empty() => Some(0),
+            _ => None,
+        };
+        if let Some(rest) = name.strip_prefix("RTMIN") {
+            let number = RTMIN.checked_add(real_time(rest, '+')?)?;
+            return Some(Signal(number)).filter(|s| s.0 <= RTMAX);
+        }
+        if let Some(rest) = name.strip_prefix("RTMAX") {
+            let number = RTMAX.checked_sub(real_time(rest, '-')?)?;
+            return Some(Signal(number)).filter(|s| s.0 >= RTMIN);
+        }
+        let full = |known: &str| known.strip_prefix("SIG") == Some(name);
+        (1..RTMIN)
+            .map(Signal)
+            .find(|s| s.name().is_some_and(full))
+            .or_else(|| MORE_NAMES.iter().find(|(n, _)| full(n)).and_then(|(_, n)| Signal::from_number(*n)))
+    }
+
+    /// `SIGTERM` and so on, for the standard signals.
+    fn name(self) -> Option<&'static str> {
+        let number = i32::from(self.0);
+        signal_hook::low_level::signal_name(number)
+            .or_else(|| MORE_NAMES.iter().find(|(_, n)| *n == number).map(|(name, _)| *name))
+    }
+}
+
+/// `SIGTERM`, `SIGRTMIN+3`, `SIGRTMAX-1`; bash's `kill -l` counts the same way. `signal 32` where there is no name.
+impl fmt::Display for Signal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        const MIDDLE: u8 = 50;
+        if let Some(name) = self.name() {
+            return f.write_str(name);
+        }
+        match self.0 {
+            RTMIN => f.write_str("SIGRTMIN"),
+            RTMAX => f.write_str("SIGRTMAX"),
+            n @ RTMIN..MIDDLE => write!(f, "SIGRTMIN+{}", n.saturating_sub(RTMIN)),
+            n @ MIDDLE..=RTMAX => write!(f, "SIGRTMAX-{}", RTMAX.saturating_sub(n)),
+            n => write!(f, "signal {n}"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_signal_is_read_back_from_its_number_and_from_its_name() {
+        for n in 1..=64 {
+            let signal = Signal::from_number(n).unwrap();
+            assert_eq!(i32::from(signal.number()), n);
+            assert_eq!(Signal::parse(&n.to_string()), Some(signal));
+            let name = signal.to_string();
+            if n == 32 || n == 33 {
+                assert_eq!(name, format!("signal {n}"));
+            } else {
+                assert!(name.starts_with("SIG"), "{name}");
+                assert_eq!(Signal::parse(&name), Some(signal), "{name}");
+                assert_eq!(Signal::parse(&name.to_lowercase()), Some(signal), "{name}");
+                assert_eq!(Signal::parse(name.strip_prefix("SIG").unwrap()), Some(signal), "{name}");
+            }
+        }
+    }
+
+    #[test]
+    fn names_follow_signal_7_docker_and_bash() {
+        for (text, number) in [
+            ("TERM", 15),
+            ("sigpwr", 30),
+            ("STKFLT", 16),
+            ("POLL", 29),
+            ("IO", 29),
+            ("IOT", 6),
+            ("ABRT", 6),
+            ("cld", 17),
+            ("SYS", 31),
+            ("RTMIN", 34),
+            ("SIGRTMIN+3", 37),
+            ("rtmin+30", 64),
+            ("RTMAX", 64),
+            ("RTMAX-1", 63),
+            ("SIGRTMAX-30", 34),
+            ("015", 15),
+        ] {
+            assert_eq!(Signal::parse(text).map(|s| s.number()), Some(number), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_signal_is_refused() {
+        for text in [
+            "",
+            "0",
+            "65",
+            "256",
+            "271",
+            "-1",
+            "+15",
+            " 15",
+            "15 ",
+            "SIG",
+            "SIGSIGTERM",
+            "TERMX",
+            "RTMIN+31",
+            "RTMIN-1",
+            "RTMIN+",
+            "RTMIN++1",
+            "RTMIN+-1",
+            "RTMAX+1",
+            "RTMAX-31",
+            "RTMAX-255",
+            "RTMIN+255",
+            "99999999999999999999",
+            "signal 32",
+            "ＴＥＲＭ",
+        ] {
+            assert_eq!(Signal::parse(text), None, "{text:?}");
+        }
+        for n in [-1, 0, 65, 271, i32::MAX, i32::MIN] {
+            assert_eq!(Signal::from_number(n), None, "{n}");
+        }
+    }
+}

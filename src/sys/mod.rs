@@ -1,0 +1,51 @@
+//! The system calls: all of rini's unsafe code, a call to a block, and what is typed about it.
+//!
+//! Nothing here decides anything. `nix` is called where it says what the kernel says; `libc` where nix has a hole:
+//! its `Signal`, its masks and its `waitid` know no real-time signals (a child killed by one is reaped and lost in the
+//! decoding), and the C libraries' masks leave out the signals that they keep for themselves.
+#![allow(unsafe_code)]
+
+mod entry;
+pub mod process;
+pub mod signals;
+pub mod spawn;
+pub mod terminal;
+
+use signals::Mask;
+use std::ffi::{CStr, c_char};
+
+/// What the kernel handed over at the start.
+pub struct Start {
+    /// The words of the command, rini's own name first.
+    pub argv: Strings,
+    /// The environment.
+    pub environment: Strings,
+    /// The signal mask that rini was started with.
+    pub mask: Mask,
+}
+
+/// argv and the environment as the kernel laid them out: a C string in each slot, then a null.
+///
+/// They are handed to the program by the slot, never copied: whatever bytes they hold, and however many.
+pub struct Strings(&'static mut [*mut c_char]);
+
+impl Strings {
+    /// The strings, without the null.
+    pub fn iter(&self) -> impl Iterator<Item = &'static CStr> {
+        // SAFETY: from_ptr wants a null-terminated string that stays as it is: each slot before the null is one, laid
+        // out by the kernel (execve(2)) or put there by `replace`, and nothing writes into the strings.
+        self.0.iter().take_while(|slot| !slot.is_null()).map(|slot| unsafe { CStr::from_ptr(*slot) })
+    }
+
+    /// Puts another string into a slot.
+    fn replace(&mut self, slot: usize, with: &'static CStr) {
+        if let Some(slot) = self.0.get_mut(slot) {
+            *slot = with.as_ptr().cast_mut();
+        }
+    }
+
+    /// The slots from `first` on, as execve(2) takes them.
+    fn slots(&self, first: usize) -> *const *const c_char {
+        self.0.get(first..).unwrap_or(&[]).as_ptr().cast()
+    }
+}

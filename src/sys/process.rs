@@ -1,0 +1,167 @@
+//! Processes: who rini is, its children, its descriptors.
+
+use crate::exit::Status;
+use crate::signal::Signal;
+use libc::{c_int, c_long};
+use nix::errno::Errno;
+pub use nix::unistd::Pid;
+use std::mem;
+
+/// rini's own pid.
+pub fn own_pid() -> Pid {
+    nix::unistd::getpid()
+}
+
+/// The parent's pid; 0 where the parent is outside rini's PID namespace.
+pub fn parent() -> Pid {
+    nix::unistd::getppid()
+}
+
+/// Makes rini the process that its descendants' orphans are given to (prctl(2), PR_SET_CHILD_SUBREAPER).
+pub fn become_subreaper() -> Result<(), Errno> {
+    nix::sys::prctl::set_child_subreaper(true)
+}
+
+/// Asks for `signal` when the parent dies (prctl(2), PR_SET_PDEATHSIG).
+pub fn set_parent_death_signal(signal: Signal) -> Result<(), Errno> {
+    // SAFETY: this prctl takes a number and no pointer.
+    let set = unsafe { libc::prctl(libc::PR_SET_PDEATHSIG, libc::c_ulong::from(signal.number())) };
+    Errno::result(set).map(drop)
+}
+
+/// Sends a signal to a process.
+///
+/// No caller has a broadcast in mind: pid 0 and -1 mean many processes to kill(2), and are refused.
+pub fn kill(pid: Pid, signal: Signal) -> Result<(), Errno> {
+    match pid.as_raw() {
+        raw @ 1.. => raw_kill(raw, signal),
+        _ => Err(Errno::ESRCH),
+    }
+}
+
+/// Sends a signal to a process group; 0 is rini's own.
+pub fn kill_group(group: Pid, signal: Signal) -> Result<(), Errno> {
+    match group.as_raw() {
+        0 => raw_kill(0, signal),
+        // -1 would be everything, not group 1. A child that rini started in a PID namespace is never process 1.
+        raw @ 2.. => raw_kill(raw.saturating_neg(), signal),
+        _ => Err(Errno::ESRCH),
+    }
+}
+
+fn raw_kill(target: c_int, signal: Signal) -> Result<(), Errno> {
+    // SAFETY: kill takes numbers and no pointer; `nix`'s knows no real-time signals.
+    Errno::result(unsafe { libc::kill(target, c_int::from(signal.number())) }).map(drop)
+}
+
+/// What happened to a child.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Change {
+    /// It ended, and has been reaped: from now on its pid may be another's.
+    Ended(Status),
+    /// It stopped.
+    Stopped(Signal),
+    /// It was continued.
+    Continued,
+}
+
+/// The answer of [`next_change`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Children {
+    /// This child changed.
+    Changed(Pid, Change),
+    /// There are children, and nothing new about them; or the kernel would not say.
+    Unchanged,
+    /// There are none.
+    None,
+}
+
+/// Takes one change of one child: reaps a zombie, or tells of a stop or a continuation.
+///
+/// By waitid(2), whose answer has a place for a real-time signal: `nix`'s waitpid reaps a child killed by one and then
+/// fails to decode it. With `block` it waits for a change; that is only for when rini cannot wait for signals.
+pub fn next_change(block: bool) -> Children {
+    let hang = if block { 0 } else { libc::WNOHANG };
+    // SAFETY: siginfo_t is plain data of the kernel's, for which all zeros is a value; "no change" leaves it so.
+    let mut info: libc::siginfo_t = unsafe { mem::zeroed() };
+    // SAFETY: waitid wants room for a siginfo, which outlives the call; P_ALL ignores the id.
+    let result = unsafe {
+        libc::waitid(libc::P_ALL, 0, &raw mut info, libc::WEXITED | libc::WSTOPPED | libc::WCONTINUED | hang)
+    };
+    match Errno::result(result) {
+        Ok(_) => (),
+        Err(Errno::ECHILD) => return Children::None,
+        Err(_) => return Children::Unchanged,
+    }
+    // SAFETY: si_pid reads a union field, which wants that field to be in use: waitid fills it in, or leaves all zero.
+    let pid = unsafe { info.si_pid() };
+    // SAFETY: si_status likewise: waitid fills it in together with si_pid.
+    let status = unsafe { info.si_status() };
+    let signal = Signal::from_number(status);
+    let change = match (info.si_code, signal) {
+        _ if pid == 0 => return Children::Unchanged,
+        (libc::CLD_KILLED | libc::CLD_DUMPED, Some(signal)) => Change::Ended(Status::Killed(signal)),
+        (libc::CLD_STOPPED | libc::CLD_TRAPPED, Some(signal)) => Change::Stopped(signal),
+        (libc::CLD_CONTINUED, _) => Change::Continued,
+        // CLD_EXITED: the kernel keeps the low eight bits of what the child gave to exit (exit(3)).
+        _ => Change::Ended(Status::Exited(status.to_le_bytes()[0])),
+    };
+    Children::Changed(Pid::from_raw(pid), change)
+}
+
+/// Closes every descriptor from 3 on.
+pub fn close_from_3() {
+    // SAFETY: close_range takes numbers and no pointer; nothing of rini's uses a descriptor above 2 at this point, so
+    // none is closed under anybody's feet.
+    let closed =
+        unsafe { libc::syscall(libc::SYS_close_range, c_long::from(3), c_long::from(c_int::MAX), c_long::from(0)) };
+    if closed == 0 {
+        return;
+    }
+    // Linux before 5.9, or a seccomp profile older than the call: one by one, those that /proc lists, or without it as many
+    // as are worth the time (the limit may be a billion).
+    let listed: Vec<c_int> = std::fs::read_dir("/proc/self/fd").map_or_else(
+        |_| (3..=65_535).collect(),
+        |entries| entries.flatten().filter_map(|entry| entry.file_name().to_str()?.parse().ok()).collect(),
+    );
+    for fd in listed.into_iter().filter(|fd| *fd >= 3) {
+        // SAFETY: close takes a number; as above, nothing uses it.
+        unsafe { libc::close(fd) };
+    }
+}
+
+/// Writes to a descriptor without ever blocking on it: what does not fit now is dropped.
+///
+/// Standard error is shared with the program, so it must not be made non-blocking for both (open(2): the flag belongs to
+/// the open file). `RWF_NOWAIT` is for this write alone; pipes know it from Linux 6.4 on. Where the file does not, a poll
+/// comes first: then a write of a line blocks only if another writer fills the pipe's last page between the two calls.
+pub fn write_without_blocking(fd: c_int, bytes: &[u8]) {
+    let chunk = libc::iovec { iov_base: bytes.as_ptr().cast_mut().cast(), iov_len: bytes.len() };
+    let here: c_long = -1;
+    // SAFETY: pwritev2 wants an array of one iovec whose bytes can be read: `chunk` names `bytes`, which outlives the call.
+    let written = unsafe {
+        libc::syscall(libc::SYS_pwritev2, fd, &raw const chunk, c_long::from(1), here, here, libc::RWF_NOWAIT)
+    };
+    match Errno::result(written) {
+        Ok(_) | Err(Errno::EAGAIN | Errno::EPIPE | Errno::EBADF) => return,
+        Err(_) => (),
+    }
+    let mut poll = libc::pollfd { fd, events: libc::POLLOUT, revents: 0 };
+    // SAFETY: poll wants an array of one pollfd to read and write, which outlives the call; it does not wait.
+    let ready = unsafe { libc::poll(&raw mut poll, 1, 0) };
+    if ready == 1 && poll.revents & libc::POLLOUT != 0 {
+        // SAFETY: write wants bytes that can be read: they are a slice.
+        unsafe { libc::write(fd, bytes.as_ptr().cast(), bytes.len()) };
+    }
+}
+
+/// Writes all of `bytes` to standard output, blocking if need be: for `--help` and its like, before anything is started.
+pub fn print(mut bytes: &[u8]) -> Result<(), Errno> {
+    while !bytes.is_empty() {
+        // SAFETY: write wants bytes that can be read: they are a slice.
+        let written = unsafe { libc::write(libc::STDOUT_FILENO, bytes.as_ptr().cast(), bytes.len()) };
+        let written = Errno::result(written)?;
+        bytes = bytes.get(usize::try_from(written).unwrap_or(0)..).unwrap_or(&[]);
+    }
+    Ok(())
+}

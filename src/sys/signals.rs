@@ -1,0 +1,193 @@
+//! Signals by the kernel's own interface: 64-bit masks, real-time signals, who sent what.
+//!
+//! The C libraries' wrappers are not used for masks and waits: with musl, sigfillset leaves out 32 to 34 and the calls hide
+//! them; glibc does so with 32 and 33. tini and catatonit built with musl do not forward signal 34 for that.
+
+use super::process::{self, Pid};
+use crate::signal::Signal;
+use libc::{c_int, c_long, siginfo_t};
+use nix::errno::Errno;
+use nix::sys::signal as nix_signal;
+use std::mem;
+use std::ptr;
+
+/// What the kernel takes for the size of a signal set: 64 signals. (MIPS has 128 of them; 32-bit big-endian machines
+/// order the halves of a set differently. rini is for neither.)
+const SET_SIZE: usize = 8;
+const _: () = assert!(cfg!(any(target_pointer_width = "64", target_endian = "little")));
+
+/// The signals that a process has blocked, a bit each.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Mask(u64);
+
+impl Mask {
+    const ALL: Mask = Mask(u64::MAX);
+
+    /// From the kernel's form.
+    pub fn from_bits(bits: u64) -> Mask {
+        Mask(bits)
+    }
+
+    fn without(self, signal: Signal) -> Mask {
+        Mask(self.0 & !bit(signal))
+    }
+}
+
+fn bit(signal: Signal) -> u64 {
+    1_u64.checked_shl(u32::from(signal.number()).saturating_sub(1)).unwrap_or(0)
+}
+
+/// Blocks every signal and gives back the mask that was in force.
+pub fn block_all() -> Mask {
+    set_mask(Mask::ALL)
+}
+
+/// Replaces the mask and gives back the one before.
+pub fn set_mask(mask: Mask) -> Mask {
+    let mut before = Mask(0);
+    // SAFETY: rt_sigprocmask wants a set to read and one to write, of SET_SIZE bytes each: both are a u64 that outlives
+    // the call. It cannot fail with these arguments (sigprocmask(2): EFAULT, EINVAL).
+    unsafe {
+        libc::syscall(libc::SYS_rt_sigprocmask, libc::SIG_SETMASK, &raw const mask.0, &raw mut before.0, SET_SIZE);
+    }
+    before
+}
+
+/// A disposition that was replaced, to be put back in the child.
+pub struct Disposition(nix_signal::SigAction);
+
+/// Sets SIGCHLD to its default and gives back what was inherited.
+///
+/// Inherited as ignored, it makes the kernel reap the children itself, and tini, catatonit and tino wait for ever for a
+/// status that nobody kept.
+pub fn default_sigchld() -> Result<Disposition, Errno> {
+    let default = nix_signal::SigAction::new(
+        nix_signal::SigHandler::SigDfl,
+        nix_signal::SaFlags::empty(),
+        nix_signal::SigSet::empty(),
+    );
+    // SAFETY: sigaction wants a handler that is safe to run as one: the default action is no function of ours.
+    unsafe { nix_signal::sigaction(nix_signal::SIGCHLD, &default) }.map(Disposition)
+}
+
+/// Puts the inherited disposition of SIGCHLD back. For the child, before its exec.
+pub fn restore_sigchld(inherited: &Disposition) {
+    // SAFETY: sigaction wants a handler that is safe to run as one: an exec leaves only the default and "ignored"
+    // (execve(2)), so what was inherited is no function.
+    let _ = unsafe { nix_signal::sigaction(nix_signal::SIGCHLD, &inherited.0) };
+}
+
+/// Who sent a signal, as the kernel tells (`si_code` and `si_pid`, sigaction(2)).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Sender {
+    /// The kernel itself: the terminal's line discipline, an alarm, a descriptor.
+    Kernel,
+    /// A process that has no pid in this namespace.
+    Outside,
+    /// A process in this namespace.
+    Process(Pid),
+}
+
+/// A signal as it was received, with all that came with it.
+pub struct Received(siginfo_t);
+
+impl Received {
+    /// Which one.
+    pub fn signal(&self) -> Option<Signal> {
+        Signal::from_number(self.0.si_signo)
+    }
+
+    /// Who sent it.
+    pub fn sender(&self) -> Sender {
+        if !matches!(self.0.si_code, libc::SI_USER | libc::SI_QUEUE | libc::SI_TKILL | libc::SI_MESGQ) {
+            return Sender::Kernel;
+        }
+        // SAFETY: si_pid reads a union field, which wants that field to be the one in use: with these four codes the
+        // kernel filled in si_pid (sigaction(2)).
+        match unsafe { self.0.si_pid() } {
+            0 => Sender::Outside,
+            pid => Sender::Process(Pid::from_raw(pid)),
+        }
+    }
+
+    /// Sends it on to a process, as `signal`, with the sender and the value that it came with.
+    ///
+    /// rt_sigqueueinfo(2) passes on what bears a negative `si_code`. What came by kill(2) or tgkill(2) is sent as a queued
+    /// signal without a value, so that the program sees who sent it, and not only that it came through rini. The kernel's
+    /// own signals cannot be imitated, and are sent by kill; so is a signal where the queue is full or the call forbidden.
+    pub fn forward_to(&self, pid: Pid, signal: Signal) -> Result<(), Errno> {
+        let mut info = self.0;
+        match info.si_code {
+            libc::SI_USER | libc::SI_TKILL => info.si_code = libc::SI_QUEUE,
+            code if code < 0 => (),
+            _ => return process::kill(pid, signal),
+        }
+        // SAFETY: rt_sigqueueinfo wants a siginfo to read: `info` is a whole one, filled in by the kernel.
+        let sent = unsafe {
+            libc::syscall(libc::SYS_rt_sigqueueinfo, pid.as_raw(), c_int::from(signal.number()), &raw const info)
+        };
+        match Errno::result(sent) {
+            Ok(_) => Ok(()),
+            Err(Errno::ESRCH) => Err(Errno::ESRCH),
+            Err(_) => process::kill(pid, signal),
+        }
+    }
+}
+
+/// Whether to wait for a signal or only to look.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Patience {
+    /// Only take what is pending.
+    None,
+    /// Block until something comes.
+    Endless,
+}
+
+/// The kernel's own timespec for this call, which is as long as the machine's words (`__kernel_old_timespec`).
+#[repr(C)]
+struct Timeout {
+    seconds: c_long,
+    nanoseconds: c_long,
+}
+
+/// Takes the next pending signal; this is the one call that rini blocks in.
+///
+/// `Ok(None)`: nothing was pending, or the wait was interrupted. Anything else is an error that would come again.
+pub fn wait(patience: Patience) -> Result<Option<Received>, Errno> {
+    let timeout = Timeout { seconds: 0, nanoseconds: 0 };
+    let timeout: *const Timeout = match patience {
+        Patience::None => &raw const timeout,
+        Patience::Endless => ptr::null(),
+    };
+    // SAFETY: siginfo_t is plain data of the kernel's, for which all zeros is a value.
+    let mut info: siginfo_t = unsafe { mem::zeroed() };
+    let all = Mask::ALL;
+    // SAFETY: rt_sigtimedwait wants a set of SET_SIZE bytes, room for a siginfo, and a timespec or null: all three
+    // outlive the call, and `Timeout` has the layout that the call takes on every machine.
+    let taken = unsafe { libc::syscall(libc::SYS_rt_sigtimedwait, &raw const all.0, &raw mut info, timeout, SET_SIZE) };
+    match Errno::result(taken) {
+        Ok(_) => Ok(Some(Received(info))),
+        Err(Errno::EAGAIN | Errno::EINTR) => Ok(None),
+        Err(errno) => Err(errno),
+    }
+}
+
+/// Sends a stop signal to rini's own process group and lets it act on rini itself. Returns whether rini was stopped, in
+/// which case it has been continued since.
+///
+/// The kernel ignores the signal where nobody could continue the group: an orphaned process group, or PID 1.
+pub fn stop_own_group(signal: Signal) -> bool {
+    set_mask(Mask::ALL.without(signal));
+    // With the signal unblocked, kill(2) does not return before it has acted: rini stops in here.
+    let sent = process::kill_group(Pid::from_raw(0), signal);
+    set_mask(Mask::ALL);
+    // Only SIGCONT ends a stop, and being blocked it is then still pending; a stop had removed any older one (signal(7)).
+    sent.is_ok() && pending() & bit(Signal::CONT) != 0
+}
+
+fn pending() -> u64 {
+    let mut set = 0_u64;
+    // SAFETY: rt_sigpending wants room for SET_SIZE bytes: a u64 that outlives the call.
+    unsafe { libc::syscall(libc::SYS_rt_sigpending, &raw mut set, SET_SIZE) };
+    set
+}

@@ -1,0 +1,269 @@
+//! Starting the child: a fork, what the child does to itself, and its exec.
+//!
+//! The parent waits for none of it. It goes straight back to its signals, and the child tells of a failed exec through a
+//! page that both share ([`Report`]), which the parent reads when it has reaped the child. (A pipe would be a descriptor
+//! to keep, and reading it before the exec would be a second place to block in.)
+//!
+//! Between the fork and the exec the child allocates nothing, logs nothing, and never returns into the program.
+
+use super::Strings;
+use super::process::Pid;
+use super::signals::{self, Disposition, Mask};
+use super::terminal::Terminal;
+use crate::diagnosis::{ExecFailure, is_text};
+use crate::exit;
+use libc::c_int;
+use nix::errno::Errno;
+use nix::unistd::ForkResult;
+use std::ffi::CStr;
+use std::fmt::Write;
+use std::ptr;
+
+/// Where a program without a slash is looked for when PATH is not set: musl's default, which contains glibc's.
+const DEFAULT_PATH: &[u8] = b"/usr/local/bin:/bin:/usr/bin";
+const SHELL: &CStr = c"/bin/sh";
+
+/// The program to run, and what it is to find as rini found it.
+pub struct Program {
+    /// rini's own argv; the program's begins at `first`.
+    pub argv: Strings,
+    /// Which word of argv is the program. At least 1: word 0 is rini's own name.
+    pub first: usize,
+    /// The environment.
+    pub environment: Strings,
+    /// The signal mask that rini was started with.
+    pub mask: Mask,
+    /// The disposition of SIGCHLD that rini was started with.
+    pub sigchld: Disposition,
+}
+
+/// A child that was forked.
+pub struct Spawned {
+    /// Its pid, and that of its process group.
+    pub pid: Pid,
+    /// Where it tells of a failed exec.
+    pub report: Report,
+}
+
+/// A failed start, before there was a child.
+#[derive(Clone, Copy, Debug)]
+pub enum SpawnError {
+    /// The page for the child's report could not be had.
+    Memory(Errno),
+    /// The fork was refused.
+    Fork(Errno),
+}
+
+/// Memory shared with the child. Until somebody writes to it no page of it is resident.
+pub struct Report(*mut ExecFailure);
+
+impl Report {
+    fn new() -> Result<Report, Errno> {
+        let (protection, flags) = (libc::PROT_READ | libc::PROT_WRITE, libc::MAP_SHARED | libc::MAP_ANONYMOUS);
+        // SAFETY: mmap without MAP_FIXED touches no memory that is in use; the result is checked below.
+        let page = unsafe { libc::mmap(ptr::null_mut(), size_of::<ExecFailure>(), protection, flags, -1, 0) };
+        if page == libc::MAP_FAILED { Err(Errno::last()) } else { Ok(Report(page.cast())) }
+    }
+
+    /// In the child: leaves the report for the parent.
+    fn write(&self, failure: ExecFailure) {
+        // SAFETY: write wants an aligned place for the type: pages of its size, mapped for ever.
+        unsafe { self.0.write(failure) };
+    }
+
+    /// In the parent, when the child has been reaped: why its exec failed, if it did.
+    pub fn read(&self) -> Option<ExecFailure> {
+        // SAFETY: read wants an aligned, valid value: the pages hold zeros, which are one, or what the child wrote, and
+        // the child is gone.
+        let failure = unsafe { self.0.read() };
+        (failure.errno != 0).then_some(failure)
+    }
+}
+
+/// Forks the child, in a process group of its own; with `terminal`, its group becomes the foreground group.
+pub fn spawn(program: Program, terminal: Option<&Terminal>) -> Result<Spawned, SpawnError> {
+    let report = Report::new().map_err(SpawnError::Memory)?;
+    // SAFETY: fork wants that the child of a process with threads calls only what is safe in a signal handler: rini has
+    // one thread, and `become_program` makes system calls only.
+    match unsafe { nix::unistd::fork() }.map_err(SpawnError::Fork)? {
+        ForkResult::Child => become_program(program, terminal, &report),
+        ForkResult::Parent { child } => {
+            // Here too, and not in the child alone: a signal to the group that comes before the child has run would find
+            // no such group (tini, dumb-init and catatonit lose it). EACCES: the child has been as far as its exec.
+            let _ = nix::unistd::setpgid(child, child);
+            Ok(Spawned { pid: child, report })
+        }
+    }
+}
+
+/// In the child: everything that leads to the exec.
+fn become_program(mut program: Program, terminal: Option<&Terminal>, report: &Report) -> ! {
+    let own = nix::unistd::getpid();
+    let _ = nix::unistd::setpgid(own, own);
+    if let Some(terminal) = terminal {
+        // All signals are blocked, SIGTTOU with them: from the background group that this is by now, tcsetpgrp works so.
+        let _ = nix::unistd::tcsetpgrp(terminal.descriptor(), own);
+    }
+    let mut listen_pid = Text::new();
+    fix_listen_pid(&mut program.environment, own, &mut listen_pid);
+    // The disposition before the mask: a signal that is pending must meet the disposition that it was meant for.
+    signals::restore_sigchld(&program.sigchld);
+    signals::set_mask(program.mask);
+    let failure = exec(&mut program);
+    let code = if failure.errno == libc::ENOENT { exit::NOT_FOUND } else { exit::NOT_EXECUTABLE };
+    report.write(failure);
+    // SAFETY: _exit takes a number; it runs nothing of the parent's copied state.
+    unsafe { libc::_exit(c_int::from(code)) }
+}
+
+/// Socket activation (sd_listen_fds(3)): the sockets are meant for the process that LISTEN_PID names, which was to be
+/// this one's parent and is now this one.
+fn fix_listen_pid(environment: &mut Strings, own: Pid, text: &mut Text) {
+    let of_variable = |variable: &'static CStr| variable.to_bytes().strip_prefix(b"LISTEN_PID=");
+    let Some((slot, value)) = environment.iter().enumerate().find_map(|(slot, v)| Some((slot, of_variable(v)?))) else {
+        return;
+    };
+    let mut parent = Text::new();
+    let _ = write!(parent, "{}", nix::unistd::getppid());
+    if value != parent.bytes() {
+        return;
+    }
+    let _ = write!(text, "LISTEN_PID={own}\0");
+    if let Ok(variable) = CStr::from_bytes_with_nul(text.bytes()) {
+        // SAFETY: extending the borrow wants the bytes to stay: `text` lives in become_program, which never returns.
+        let variable: &'static CStr = unsafe { CStr::from_ptr(variable.as_ptr()) };
+        environment.replace(slot, variable);
+    }
+}
+
+/// A few bytes to write into without an allocation.
+struct Text {
+    bytes: [u8; 32],
+    length: usize,
+}
+
+impl Text {
+    fn new() -> Text {
+        Text { bytes: [0; 32], length: 0 }
+    }
+
+    fn bytes(&self) -> &[u8] {
+        self.bytes.get(..self.length).unwrap_or(&[])
+    }
+}
+
+impl Write for Text {
+    fn write_str(&mut self, more: &str) -> std::fmt::Result {
+        let end = self.length.saturating_add(more.len());
+        self.bytes.get_mut(self.length..end).ok_or(std::fmt::Error)?.copy_from_slice(more.as_bytes());
+        self.length = end;
+        Ok(())
+    }
+}
+
+/// Tries to become the program, as execvp(3) does: a name without a slash is looked for along PATH, and what cannot be
+/// executed there is passed over for a later one that can.
+fn exec(program: &mut Program) -> ExecFailure {
+    let Some(name) = program.argv.iter().nth(program.first) else {
+        return ExecFailure::new(Errno::ENOENT as c_int, b"");
+    };
+    let bytes = name.to_bytes();
+    if bytes.is_empty() || bytes.contains(&b'/') {
+        return exec_file(program, name, false);
+    }
+    let path = program.environment.iter().find_map(|v| v.to_bytes().strip_prefix(b"PATH=")).unwrap_or(DEFAULT_PATH);
+    let mut failure = ExecFailure::new(libc::ENOENT, bytes);
+    for folder in path.split(|byte| *byte == b':') {
+        let mut candidate = Candidate::new();
+        let Some(file) = candidate.join(folder, bytes) else { continue };
+        let tried = exec_file(program, file, true);
+        match tried.errno {
+            libc::ENOENT | libc::ENOTDIR => (),
+            libc::EACCES => failure.keep_first(tried),
+            _ => return tried,
+        }
+    }
+    // Nothing could be executed. A file that is there although the kernel said ENOENT lacks its interpreter.
+    for folder in path.split(|byte| *byte == b':') {
+        let mut candidate = Candidate::new();
+        if let Some(file) = candidate.join(folder, bytes) {
+            let mut missing = ExecFailure::new(libc::ENOENT, file.to_bytes());
+            look_at(file, &mut missing);
+            failure.keep_first(missing);
+        }
+    }
+    failure
+}
+
+/// A path put together on the stack.
+struct Candidate([u8; libc::PATH_MAX as usize]);
+
+impl Candidate {
+    fn new() -> Candidate {
+        Candidate([0; libc::PATH_MAX as usize])
+    }
+
+    /// `folder/name`; an empty folder is the working directory. None where that is longer than a path can be.
+    fn join(&mut self, folder: &[u8], name: &[u8]) -> Option<&CStr> {
+        let slash: &[u8] = if folder.is_empty() { b"" } else { b"/" };
+        let mut length = 0_usize;
+        for part in [folder, slash, name, b"\0"] {
+            let end = length.checked_add(part.len())?;
+            self.0.get_mut(length..end)?.copy_from_slice(part);
+            length = end;
+        }
+        CStr::from_bytes_with_nul(self.0.get(..length)?).ok()
+    }
+}
+
+/// Executes one file; returns only with the reason why not.
+fn exec_file(program: &mut Program, file: &CStr, searched: bool) -> ExecFailure {
+    let errno = execve(file, program.argv.slots(program.first), program);
+    let mut failure = ExecFailure::new(errno as c_int, file.to_bytes());
+    // Along PATH this is the usual answer, and no more is asked about a file that is not there.
+    if !(errno == Errno::ENOENT && searched) {
+        look_at(file, &mut failure);
+    }
+    // A script without `#!`: the kernel knows no such thing, and the shells and glibc's execvp(3) give it to /bin/sh
+    // (musl's does not). A binary must not go there: the shell would read it as commands.
+    if errno == Errno::ENOEXEC && is_text(failure.head()) {
+        let Some(before) = program.first.checked_sub(1) else { return failure };
+        // The word before the program's is an option of rini's or its name: its slot is free for the shell's.
+        program.argv.replace(before, SHELL);
+        // SAFETY: extending the borrow wants the path to stay as long as argv is used: until the exec, which is the next
+        // call, or until the slot is set back behind it.
+        let path: &'static CStr = unsafe { CStr::from_ptr(file.as_ptr()) };
+        let Some(name) = program.argv.iter().nth(program.first) else { return failure };
+        program.argv.replace(program.first, path);
+        failure.shell_errno = execve(SHELL, program.argv.slots(before), program) as c_int;
+        program.argv.replace(program.first, name);
+    }
+    failure
+}
+
+fn execve(file: &CStr, argv: *const *const libc::c_char, program: &Program) -> Errno {
+    // SAFETY: execve wants a path and two arrays of C strings that end with a null: `file` is one, and argv and the
+    // environment are the kernel's own arrays, in which only whole strings were put (`Strings`).
+    unsafe { libc::execve(file.as_ptr(), argv, program.environment.slots(0)) };
+    Errno::last()
+}
+
+/// Notes what the file is, for the parent to explain: its mode, and its first bytes.
+fn look_at(file: &CStr, failure: &mut ExecFailure) {
+    // SAFETY: stat is plain data of the kernel's, for which all zeros is a value.
+    let mut stat: libc::stat = unsafe { std::mem::zeroed() };
+    // SAFETY: stat wants a path and room for its answer: both outlive the call.
+    if unsafe { libc::stat(file.as_ptr(), &raw mut stat) } != 0 {
+        return;
+    }
+    failure.mode = stat.st_mode;
+    // SAFETY: open wants a path. Without O_NONBLOCK a named pipe would hold the child up.
+    let fd = unsafe { libc::open(file.as_ptr(), libc::O_RDONLY | libc::O_NONBLOCK | libc::O_CLOEXEC) };
+    if fd >= 0 {
+        let head = failure.head_room();
+        // SAFETY: read wants room for as many bytes as it is told: `head` is that room. The process ends or execs next,
+        // which closes the descriptor.
+        let length = unsafe { libc::read(fd, head.as_mut_ptr().cast(), head.len()) };
+        failure.set_head_length(usize::try_from(length).unwrap_or(0));
+    }
+}

@@ -1,0 +1,69 @@
+//! The controlling terminal and its foreground process group (credentials(7), termios(3)).
+
+use super::process::Pid;
+use crate::supervisor::Foreground;
+use std::fs::{File, OpenOptions};
+use std::io::{self, Read};
+use std::os::fd::{AsFd, BorrowedFd};
+use std::os::unix::fs::OpenOptionsExt;
+
+/// The controlling terminal. Opened anew for each use: rini keeps no descriptor of the container's.
+pub struct Terminal(File);
+
+impl Terminal {
+    /// The controlling terminal, where there is one.
+    ///
+    /// It is asked of /dev/tty and not of standard input: with that redirected, a program under tini that reads /dev/tty is
+    /// stopped by SIGTTIN. An image without /dev may still have a terminal on one of the standard streams.
+    pub fn open() -> Option<Terminal> {
+        let open =
+            |path| OpenOptions::new().read(true).write(true).custom_flags(libc::O_NOCTTY | libc::O_NONBLOCK).open(path);
+        match open("/dev/tty") {
+            Ok(file) => Some(Terminal(file)),
+            Err(error) if error.raw_os_error() == Some(libc::ENXIO) => None,
+            Err(_) => [io::stdin().as_fd(), io::stdout().as_fd(), io::stderr().as_fd()]
+                .into_iter()
+                // tcgetpgrp(3) answers for the caller's controlling terminal only.
+                .find(|stream| nix::unistd::tcgetpgrp(stream).is_ok())
+                .and_then(|stream| stream.try_clone_to_owned().ok())
+                .map(|copy| Terminal(File::from(copy))),
+        }
+    }
+
+    /// For tcsetpgrp in the child.
+    pub fn descriptor(&self) -> BorrowedFd<'_> {
+        self.0.as_fd()
+    }
+
+    /// Whose group the terminal's foreground group is.
+    pub fn foreground(&self, child: Pid) -> Foreground {
+        match nix::unistd::tcgetpgrp(&self.0) {
+            Ok(group) if group == child => Foreground::Child,
+            Ok(group) if group == nix::unistd::getpgrp() && self.may_read(group) => Foreground::Own,
+            _ => Foreground::Other,
+        }
+    }
+
+    /// Whether rini's own group is the foreground group.
+    pub fn is_ours(&self) -> bool {
+        // No child of rini's has its own group before it has been started.
+        self.foreground(Pid::from_raw(-1)) == Foreground::Own
+    }
+
+    /// Groups outside rini's PID namespace all read as 0 (`unshare --pid`), and then two zeros say nothing. A background
+    /// process cannot read from its terminal: with SIGTTIN blocked it gets EIO, even for no byte at all (termios(3)).
+    fn may_read(&self, group: Pid) -> bool {
+        group.as_raw() != 0 || (&self.0).read(&mut []).is_ok()
+    }
+
+    /// Makes a group of this session the foreground group. SIGTTOU is blocked, so the background may do this too.
+    pub fn give_to(&self, group: Pid) {
+        // No error of this is a reason to stop anything: a hung-up terminal has no foreground.
+        let _ = nix::unistd::tcsetpgrp(&self.0, group);
+    }
+
+    /// Makes rini's own group the foreground group.
+    pub fn take_back(&self) {
+        self.give_to(nix::unistd::getpgrp());
+    }
+}

@@ -1,0 +1,33 @@
+//! The real binary, in every surrounding that can be made here. A module is a tier or an area:
+//!
+//! - [`binary`]: the file itself: ELF headers, the first system call
+//! - [`start`], [`signals`], [`reaping`], [`exit_codes`], [`options`], [`bad_input`]: as PID 1 of a namespace, and not
+//! - [`terminal`]: on pseudo-terminals, under an interactive shell
+//! - [`docker`]: as the entry point of containers on a real engine
+//!
+//! `RINI_BINARY=/path` tests another build, such as the one that `packaging/build-static` makes.
+//!
+//! A test whose surroundings are missing says so on standard error and passes; with `CI=true` it fails.
+#![allow(unsafe_code, missing_docs)]
+#![allow(
+    clippy::arithmetic_side_effects,
+    clippy::cast_possible_truncation,
+    clippy::cast_possible_wrap,
+    clippy::cast_sign_loss,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used
+)]
+
+mod support;
+
+mod bad_input;
+mod binary;
+mod docker;
+mod exit_codes;
+mod options;
+mod reaping;
+mod signals;
+mod start;
+mod terminal;

@@ -1,0 +1,144 @@
+//! The one program that the signal tests talk to: it does a thing, and prints a line.
+//!
+//! It is a `no_main` program, so that Rust's own start (SIGPIPE ignored) is not taken for something that rini did.
+//!
+//! | command | what it does |
+//! | --- | --- |
+//! | `signals [LAST]` | prints `ready PID`, then a line for each signal; exits with 0 at LAST |
+//! | `state` | prints what it found at its start |
+//! | `exit N` | exits with N |
+//! | `die N` | lets signal N act on it by default |
+//! | `orphans N` | makes N orphans that exit at once, prints `made N`, exits with 0 at the end of its standard input |
+//! | `exec PROGRAM ...` | becomes PROGRAM, with nothing in between |
+//! | `count BYTES` | prints how many arguments it got and their length together |
+#![no_main]
+#![allow(unsafe_code, missing_docs)]
+#![allow(
+    clippy::arithmetic_side_effects,
+    clippy::cast_possible_truncation,
+    clippy::cast_possible_wrap,
+    clippy::cast_sign_loss,
+    clippy::exit,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::multiple_unsafe_ops_per_block,
+    clippy::panic,
+    clippy::print_stdout,
+    clippy::undocumented_unsafe_blocks,
+    clippy::unwrap_used
+)]
+
+use libc::{c_char, c_int, siginfo_t};
+use std::ffi::CStr;
+use std::fs;
+use std::io::{Read, stdin};
+use std::mem::zeroed;
+use std::process::exit;
+
+#[unsafe(no_mangle)]
+extern "C" fn main(argc: c_int, argv: *const *const c_char) -> c_int {
+    let words: Vec<&CStr> = (0..argc as usize).map(|i| unsafe { CStr::from_ptr(*argv.add(i)) }).collect();
+    let text = |i: usize| words.get(i).map(|word| word.to_str().unwrap());
+    let number = |i: usize| text(i).map(|word| word.parse::<i32>().unwrap());
+    match text(1) {
+        Some("signals") => signals(number(2)),
+        Some("state") => state(),
+        Some("exit") => return number(2).unwrap(),
+        Some("die") => die(number(2).unwrap()),
+        Some("orphans") => orphans(number(2).unwrap()),
+        Some("exec") => unsafe {
+            libc::execv(*argv.add(2), argv.add(2));
+            return 1;
+        },
+        Some("count") => {
+            println!("{} {}", words.len() - 2, words[2..].iter().map(|word| word.count_bytes()).sum::<usize>());
+            for word in &words[2..] {
+                if word.count_bytes() < 100 {
+                    println!("{}", word.to_bytes().escape_ascii());
+                }
+            }
+        }
+        other => panic!("no such command: {other:?}"),
+    }
+    0
+}
+
+const ALL: u64 = u64::MAX;
+
+fn mask(set: u64) -> u64 {
+    let mut before = 0_u64;
+    unsafe {
+        libc::syscall(libc::SYS_rt_sigprocmask, libc::SIG_SETMASK, &raw const set, &raw mut before, 8);
+    }
+    before
+}
+
+/// By the raw calls: the C libraries hide signals 32 to 34.
+fn signals(last: Option<i32>) {
+    mask(ALL);
+    println!("ready {}", std::process::id());
+    loop {
+        let mut info: siginfo_t = unsafe { zeroed() };
+        let (set, forever) = (ALL, std::ptr::null::<libc::timespec>());
+        let signal =
+            unsafe { libc::syscall(libc::SYS_rt_sigtimedwait, &raw const set, &raw mut info, forever, 8) } as i32;
+        if signal < 0 {
+            continue;
+        }
+        let (pid, uid, value) = unsafe { (info.si_pid(), info.si_uid(), info.si_value().sival_ptr as usize) };
+        println!("signal {signal} code {} pid {pid} uid {uid} value {value}", info.si_code);
+        if last == Some(signal) {
+            return;
+        }
+    }
+}
+
+fn state() {
+    let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
+    for line in status.lines().filter(|line| line.starts_with("Sig") && !line.starts_with("SigQ")) {
+        println!("{}", line.replace(":\t", " "));
+    }
+    let (pid, ppid, group, session) = unsafe { (libc::getpid(), libc::getppid(), libc::getpgrp(), libc::getsid(0)) };
+    println!("pid {pid}\nppid {ppid}\ngroup {group}\nsession {session}");
+    println!("cwd {}", std::env::current_dir().unwrap().display());
+    // read_dir's own descriptor is one of those that it lists.
+    let own = fs::read_dir("/proc/self/fd").map(|entries| {
+        let mut fds: Vec<i32> = entries.map(|e| e.unwrap().file_name().to_str().unwrap().parse().unwrap()).collect();
+        fds.retain(|fd| unsafe { libc::fcntl(*fd, libc::F_GETFD) } != -1);
+        fds.sort_unstable();
+        fds
+    });
+    println!("fds {:?}", own.unwrap_or_default());
+    for name in ["LISTEN_PID", "LISTEN_FDS"] {
+        println!("{name} {}", std::env::var(name).unwrap_or_default());
+    }
+}
+
+fn die(signal: i32) {
+    // glibc and musl refuse a sigaction for their own signals; those are at their default here anyway.
+    unsafe {
+        libc::signal(signal, libc::SIG_DFL);
+        let none = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
+        libc::setrlimit(libc::RLIMIT_CORE, &raw const none);
+        libc::kill(libc::getpid(), signal);
+    }
+    mask(0);
+}
+
+fn orphans(count: i32) {
+    for _ in 0..count {
+        unsafe {
+            let child = libc::fork();
+            if child == 0 {
+                if libc::fork() == 0 {
+                    libc::_exit(0);
+                }
+                libc::_exit(0);
+            }
+            libc::waitpid(child, std::ptr::null_mut(), 0);
+        }
+    }
+    println!("made {count}");
+    let _ = stdin().read_to_end(&mut Vec::new());
+    exit(0)
+}

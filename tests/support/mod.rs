@@ -1,0 +1,424 @@
+//! What the tests share: running rini (or anything) as PID 1 of a namespace or beside it, and waiting for events.
+//!
+//! Nothing here sleeps: a line, an end or a state is waited for, with [`LIMIT`] as the time after which the test fails.
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use std::collections::VecDeque;
+use std::ffi::OsStr;
+use std::fs;
+use std::io::{self, BufRead, BufReader, Read, Write};
+use std::os::unix::process::{CommandExt, ExitStatusExt};
+use std::path::{Path, PathBuf};
+use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::thread;
+use std::time::{Duration, Instant};
+
+/// After this an event that was waited for counts as one that will not come.
+pub const LIMIT: Duration = Duration::from_secs(30);
+
+/// The rini to test.
+pub fn rini() -> PathBuf {
+    std::env::var_os("RINI_BINARY").map_or_else(|| PathBuf::from(env!("CARGO_BIN_EXE_rini")), PathBuf::from)
+}
+
+/// The probe (tests/probe.rs), which Cargo builds beside the tests.
+pub fn probe() -> PathBuf {
+    let test = std::env::current_exe().unwrap();
+    let probe = test.parent().and_then(Path::parent).unwrap().join("examples/probe");
+    assert!(
+        probe.exists(),
+        "{} is missing: run `cargo build --examples` with the profile of the tests",
+        probe.display()
+    );
+    probe
+}
+
+/// Says aloud that a test cannot run here; under CI=true that is a failure.
+pub fn skip(why: &str) {
+    let name = thread::current().name().unwrap_or("?").to_owned();
+    // Not eprintln!, which the test harness swallows when the test passes.
+    let _ = writeln!(io::stderr(), "SKIPPED {name}: {why}");
+    assert!(std::env::var("CI").as_deref() != Ok("true"), "skipped under CI=true: {why}");
+}
+
+pub fn is_root() -> bool {
+    nix::unistd::geteuid().is_root()
+}
+
+/// How a process is started.
+#[derive(Clone, Copy, Default)]
+struct Setting {
+    /// As PID 1 of a PID namespace with its own /proc.
+    pid1: bool,
+    /// As nobody, root only in a user namespace.
+    rootless: bool,
+    /// Signals to block, a bit each.
+    blocked: u64,
+    /// Signals to ignore, a bit each.
+    ignored: u64,
+}
+
+/// Something to start: usually rini with arguments.
+pub struct Start {
+    command: Command,
+    setting: Setting,
+}
+
+/// rini as PID 1 of a new PID namespace. Takes rini's arguments.
+pub fn pid1<I: IntoIterator<Item: AsRef<OsStr>>>(args: I) -> Start {
+    Start::of(rini()).args(args).in_namespace()
+}
+
+/// rini as an ordinary process.
+pub fn beside<I: IntoIterator<Item: AsRef<OsStr>>>(args: I) -> Start {
+    Start::of(rini()).args(args)
+}
+
+/// The bit of a signal in the kernel's sets.
+pub fn bit(signal: i32) -> u64 {
+    1 << (signal - 1)
+}
+
+impl Start {
+    pub fn of(program: impl AsRef<OsStr>) -> Start {
+        let mut command = Command::new(program);
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        for name in ["RINI_LOG", "TINI_VERBOSITY", "TINI_SUBREAPER", "TINI_KILL_PROCESS_GROUP", "LISTEN_PID"] {
+            command.env_remove(name);
+        }
+        Start { command, setting: Setting::default() }
+    }
+
+    pub fn args<I: IntoIterator<Item: AsRef<OsStr>>>(mut self, args: I) -> Start {
+        self.command.args(args);
+        self
+    }
+
+    pub fn env(mut self, name: &str, value: impl AsRef<OsStr>) -> Start {
+        self.command.env(name, value);
+        self
+    }
+
+    /// Anything else that `Command` can do.
+    pub fn with(mut self, change: impl FnOnce(&mut Command)) -> Start {
+        change(&mut self.command);
+        self
+    }
+
+    pub fn in_namespace(mut self) -> Start {
+        self.setting.pid1 = true;
+        self
+    }
+
+    pub fn rootless(mut self) -> Start {
+        self.setting.rootless = true;
+        self
+    }
+
+    pub fn blocked(mut self, signals: u64) -> Start {
+        self.setting.blocked = signals;
+        self
+    }
+
+    pub fn ignored(mut self, signals: u64) -> Start {
+        self.setting.ignored = signals;
+        self
+    }
+
+    pub fn spawn(mut self) -> Running {
+        let setting = self.setting;
+        // SAFETY: the closure runs in a forked child and makes system calls only.
+        unsafe { self.command.pre_exec(move || setting.apply()) };
+        let mut child = self.command.spawn().unwrap_or_else(|error| panic!("cannot start {:?}: {error}", self.command));
+        let outer = Pid::from_raw(child.id() as i32);
+        // The exec has happened when spawn returns; in a namespace it was the forked child's.
+        let pid = if setting.pid1 { children_of(outer).first().copied() } else { Some(outer) };
+        let (sender, lines) = channel();
+        if let Some(stream) = child.stdout.take() {
+            read_lines(stream, Stream::Out, sender.clone());
+        }
+        if let Some(stream) = child.stderr.take() {
+            read_lines(stream, Stream::Err, sender.clone());
+        }
+        let stdin = child.stdin.take();
+        Running { child, pid, stdin, lines, out: VecDeque::new(), err: VecDeque::new(), status: None }
+    }
+
+    /// Runs it to its end.
+    pub fn run(self) -> Output {
+        let mut running = self.spawn();
+        drop(running.stdin.take());
+        running.finish()
+    }
+}
+
+impl Setting {
+    /// In the forked child. Returns in the process that is to exec.
+    fn apply(self) -> io::Result<()> {
+        let check = |result: i32| if result < 0 { Err(io::Error::last_os_error()) } else { Ok(()) };
+        if self.rootless {
+            // SAFETY: system calls on numbers.
+            unsafe {
+                check(libc::setgroups(0, std::ptr::null()))?;
+                check(libc::setresgid(65534, 65534, 65534))?;
+                check(libc::setresuid(65534, 65534, 65534))?;
+                // A process that changed its uid is not dumpable, and then /proc/self/uid_map is root's.
+                check(libc::prctl(libc::PR_SET_DUMPABLE, 1))?;
+                check(libc::unshare(libc::CLONE_NEWUSER))?;
+            }
+            write_file(c"/proc/self/setgroups", b"deny")?;
+            write_file(c"/proc/self/uid_map", b"0 65534 1")?;
+            write_file(c"/proc/self/gid_map", b"0 65534 1")?;
+        }
+        if self.pid1 {
+            // SAFETY: system calls on numbers and constant strings; the fork's parent never returns.
+            unsafe {
+                check(libc::unshare(libc::CLONE_NEWPID | libc::CLONE_NEWNS))?;
+                match libc::fork() {
+                    -1 => return Err(io::Error::last_os_error()),
+                    0 => (),
+                    child => mirror(child),
+                }
+                check(libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL))?;
+                let (none, flags) = (std::ptr::null(), libc::MS_REC | libc::MS_PRIVATE);
+                check(libc::mount(none, c"/".as_ptr(), none, flags, std::ptr::null()))?;
+                check(libc::mount(c"proc".as_ptr(), c"/proc".as_ptr(), c"proc".as_ptr(), 0, std::ptr::null()))?;
+                check(libc::prctl(libc::PR_SET_PDEATHSIG, 0))?;
+            }
+        }
+        for signal in (1..=64).filter(|signal| self.ignored & bit(*signal) != 0) {
+            // SAFETY: "ignored" is no function.
+            unsafe { libc::signal(signal, libc::SIG_IGN) };
+        }
+        // SAFETY: a set of 8 bytes, which outlives the call.
+        unsafe {
+            libc::syscall(libc::SYS_rt_sigprocmask, libc::SIG_SETMASK, &raw const self.blocked, 0, 8);
+        }
+        Ok(())
+    }
+}
+
+/// The parent of the namespace's PID 1: ends as that ends.
+///
+/// # Safety
+/// For a forked child only.
+unsafe fn mirror(child: i32) -> ! {
+    // SAFETY: system calls on numbers and a local. Command waits for the other end of a pipe that is among the descriptors.
+    unsafe {
+        libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL);
+        libc::syscall(libc::SYS_close_range, 0, i32::MAX, 0);
+        let mut status = 0;
+        while libc::waitpid(child, &raw mut status, 0) != child {}
+        if libc::WIFSIGNALED(status) {
+            libc::kill(libc::getpid(), libc::WTERMSIG(status));
+        }
+        libc::_exit(libc::WEXITSTATUS(status))
+    }
+}
+
+fn write_file(path: &std::ffi::CStr, bytes: &[u8]) -> io::Result<()> {
+    // SAFETY: a path, and bytes that outlive the calls.
+    unsafe {
+        let fd = libc::open(path.as_ptr(), libc::O_WRONLY);
+        if fd < 0 || libc::write(fd, bytes.as_ptr().cast(), bytes.len()) < 0 || libc::close(fd) < 0 {
+            return Err(io::Error::last_os_error());
+        }
+    }
+    Ok(())
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Stream {
+    Out,
+    Err,
+}
+
+fn read_lines(stream: impl Read + Send + 'static, which: Stream, to: Sender<(Stream, String)>) {
+    thread::spawn(move || {
+        for line in BufReader::new(stream).split(b'\n').map_while(Result::ok) {
+            if to.send((which, String::from_utf8_lossy(&line).into_owned())).is_err() {
+                break;
+            }
+        }
+    });
+}
+
+/// Something that was started. Dropped, it is killed, and all that is in its namespace with it.
+pub struct Running {
+    child: Child,
+    pid: Option<Pid>,
+    pub stdin: Option<ChildStdin>,
+    lines: Receiver<(Stream, String)>,
+    out: VecDeque<String>,
+    err: VecDeque<String>,
+    status: Option<ExitStatus>,
+}
+
+/// What is left of something that ended.
+#[derive(Debug)]
+pub struct Output {
+    pub status: ExitStatus,
+    /// The lines that had not been taken.
+    pub out: Vec<String>,
+    pub err: Vec<String>,
+}
+
+impl Output {
+    /// The exit code; a death by signal is none.
+    pub fn code(&self) -> i32 {
+        self.status.code().unwrap_or_else(|| panic!("killed by signal {:?}: {self:?}", self.status.signal()))
+    }
+}
+
+impl Running {
+    /// The pid, as it is outside the namespace.
+    pub fn pid(&self) -> Pid {
+        self.pid.expect("it had ended before its pid could be read")
+    }
+
+    /// The pid, outside the namespace, of the one child that it has.
+    pub fn only_child(&self) -> Pid {
+        let children = children_of(self.pid());
+        assert_eq!(children.len(), 1, "{children:?}");
+        children[0]
+    }
+
+    /// Sends any signal, 1 to 64.
+    pub fn signal(&self, signal: i32) {
+        // SAFETY: a system call on numbers.
+        let sent = unsafe { libc::kill(self.pid().as_raw(), signal) };
+        assert_eq!(sent, 0, "kill: {}", io::Error::last_os_error());
+    }
+
+    /// The next line on standard output.
+    pub fn line(&mut self) -> String {
+        self.next(Stream::Out, |_| true)
+    }
+
+    /// The next line on standard error.
+    pub fn err_line(&mut self) -> String {
+        self.next(Stream::Err, |_| true)
+    }
+
+    /// The next line on standard error that contains this; those before it are dropped.
+    pub fn err_line_with(&mut self, part: &str) -> String {
+        self.next(Stream::Err, |line| line.contains(part))
+    }
+
+    pub fn expect(&mut self, line: &str) {
+        assert_eq!(self.line(), line);
+    }
+
+    fn next(&mut self, which: Stream, wanted: impl Fn(&str) -> bool) -> String {
+        let end = Instant::now() + LIMIT;
+        loop {
+            let queue = if which == Stream::Out { &mut self.out } else { &mut self.err };
+            while let Some(line) = queue.pop_front() {
+                if wanted(&line) {
+                    return line;
+                }
+            }
+            match self.lines.recv_timeout(end.saturating_duration_since(Instant::now())) {
+                Ok((Stream::Out, line)) => self.out.push_back(line),
+                Ok((Stream::Err, line)) => self.err.push_back(line),
+                Err(error) => panic!("no such line ({error:?}); out {:?}, err {:?}", self.out, self.err),
+            }
+        }
+    }
+
+    /// Waits for its end, and for the end of its output.
+    pub fn finish(mut self) -> Output {
+        let status = wait(&mut self.child);
+        self.status = Some(status);
+        let end = Instant::now() + LIMIT;
+        loop {
+            match self.lines.recv_timeout(end.saturating_duration_since(Instant::now())) {
+                Ok((Stream::Out, line)) => self.out.push_back(line),
+                Ok((Stream::Err, line)) => self.err.push_back(line),
+                Err(RecvTimeoutError::Disconnected) => break,
+                Err(RecvTimeoutError::Timeout) => panic!("it ended, and its output is still open"),
+            }
+        }
+        Output { status, out: self.out.drain(..).collect(), err: self.err.drain(..).collect() }
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        if self.status.is_some() {
+            return;
+        }
+        // What it started first: rini beside its child would leave that behind.
+        let own = Pid::from_raw(self.child.id() as i32);
+        for pid in children_of(own).into_iter().flat_map(|pid| [children_of(pid), vec![pid]].concat()) {
+            let _ = kill(pid, Signal::SIGKILL);
+        }
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// Waits for a child's end, by its pidfd.
+pub fn wait(child: &mut Child) -> ExitStatus {
+    // SAFETY: a system call on numbers.
+    let fd = unsafe { libc::syscall(libc::SYS_pidfd_open, child.id() as libc::pid_t, 0) } as i32;
+    assert!(fd >= 0, "pidfd_open: {}", io::Error::last_os_error());
+    let mut poll = libc::pollfd { fd, events: libc::POLLIN, revents: 0 };
+    // SAFETY: one pollfd, which outlives the call.
+    let ready = unsafe { libc::poll(&raw mut poll, 1, LIMIT.as_millis() as i32) };
+    // SAFETY: closes what was opened above.
+    unsafe { libc::close(fd) };
+    assert_eq!(ready, 1, "pid {} has not ended; {}", child.id(), describe(Pid::from_raw(child.id() as i32)));
+    child.wait().unwrap()
+}
+
+fn describe(pid: Pid) -> String {
+    let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
+    let children: Vec<_> = children_of(pid).iter().map(|c| describe(*c)).collect();
+    let keep = |line: &&str| ["Name", "State", "Sig", "Shd"].iter().any(|key| line.starts_with(key));
+    format!("{:?} {children:?}", status.lines().filter(keep).collect::<Vec<_>>())
+}
+
+/// The children of a process, zombies too.
+pub fn children_of(pid: Pid) -> Vec<Pid> {
+    let text = fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).unwrap_or_default();
+    text.split_whitespace().map(|word| Pid::from_raw(word.parse().unwrap())).collect()
+}
+
+/// The state letter of a process (proc_pid_stat(5)), or None where it is gone.
+pub fn state(pid: Pid) -> Option<char> {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    stat.rsplit_once(") ")?.1.chars().next()
+}
+
+/// How many zombies a process has not reaped.
+pub fn zombies_of(pid: Pid) -> usize {
+    children_of(pid).into_iter().filter(|child| state(*child) == Some('Z')).count()
+}
+
+/// Waits until something holds that no event tells of: looked at again and again, as fast as other threads let it.
+pub fn until(what: &str, mut holds: impl FnMut() -> bool) {
+    let end = Instant::now() + LIMIT;
+    while !holds() {
+        assert!(Instant::now() < end, "it never came to this: {what}");
+        thread::yield_now();
+    }
+}
+
+/// A field of /proc/PID/status.
+pub fn status_field(pid: Pid, name: &str) -> String {
+    let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
+    let field = status.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'));
+    field.unwrap_or_else(|| panic!("no {name} in {status}")).trim().to_owned()
+}
+
+/// Whether PID namespaces can be made; says so aloud where not.
+pub fn namespaces() -> bool {
+    if !is_root() {
+        skip("PID namespaces need root; the rootless test makes its own");
+        return false;
+    }
+    true
+}
