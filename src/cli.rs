@@ -61,7 +61,7 @@ pub enum Invocation {
 }
 
 /// The options.
-#[derive(Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Options {
     /// Forward signals to the child's process group, and not to the child alone.
     pub process_group: bool,
@@ -78,7 +78,7 @@ pub struct Options {
 }
 
 /// What to log.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Verbosity {
     /// Everything up to this level.
     Level(LevelFilter),
@@ -184,13 +184,14 @@ pub fn parse<'a>(
 /// arguments may be megabytes. No option takes more than one value, so of two words in a row that are no options the
 /// second is behind PROGRAM at the latest.
 fn words_of_rini<'a>(argv: impl Iterator<Item = &'a OsStr>) -> Vec<OsString> {
-    let mut words = Vec::new();
+    let mut words: Vec<OsString> = Vec::new();
     let mut plain = 0_u8;
     for (index, word) in argv.enumerate() {
+        let after_dashes = words.last().is_some_and(|last| last == "--");
         words.push(word.to_owned());
         let option = word.as_bytes().starts_with(b"-");
         plain = if option || index == 0 { 0 } else { plain.saturating_add(1) };
-        if word == "--" || plain == 2 {
+        if after_dashes || plain == 2 {
             break;
         }
     }
@@ -274,4 +275,176 @@ fn atoi(text: &[u8]) -> i32 {
         .take_while(|byte| byte.is_ascii_digit())
         .fold(0_i32, |sum, byte| sum.saturating_mul(10).saturating_add(i32::from(byte.saturating_sub(b'0'))));
     number.saturating_mul(sign)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::HashMap;
+
+    fn read(words: &[&str], variables: &[(&str, &str)]) -> Result<Invocation, UsageError> {
+        let variables: HashMap<_, _> = variables.iter().copied().collect();
+        let argv = std::iter::once("rini").chain(words.iter().copied()).map(OsStr::new);
+        parse(argv, |name| variables.get(name).map(|value| OsStr::new(*value)))
+    }
+
+    fn run(words: &[&str], variables: &[(&str, &str)]) -> (Options, usize) {
+        match read(words, variables) {
+            Ok(Invocation::Run { options, program }) => (options, program),
+            other => panic!("{words:?} gave {other:?}"),
+        }
+    }
+
+    #[test]
+    fn options_are_read_in_every_form_and_end_at_the_program() {
+        let all = Options {
+            process_group: true,
+            subreaper: true,
+            parent_death_signal: Signal::parse("TERM"),
+            warn_on_reap: true,
+            remap: {
+                let mut remap = Remap::default();
+                assert!(remap.add("143") && remap.add("1:2"));
+                remap
+            },
+            verbosity: Verbosity::Level(LevelFilter::Debug),
+        };
+        for (words, program) in [
+            (&["-g", "-s", "-p", "TERM", "-w", "-e", "143", "-e", "1:2", "-v", "-v", "prog", "-x"][..], 12),
+            (&["-gswvv", "-pTERM", "-e143", "-e1:2", "--", "prog", "--help"], 6),
+            (&["-vgvswpSIGTERM", "--remap-exit=143", "--remap-exit", "1:2", "prog"], 5),
+            (
+                &[
+                    "--process-group",
+                    "--subreaper",
+                    "--parent-death-signal=15",
+                    "--warn-on-reap",
+                    "--remap-exit",
+                    "143",
+                    "-e",
+                    "1:2",
+                    "--verbose",
+                    "--verbose",
+                    "--",
+                    "-",
+                    "--",
+                ],
+                12,
+            ),
+        ] {
+            assert_eq!(run(words, &[]), (all.clone(), program), "{words:?}");
+        }
+    }
+
+    /// Every short sequence of words that are options, values, both or neither. What follows PROGRAM never changes what
+    /// was read before it; PROGRAM is a word that is no option, or the one behind `--`.
+    #[test]
+    fn every_short_command_line_is_read_or_refused_whatever_follows() {
+        let words = [
+            "-g",
+            "-e",
+            "-e7",
+            "-p",
+            "TERM",
+            "7",
+            "--",
+            "-",
+            "",
+            "prog",
+            "-x",
+            "-gv",
+            "--remap-exit",
+            "--remap-exit=7:8",
+            "--subreaper",
+            "--subreaper=x",
+            "-h",
+            "--version",
+            "-=",
+            "--=",
+        ];
+        let mut count = 0_u32;
+        let mut started = 0_u32;
+        let mut sequences: Vec<Vec<&str>> = vec![vec![]];
+        for _ in 0..=4 {
+            for sequence in &sequences {
+                count += 1;
+                let first = read(sequence, &[]);
+                let longer: Vec<_> = sequence.iter().copied().chain(["-h", "--", "x"]).collect();
+                match &first {
+                    Ok(Invocation::Run { program, .. }) => {
+                        started += 1;
+                        let word = sequence.get(program - 1).unwrap();
+                        let dashes = program.checked_sub(2).and_then(|before| sequence.get(before)) == Some(&"--");
+                        assert!(dashes || !word.starts_with('-') || *word == "-", "{sequence:?} {program}");
+                        assert_eq!(read(&longer, &[]), first, "{sequence:?}");
+                    }
+                    Ok(Invocation::Print(_)) => assert_eq!(read(&longer, &[]), first, "{sequence:?}"),
+                    Err(error) => assert_eq!(error.to_string().lines().count(), 1, "{sequence:?}"),
+                }
+            }
+            sequences =
+                sequences.iter().flat_map(|s| words.iter().map(move |w| [s.as_slice(), &[*w]].concat())).collect();
+        }
+        assert_eq!(count, (0..=4).map(|n| 20_u32.pow(n)).sum::<u32>());
+        assert!(started > 10_000, "{started} of them start something");
+    }
+
+    /// lexopt copies what it is given, so it is not given a program's megabytes.
+    #[test]
+    fn a_program_s_arguments_are_not_copied() {
+        let argv = |words: &'static [&'static str]| {
+            let endless = std::iter::repeat_n("x", 1000).chain(std::iter::repeat_n("-x", 1000));
+            words_of_rini(words.iter().copied().chain(endless).map(OsStr::new)).len()
+        };
+        assert_eq!(argv(&["rini", "--", "prog"]), 3);
+        assert_eq!(argv(&["rini", "-g", "-e", "7", "prog"]), 5);
+        assert_eq!(argv(&["rini", "prog"]), 3);
+    }
+
+    #[test]
+    fn the_option_beats_rini_s_variable_which_beats_tini_s() {
+        let level = |words: &[&str], variables: &[(&str, &str)]| run(words, variables).0.verbosity;
+        let (info, warn) = (Verbosity::Level(LevelFilter::Info), Verbosity::Level(LevelFilter::Warn));
+        let filter = Verbosity::Filter("debug".to_owned());
+        assert_eq!(level(&["p"], &[]), warn);
+        assert_eq!(level(&["-v", "p"], &[("RINI_LOG", "debug"), ("TINI_VERBOSITY", "1")]), info);
+        assert_eq!(level(&["p"], &[("RINI_LOG", "debug"), ("TINI_VERBOSITY", "1")]), filter);
+        assert_eq!(level(&["-vvv", "p"], &[("RINI_LOG", ""), ("TINI_VERBOSITY", "1")]), warn);
+        let group = |words: &[&str], variables: &[(&str, &str)]| run(words, variables).0.process_group;
+        assert!(!group(&["p"], &[("TINI_KILL_PROCESS_GROUP", ""), ("RINI_PROCESS_GROUP", "0")]));
+        assert!(group(&["p"], &[("TINI_KILL_PROCESS_GROUP", ""), ("RINI_PROCESS_GROUP", "")]));
+        assert!(group(&["-g", "p"], &[("RINI_PROCESS_GROUP", "0")]));
+    }
+
+    #[test]
+    fn atoi_reads_what_the_c_library_s_reads() {
+        for (text, number) in [
+            ("", 0),
+            ("0", 0),
+            ("3", 3),
+            (" \t\n3", 3),
+            ("+3", 3),
+            ("-1", -1),
+            ("3abc", 3),
+            ("abc", 0),
+            ("--1", 0),
+            ("99999999999999999999", i32::MAX),
+            ("-99999999999999999999", -i32::MAX),
+        ] {
+            assert_eq!(atoi(text.as_bytes()), number, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn a_filter_is_one_that_env_logger_reads_as_it_was_meant() {
+        for text in ["off", "warn", "INFO", "rini", "rini=debug", "rini::runtime=trace", "error, rini::sys::spawn=info"]
+        {
+            assert!(is_filter(text), "{text}");
+        }
+        for text in
+            ["", ",", "verbose", "2", "rini=2", "rini=", "nix=debug", "=debug", "info/x", "rini=debug=x", "rini::"]
+        {
+            assert!(!is_filter(text), "{text}");
+        }
+    }
 }

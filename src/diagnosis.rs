@@ -100,7 +100,7 @@ impl fmt::Display for ExecFailure {
             libc::EACCES if self.exists() && self.mode & 0o111 == 0 => {
                 f.write_str("it has no execute permission (chmod +x)")
             }
-            libc::EACCES if self.exists() && self.mode & 0o001 != 0 => {
+            libc::EACCES if self.exists() => {
                 write!(
                     f,
                     "permission denied, by a no-exec mount, a folder above it, or its interpreter or loader ({error})"
@@ -142,7 +142,8 @@ impl Format<'_> {
     fn of(head: &[u8]) -> Format<'_> {
         if let Some(line) = head.strip_prefix(b"#!") {
             let line = line.split(|byte| *byte == b'\n').next().unwrap_or(&[]);
-            let mut words = line.split(|byte| matches!(byte, b' ' | b'\t' | b'\r')).filter(|word| !word.is_empty());
+            // The kernel knows blanks and tabs; a carriage return is a part of the name, and the usual mistake.
+            let mut words = line.split(|byte| matches!(byte, b' ' | b'\t')).filter(|word| !word.is_empty());
             return Format::Script(words.next().unwrap_or(&[]));
         }
         Format::elf(head).unwrap_or(Format::Other)
@@ -257,5 +258,115 @@ impl fmt::Display for Named {
             Some(name @ [_, ..]) => write!(f, " ({})", name.escape_ascii()),
             _ => Ok(()),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn failure(errno: i32, mode: u32, head: &[u8]) -> ExecFailure {
+        let mut failure = ExecFailure::new(errno, b"/a/b");
+        failure.mode = mode;
+        failure.head_room().get_mut(..head.len()).unwrap().copy_from_slice(head);
+        failure.set_head_length(head.len());
+        failure
+    }
+
+    /// An ELF header with one PT_INTERP entry behind another; wide or not, big-endian or not.
+    fn elf(wide: bool, big: bool, machine: u16) -> Vec<u8> {
+        let mut bytes = b"\x7fELF".to_vec();
+        bytes.extend([if wide { 2 } else { 1 }, if big { 2 } else { 1 }, 1]);
+        bytes.resize(256, 0);
+        let mut put = |at: usize, value: u64, length: usize| {
+            let all = if big { value.to_be_bytes() } else { value.to_le_bytes() };
+            let part = if big { all.get(8 - length..) } else { all.get(..length) };
+            bytes.get_mut(at..at + length).unwrap().copy_from_slice(part.unwrap());
+        };
+        let (word, table, size, count) = if wide { (8, 32, 54, 56) } else { (4, 28, 42, 44) };
+        put(18, machine.into(), 2);
+        put(table, 64, word);
+        put(size, 56, 2);
+        put(count, 2, 2);
+        put(64, 6, 4);
+        put(64 + 56, 3, 4);
+        put(64 + 56 + word, 200, word);
+        put(64 + 56 + 4 * word, 12, word);
+        bytes.get_mut(200..212).unwrap().copy_from_slice(b"/lib/ld.so.1");
+        bytes.extend(b"\0more");
+        bytes
+    }
+
+    #[test]
+    fn a_binary_s_machine_and_loader_are_read_in_every_word_size_and_byte_order() {
+        for (wide, big) in [(true, false), (true, true), (false, false), (false, true)] {
+            let bytes = elf(wide, big, 243);
+            assert_eq!(Format::of(&bytes), Format::Elf { machine: 243, loader: Some(b"/lib/ld.so.1") });
+        }
+    }
+
+    /// The file is the user's: however it is cut or filled, reading it ends, and finds no more than there is.
+    #[test]
+    fn no_file_is_too_broken_to_be_looked_at() {
+        for (wide, big) in [(true, false), (true, true), (false, false), (false, true)] {
+            let bytes = elf(wide, big, 62);
+            for end in 0..bytes.len() {
+                let _ = Format::of(bytes.get(..end).unwrap());
+            }
+            for at in 0..bytes.len() {
+                for value in [0, 1, 0x7f, 0x80, 0xff] {
+                    let mut broken = bytes.clone();
+                    *broken.get_mut(at).unwrap() = value;
+                    let _ = failure(libc::ENOENT, 0o100_755, &broken).to_string();
+                    broken.truncate(at);
+                    broken.resize(256, 0xff);
+                    let _ = failure(libc::ENOEXEC, 0o100_755, &broken).to_string();
+                }
+            }
+        }
+        for head in [&b"#!"[..], b"#!\n", b"#! \t\n", b"", b"\x7fELF", b"\x7fELF\x02\x01"] {
+            let _ = failure(libc::ENOENT, 0o100_755, head).to_string();
+        }
+    }
+
+    #[test]
+    fn scripts_and_binaries_are_told_apart_as_bash_does() {
+        for text in [&b""[..], b"echo hi\n", b"exit 3", b"# \xc3\xa4\n\0", b"a\tb"] {
+            assert!(is_text(text), "{text:?}");
+        }
+        for binary in [&b"\x7fELF\x02\x01"[..], b"\0", b"MZ\0\0", b"abc\0def\n", &elf(true, false, 62)] {
+            assert!(!is_text(binary), "{binary:?}");
+        }
+        assert!(is_text(&[b'x'; 300]));
+    }
+
+    #[test]
+    fn the_reason_is_said_in_one_line() {
+        let exists = 0o100_755;
+        let this = elf(true, false, this_machine());
+        for (failure, wanted) in [
+            (failure(libc::ENOENT, 0, b""), "there is no such file"),
+            (failure(libc::ENOENT, exists, b"#!/x y\n"), "its interpreter \"/x\" is not in this image"),
+            (failure(libc::ENOENT, exists, &this), "its loader \"/lib/ld.so.1\" is not in this image"),
+            (failure(libc::ENOENT, 0o100_111, b""), "its interpreter or loader is not in this image"),
+            (failure(libc::EACCES, 0o040_755, b""), "it is a directory"),
+            (failure(libc::EACCES, 0o100_644, b""), "it has no execute permission (chmod +x)"),
+            (failure(libc::EACCES, exists, b""), "permission denied, by a no-exec mount"),
+            (failure(libc::EACCES, 0, b""), "Permission denied"),
+            (failure(libc::ENOEXEC, exists, &elf(false, true, 22)), "it is a binary for s390x, and this is "),
+            (failure(libc::ENOEXEC, exists, &elf(false, false, 999)), "it is a binary for ELF machine 999"),
+            (failure(libc::ENOEXEC, exists, &this), "neither a binary that this kernel can run nor a script"),
+            (failure(libc::E2BIG, exists, b""), "its arguments and environment are too long"),
+            (failure(libc::ELOOP, 0, b""), "Too many levels of symbolic links"),
+        ] {
+            let line = failure.to_string();
+            assert!(line.starts_with("cannot run \"/a/b\": ") && line.contains(wanted), "{line}");
+            assert_eq!(line.lines().count(), 1);
+        }
+        let mut odd = ExecFailure::new(libc::ENOENT, b"/a\nb\xff");
+        assert!(odd.to_string().starts_with(r#"cannot run "/a\nb\xFF": "#), "{odd}");
+        odd.keep_first(failure(libc::EACCES, exists, b""));
+        odd.keep_first(failure(libc::ELOOP, exists, b""));
+        assert_eq!(odd.errno, libc::EACCES, "the first that is about a file");
     }
 }

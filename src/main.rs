@@ -12,7 +12,8 @@
 //! Until the fork an error ends rini with one line and [`exit::CANNOT_START`], and nothing is half started. From the fork on
 //! the end of PID 1 would be the end of the container: there [`runtime::Runtime`] takes over, whose `run` has no error.
 #![cfg_attr(not(test), no_main)]
-#![cfg_attr(test, allow(dead_code, clippy::unwrap_used, clippy::arithmetic_side_effects))]
+#![cfg_attr(test, allow(dead_code))] // The tests' program has a main of its own, from which `run` is not reached.
+#![cfg_attr(test, allow(clippy::arithmetic_side_effects, clippy::indexing_slicing, clippy::panic, clippy::unwrap_used))]
 
 mod cli;
 mod diagnosis;

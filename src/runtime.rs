@@ -131,7 +131,8 @@ impl Runtime {
             None => (),
             Some(Action::Forward(signal)) => self.forward(signal, received),
             Some(Action::Suspend(signal)) => {
-                if !signals::stop_own_group(signal) {
+                let stopped = signals::stop_own_group(signal);
+                if !stopped {
                     return self.tell(Event::SuspendRefused, None);
                 }
             }

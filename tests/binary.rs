@@ -1,1 +1,87 @@
-//! TODO
+//! The file itself, and the first instructions that it runs.
+
+use crate::support::{LIMIT, rini};
+use nix::sys::ptrace;
+use nix::sys::wait::{WaitStatus, waitpid};
+use nix::unistd::Pid;
+use object::LittleEndian;
+use object::elf::{FileHeader64, PT_DYNAMIC, PT_INTERP, PT_LOAD};
+use object::read::elf::{Dyn, FileHeader, ProgramHeader};
+use std::fs;
+use std::os::unix::process::CommandExt;
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::time::Instant;
+
+/// What in an ELF file makes it need another file to run.
+fn needs(path: &Path) -> Vec<String> {
+    let data = fs::read(path).unwrap();
+    let header = FileHeader64::<LittleEndian>::parse(&*data).unwrap();
+    let mut needs = Vec::new();
+    for segment in header.program_headers(LittleEndian, &*data).unwrap() {
+        if segment.p_type(LittleEndian) == PT_INTERP {
+            needs.push("an interpreter".to_owned());
+        }
+        if segment.p_type(LittleEndian) == PT_DYNAMIC {
+            let entries = segment.dynamic(LittleEndian, &*data).unwrap().unwrap();
+            let needed = |entry: &&object::elf::Dyn64<LittleEndian>| {
+                entry.d_tag(LittleEndian) == u64::from(object::elf::DT_NEEDED)
+            };
+            needs.extend(entries.iter().filter(needed).map(|_| "a library".to_owned()));
+        }
+    }
+    assert!(header.program_headers(LittleEndian, &*data).unwrap().iter().any(|s| s.p_type(LittleEndian) == PT_LOAD));
+    needs
+}
+
+#[test]
+fn the_binary_is_fully_static() {
+    assert_eq!(needs(&rini()), [""; 0]);
+    // What the check sees where a program is not: Debian's shell has a loader and libc.
+    let shell = needs(&fs::canonicalize("/bin/sh").unwrap());
+    assert!(shell.contains(&"an interpreter".to_owned()) && shell.contains(&"a library".to_owned()), "{shell:?}");
+}
+
+/// The system calls that a program makes on its way to `last`, and how many instructions it ran before the first one.
+#[cfg(target_arch = "x86_64")]
+fn beginning(program: &Path, last: i64) -> (u32, Vec<i64>) {
+    const SYSCALL: [u8; 2] = [0x0f, 0x05];
+    let mut command = Command::new(program);
+    command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+    // SAFETY: a system call in the forked child.
+    unsafe { command.pre_exec(|| ptrace::traceme().map_err(Into::into)) };
+    #[allow(clippy::zombie_processes)] // Reaped below, by waitpid, as a tracer does.
+    let child = command.spawn().unwrap();
+    let pid = Pid::from_raw(child.id() as i32);
+    waitpid(pid, None).unwrap();
+    let (mut steps, mut calls, end) = (0, Vec::new(), Instant::now() + LIMIT);
+    while calls.last() != Some(&last) && steps < 1_000_000 && Instant::now() < end {
+        let registers = ptrace::getregs(pid).unwrap();
+        let word = ptrace::read(pid, registers.rip as ptrace::AddressType).unwrap();
+        if word.to_le_bytes()[..2] == SYSCALL {
+            calls.push(registers.rax as i64);
+        } else if calls.is_empty() {
+            steps += 1;
+        }
+        ptrace::step(pid, None).unwrap();
+        if !matches!(waitpid(pid, None).unwrap(), WaitStatus::Stopped(..)) {
+            break;
+        }
+    }
+    let _ = ptrace::kill(pid);
+    let _ = waitpid(pid, None);
+    (steps, calls)
+}
+
+/// peers.md 3b.3, by every peer: what comes before the mask is lost to a PID 1, and they set it after libc's start, and
+/// after reading their arguments.
+#[test]
+#[cfg(target_arch = "x86_64")]
+fn the_first_system_call_blocks_every_signal_within_ten_instructions() {
+    let (steps, calls) = beginning(&rini(), libc::SYS_rt_sigprocmask);
+    assert_eq!(calls, [libc::SYS_rt_sigprocmask]);
+    assert!(steps <= 10, "{steps} instructions");
+    // Another static program does much before; so the count is able to see it.
+    let (steps, calls) = beginning(&crate::support::probe(), libc::SYS_exit_group);
+    assert!(steps > 1000 && calls.len() > 5 && calls[0] != libc::SYS_rt_sigprocmask, "{steps} {calls:?}");
+}

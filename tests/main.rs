@@ -16,6 +16,7 @@
     clippy::cast_sign_loss,
     clippy::expect_used,
     clippy::indexing_slicing,
+    clippy::multiple_unsafe_ops_per_block,
     clippy::panic,
     clippy::unwrap_used
 )]

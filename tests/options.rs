@@ -1,1 +1,210 @@
-//! TODO
+//! What a user can ask for, by option and by environment, and what rini says.
+
+use crate::support::{Output, Start, beside, probe, rini};
+use std::fs::File;
+use std::io::Read;
+use std::os::fd::{AsRawFd, OwnedFd};
+use std::process::Stdio;
+
+fn text(output: &Output) -> String {
+    output.out.join("\n")
+}
+
+#[test]
+fn help_version_and_license_go_to_standard_output() {
+    for option in ["-h", "--help"] {
+        let output = beside([option]).run();
+        assert_eq!((output.code(), &output.err), (0, &vec![]));
+        assert!(output.out.len() <= 24 && output.out.iter().all(|line| line.len() <= 80), "it fits a screen");
+        for word in ["--process-group", "--remap-exit", "--parent-death-signal", "--subreaper", "--warn-on-reap"] {
+            assert!(text(&output).contains(word), "{word}");
+        }
+        for word in ["--verbose", "--license", "--help", "--version", "RINI_LOG", "128 + n", "127", "126"] {
+            assert!(text(&output).contains(word), "{word}");
+        }
+    }
+    for option in ["-V", "--version"] {
+        let output = beside([option]).run();
+        assert_eq!((output.code(), output.out), (0, vec![format!("rini {}", env!("CARGO_PKG_VERSION"))]));
+    }
+    for option in ["-l", "--license"] {
+        let output = beside([option]).run();
+        assert!(output.code() == 0 && text(&output).contains("MIT") && text(&output).contains("Apache"), "{output:?}");
+    }
+}
+
+/// peers.md 3b.30, by tini, whose own lines go into the program's output.
+#[test]
+fn standard_output_is_the_program_s_alone() {
+    let output = beside(["-vvv", "-w", "sh", "-c", "(: &); printf 'a\\nb'"]).run();
+    assert_eq!(output.out, ["a", "b"]);
+    assert!(!output.err.is_empty(), "it did say something");
+    assert!(output.err.iter().all(|line| line.starts_with("rini: ")), "{output:?}");
+}
+
+/// The lines that a run with these options and variables gives, without what differs from run to run.
+fn levels(options: &[&str], variables: &[(&str, &str)]) -> Vec<String> {
+    let words = options.iter().copied().chain(["--", "sh", "-c", "exit 3"]);
+    let output = beside(words).with(|command| command.envs(variables.iter().copied())).run();
+    assert_eq!((output.code(), &output.out), (3, &vec![]));
+    let mut levels: Vec<_> = output.err.iter().map(|line| line.split(' ').nth(1).unwrap().to_owned()).collect();
+    levels.sort();
+    levels.dedup();
+    levels
+}
+
+#[test]
+fn verbosity_comes_from_the_option_then_rini_log_then_tini_verbosity() {
+    let (nothing, info, debug) = (vec![""; 0], vec!["INFO"], vec!["DEBUG", "INFO"]);
+    for (options, variables, wanted) in [
+        (&[][..], &[][..], &nothing),
+        (&["-v"], &[], &info),
+        (&["--verbose"], &[], &info),
+        (&["-vv"], &[], &debug),
+        (&["-v", "-v", "-v", "-v"], &[], &debug),
+        (&[], &[("RINI_LOG", "info")], &info),
+        (&[], &[("RINI_LOG", "DEBUG")], &debug),
+        (&[], &[("RINI_LOG", "error,rini::runtime=info")], &info),
+        (&[], &[("RINI_LOG", "rini=debug")], &debug),
+        (&[], &[("RINI_LOG", "off")], &nothing),
+        (&[], &[("RINI_LOG", "")], &nothing),
+        (&["-v"], &[("RINI_LOG", "error")], &info),
+        // As tini: read by atoi, and stronger than -v.
+        (&[], &[("TINI_VERBOSITY", "2")], &info),
+        (&[], &[("TINI_VERBOSITY", "3x")], &debug),
+        (&[], &[("TINI_VERBOSITY", "-1")], &debug),
+        (&["-vvv"], &[("TINI_VERBOSITY", "1")], &nothing),
+        (&["-vvv"], &[("TINI_VERBOSITY", "abc")], &nothing),
+        (&["-vvv"], &[("TINI_VERBOSITY", "")], &nothing),
+        // RINI_LOG is stronger than tini's, and the option stronger than RINI_LOG.
+        (&[], &[("TINI_VERBOSITY", "3"), ("RINI_LOG", "info")], &info),
+        (&["-vv"], &[("TINI_VERBOSITY", "0"), ("RINI_LOG", "info")], &debug),
+    ] {
+        assert_eq!(&levels(options, variables), wanted, "{options:?} {variables:?}");
+    }
+}
+
+/// Whether a group gets signals, told by what the child sees: a signal to a group comes by kill(2), whose code is 0.
+fn process_group(options: &[&str], variables: &[(&str, &str)]) -> bool {
+    let probe = probe();
+    let words = options.iter().copied().chain([probe.to_str().unwrap(), "signals", "15"]);
+    let mut run = beside(words).with(|command| command.envs(variables.iter().copied())).spawn();
+    assert!(run.line().starts_with("ready "));
+    run.signal(15);
+    let line = run.line();
+    assert_eq!(run.finish().code(), 0);
+    line.contains(" code 0 ")
+}
+
+#[test]
+fn the_group_is_asked_for_by_option_rini_or_tini() {
+    for (options, variables, wanted) in [
+        (&[][..], &[][..], false),
+        (&["-g"], &[], true),
+        (&["--process-group"], &[], true),
+        (&[], &[("RINI_PROCESS_GROUP", "1")], true),
+        (&[], &[("RINI_PROCESS_GROUP", "Yes")], true),
+        (&[], &[("RINI_PROCESS_GROUP", "0")], false),
+        (&[], &[("RINI_PROCESS_GROUP", "")], false),
+        (&["-g"], &[("RINI_PROCESS_GROUP", "off")], true),
+        // tini: it is enough that it is there.
+        (&[], &[("TINI_KILL_PROCESS_GROUP", "")], true),
+        (&[], &[("TINI_KILL_PROCESS_GROUP", "0")], true),
+        (&[], &[("TINI_KILL_PROCESS_GROUP", "1"), ("RINI_PROCESS_GROUP", "no")], false),
+    ] {
+        assert_eq!(process_group(options, variables), wanted, "{options:?} {variables:?}");
+    }
+}
+
+/// peers.md 3b.24, by tino, which refuses the form that tini's own README gives.
+#[test]
+fn tini_subreaper_may_be_empty() {
+    for value in ["", "0", "false", "1", "anything"] {
+        let output = beside(["true"]).env("TINI_SUBREAPER", value).run();
+        assert_eq!((output.code(), output.err), (0, vec![]));
+    }
+    for value in ["", "0", "false", "1", "ON"] {
+        assert_eq!(beside(["true"]).env("RINI_SUBREAPER", value).run().code(), 0);
+    }
+}
+
+#[test]
+fn remap_exit_by_environment_is_a_list_and_the_option_is_stronger() {
+    let code = |options: &[&str], list: &str| {
+        let words = options.iter().copied().chain(["sh", "-c", "exit 7"]);
+        beside(words).env("RINI_REMAP_EXIT", list).run().code()
+    };
+    assert_eq!(code(&[], ""), 7);
+    assert_eq!(code(&[], "7"), 0);
+    assert_eq!(code(&[], "143,7:5,1:2"), 5);
+    assert_eq!(code(&["-e", "9"], "7"), 7, "not added to: replaced");
+}
+
+/// Nothing that is written ever holds rini up: not a full pipe, not a closed or broken stream, not a full disk.
+#[test]
+fn no_message_ever_blocks_or_ends_rini() {
+    let start = || beside(["-vvv", "-w", "--", "sh", "-c", "(: &); kill -URG $PPID; exit 7"]);
+    let with = |error: Stdio| start().with(|command| command.stderr(error)).run().code();
+    assert_eq!(start().close([2]).run().code(), 7);
+    assert_eq!(start().close([0, 1, 2]).run().code(), 7);
+    assert_eq!(with(File::create("/dev/full").unwrap().into()), 7);
+    assert_eq!(with(File::open("/dev/null").unwrap().into()), 7);
+
+    let (reader, writer) = std::io::pipe().unwrap();
+    drop(reader);
+    assert_eq!(with(writer.try_clone().unwrap().into()), 7);
+
+    // A full pipe, and a full socket; both still full afterwards, so that something would have blocked.
+    let (mut reader, writer) = std::io::pipe().unwrap();
+    let filled = fill(&writer);
+    assert_eq!(with(writer.try_clone().unwrap().into()), 7);
+    assert_eq!(fill(&writer), 0);
+    drop(writer);
+    let mut content = Vec::new();
+    reader.read_to_end(&mut content).unwrap();
+    assert_eq!(content.len(), filled, "nothing of rini's got in");
+
+    let (left, _right) = std::os::unix::net::UnixStream::pair().unwrap();
+    fill(&left);
+    assert_eq!(with(OwnedFd::from(left.try_clone().unwrap()).into()), 7);
+    assert_eq!(fill(&left), 0);
+}
+
+/// Writes until no more goes in, and leaves the descriptor blocking, as a program's standard error is.
+fn fill(stream: &impl AsRawFd) -> usize {
+    let fd = stream.as_raw_fd();
+    let mut total = 0;
+    // SAFETY: system calls on a descriptor that is open, and on an array that outlives them.
+    unsafe {
+        let flags = libc::fcntl(fd, libc::F_GETFL);
+        libc::fcntl(fd, libc::F_SETFL, flags | libc::O_NONBLOCK);
+        // By ever smaller pieces, to the last byte.
+        for size in [4096, 64, 1] {
+            loop {
+                let written = libc::write(fd, [b'x'; 4096].as_ptr().cast(), size);
+                if written <= 0 {
+                    break;
+                }
+                total += written as usize;
+            }
+        }
+        libc::fcntl(fd, libc::F_SETFL, flags & !libc::O_NONBLOCK);
+    }
+    total
+}
+
+/// Where the kernel does not know the flag for one write (before 6.4 for pipes), a poll comes before the write.
+#[test]
+fn a_full_pipe_does_not_block_an_older_kernel_s_rini_either() {
+    let (_reader, writer) = std::io::pipe().unwrap();
+    let filled = fill(&writer);
+    assert!(filled > 0);
+    let strace = ["-f", "-o", "/dev/null", "-e", "inject=pwritev2:error=EOPNOTSUPP"];
+    let start = |program: &str| Start::of("strace").args(strace).args([rini()]).args(["-vvv", "sh", "-c", program]);
+    let output = start("exit 7").with(|command| command.stderr(writer.try_clone().unwrap())).run();
+    assert_eq!(output.code(), 7);
+    assert_eq!(fill(&writer), 0);
+    // Where there is room the lines do come.
+    let output = start("exit 7").run();
+    assert!(output.code() == 7 && output.err.iter().any(|line| line.starts_with("rini: INFO ")), "{output:?}");
+}

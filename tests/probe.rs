@@ -9,6 +9,9 @@
 //! | `exit N` | exits with N |
 //! | `die N` | lets signal N act on it by default |
 //! | `orphans N` | makes N orphans that exit at once, prints `made N`, exits with 0 at the end of its standard input |
+//! | `storm` | makes orphans for ever; prints `made 1000` once there have been as many |
+//! | `send PID N VALUE` | prints `sending PID UID`, queues signal N with VALUE, waits for the end of its standard input |
+//! | `leave` | joins another process group, then does as `signals 15` |
 //! | `exec PROGRAM ...` | becomes PROGRAM, with nothing in between |
 //! | `count BYTES` | prints how many arguments it got and their length together |
 #![no_main]
@@ -46,6 +49,20 @@ extern "C" fn main(argc: c_int, argv: *const *const c_char) -> c_int {
         Some("exit") => return number(2).unwrap(),
         Some("die") => die(number(2).unwrap()),
         Some("orphans") => orphans(number(2).unwrap()),
+        Some("storm") => storm(),
+        Some("send") => send(number(2).unwrap(), number(3).unwrap(), number(4).unwrap() as usize),
+        Some("leave") => unsafe {
+            let other = libc::fork();
+            if other == 0 {
+                loop {
+                    libc::pause();
+                }
+            }
+            libc::setpgid(other, other);
+            assert_eq!(libc::setpgid(0, other), 0);
+            signals(Some(libc::SIGTERM));
+            libc::kill(other, libc::SIGKILL);
+        },
         Some("exec") => unsafe {
             libc::execv(*argv.add(2), argv.add(2));
             return 1;
@@ -53,7 +70,7 @@ extern "C" fn main(argc: c_int, argv: *const *const c_char) -> c_int {
         Some("count") => {
             println!("{} {}", words.len() - 2, words[2..].iter().map(|word| word.count_bytes()).sum::<usize>());
             for word in &words[2..] {
-                if word.count_bytes() < 100 {
+                if word.count_bytes() < 1000 {
                     println!("{}", word.to_bytes().escape_ascii());
                 }
             }
@@ -125,20 +142,39 @@ fn die(signal: i32) {
     mask(0);
 }
 
+/// A child that makes a child and exits: the kernel looks for a new parent for the latter.
+fn orphan() {
+    unsafe {
+        let child = libc::fork();
+        if child == 0 {
+            libc::fork();
+            libc::_exit(0);
+        }
+        libc::waitpid(child, std::ptr::null_mut(), 0);
+    }
+}
+
 fn orphans(count: i32) {
     for _ in 0..count {
-        unsafe {
-            let child = libc::fork();
-            if child == 0 {
-                if libc::fork() == 0 {
-                    libc::_exit(0);
-                }
-                libc::_exit(0);
-            }
-            libc::waitpid(child, std::ptr::null_mut(), 0);
-        }
+        orphan();
     }
     println!("made {count}");
     let _ = stdin().read_to_end(&mut Vec::new());
     exit(0)
+}
+
+fn storm() {
+    for count in 1_u64.. {
+        orphan();
+        if count == 1000 {
+            println!("made 1000");
+        }
+    }
+}
+
+fn send(pid: i32, signal: i32, value: usize) {
+    println!("sending {} {}", std::process::id(), unsafe { libc::getuid() });
+    let value = libc::sigval { sival_ptr: value as *mut libc::c_void };
+    assert_eq!(unsafe { libc::sigqueue(pid, signal, value) }, 0);
+    let _ = stdin().read_to_end(&mut Vec::new());
 }

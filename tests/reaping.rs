@@ -1,1 +1,133 @@
-//! TODO
+//! Zombies, and whose they are.
+
+use crate::support::{Start, beside, children_of, namespaces, pid1, probe, state, until, zombies_of};
+use std::ffi::OsStr;
+
+fn with<'a>(options: &[&'a str], probe: &'a OsStr, command: &[&'a str]) -> Vec<&'a OsStr> {
+    let plain = |words: &[&'a str]| words.iter().map(|word| OsStr::new(*word)).collect::<Vec<_>>();
+    [plain(options), vec![probe], plain(command)].concat()
+}
+
+#[test]
+fn orphans_are_reaped_and_without_an_init_they_are_not() {
+    if !namespaces() {
+        return;
+    }
+    let probe = probe();
+    let mut run = pid1(with(&["-w"], probe.as_os_str(), &["orphans", "50"])).spawn();
+    run.expect("made 50");
+    for _ in 0..50 {
+        assert!(run.err_line().starts_with("rini: WARN reaped orphan pid "));
+    }
+    assert_eq!(children_of(run.pid()), [run.only_child()]);
+    drop(run.stdin.take());
+    assert_eq!(run.finish().code(), 0);
+
+    // The negative control: the probe itself as PID 1.
+    let mut run = Start::of(&probe).args(["orphans", "50"]).in_namespace().spawn();
+    run.expect("made 50");
+    until("50 zombies", || zombies_of(run.pid()) == 50);
+    drop(run.stdin.take());
+    assert_eq!(run.finish().code(), 0);
+}
+
+/// Not PID 1: rini becomes a subreaper by itself, and says nothing about it.
+#[test]
+fn orphans_are_adopted_and_reaped_by_a_rini_that_is_not_pid_1() {
+    let probe = probe();
+    for options in [&["-w"][..], &["-w", "-s"], &["-w", "--subreaper"]] {
+        let mut run = beside(with(options, probe.as_os_str(), &["orphans", "50"])).spawn();
+        run.expect("made 50");
+        for _ in 0..50 {
+            let line = run.err_line();
+            assert!(
+                line.starts_with("rini: WARN reaped orphan pid ") && line.ends_with(", which exited with 0"),
+                "{line}"
+            );
+        }
+        drop(run.stdin.take());
+        let output = run.finish();
+        assert_eq!((output.code(), output.err), (0, vec![]));
+    }
+    // The negative control: by default the orphans go elsewhere, and nobody here hears of them.
+    let mut run = Start::of(&probe).args(["orphans", "50"]).spawn();
+    run.expect("made 50");
+    assert_eq!(children_of(run.pid()), []);
+}
+
+#[test]
+fn without_warn_on_reap_nothing_is_said() {
+    let probe = probe();
+    let mut run = beside(with(&[], probe.as_os_str(), &["orphans", "50"])).spawn();
+    run.expect("made 50");
+    until("no zombie is left", || children_of(run.pid()).len() == 1);
+    drop(run.stdin.take());
+    let output = run.finish();
+    assert_eq!((output.code(), output.err), (0, vec![]));
+}
+
+/// peers.md 3b.14, by catatonit and pid1-rs once: one SIGCHLD stands for many children, and the main one is among them.
+#[test]
+fn the_child_s_end_among_many_orphans_ends_is_not_missed() {
+    if !namespaces() {
+        return;
+    }
+    let script = "i=0; while [ $i -lt 40 ]; do (: &) ; i=$((i+1)); done; exit 7";
+    for _ in 0..60 {
+        assert_eq!(pid1(["sh", "-c", script]).run().code(), 7);
+    }
+}
+
+/// peers.md 3b.15, by dumb-init once.
+#[test]
+fn a_child_that_is_gone_at_once_is_not_missed() {
+    for _ in 0..1000 {
+        let output = beside(["/nonexistent"]).run();
+        assert_eq!(output.code(), 127);
+        assert_eq!(output.err, [r#"rini: ERROR cannot run "/nonexistent": there is no such file"#]);
+    }
+}
+
+/// Children that were there before: `sh -c 'something & exec rini …'`.
+#[test]
+fn children_from_before_the_exec_are_reaped() {
+    let script = r#"sh -c 'exit 3' & exec "$0" -w -- "$1" signals 15"#;
+    let probe = probe();
+    let mut run = Start::of("sh").args(["-c", script]).args([crate::support::rini(), probe]).spawn();
+    assert!(run.line().starts_with("ready "));
+    assert!(run.err_line().ends_with(", which exited with 3"));
+    run.signal(15);
+    assert_eq!(run.finish().code(), 0);
+}
+
+/// Zombies that come faster than they can be reaped must not keep a signal waiting.
+#[test]
+fn a_storm_of_orphans_holds_up_no_signal() {
+    if !namespaces() {
+        return;
+    }
+    let mut run = pid1(with(&[], probe().as_os_str(), &["storm"])).spawn();
+    run.expect("made 1000");
+    run.signal(15);
+    assert_eq!(run.finish().code(), 143);
+}
+
+/// An orphan that lives is none of rini's business, until it ends.
+#[test]
+fn a_living_orphan_is_left_alone() {
+    if !namespaces() {
+        return;
+    }
+    let script = r#"("$0" signals 10 &); read x"#;
+    let mut run = pid1(["sh".as_ref(), "-c".as_ref(), script.as_ref(), probe().as_os_str()]).spawn();
+    assert!(run.line().starts_with("ready "));
+    until("the orphan is rini's", || children_of(run.pid()).len() == 2);
+    let main = children_of(run.pid())[0];
+    let orphan = children_of(run.pid())[1];
+    until("the orphan waits for signals", || state(orphan) == Some('S'));
+    nix::sys::signal::kill(orphan, nix::sys::signal::SIGUSR1).unwrap();
+    assert!(run.line().starts_with("signal 10 "));
+    until("the orphan is reaped", || children_of(run.pid()) == [main]);
+    drop(run.stdin.take());
+    assert_eq!(run.finish().code(), 1, "read's status at the end of its input");
+}

@@ -1,22 +1,382 @@
 //! Forwarding.
 
-use crate::support::{namespaces, pid1, probe};
+use crate::support::{Running, Start, beside, bit, children_of, namespaces, pid1, probe, state, status_field, until};
+use std::ffi::OsString;
+use std::hint::black_box;
+use std::process::Command;
+
+fn recorder(options: &[&str], command: &[&str]) -> Vec<OsString> {
+    let mut words: Vec<OsString> = options.iter().map(Into::into).collect();
+    words.push(probe().into());
+    words.extend(command.iter().map(OsString::from));
+    words
+}
+
+/// All that can be caught, but SIGCHLD, and SIGTERM, which ends the recorder.
+fn others() -> impl Iterator<Item = i32> {
+    (1..=64).filter(|signal| ![libc::SIGKILL, libc::SIGTERM, libc::SIGCHLD, libc::SIGSTOP].contains(signal))
+}
 
 #[test]
-fn each_signal_from_1_to_64_is_forwarded() {
+fn each_signal_from_1_to_64_is_forwarded_by_pid_1() {
     if !namespaces() {
         return;
     }
-    let mut run = pid1([probe().as_os_str(), "signals".as_ref(), "15".as_ref()]).spawn();
+    let mut run = pid1(recorder(&[], &["signals", "15"])).spawn();
     run.expect("ready 2");
-    for signal in (1..=64).filter(|signal| ![9, 15, 17, 19].contains(signal)) {
+    for signal in others() {
         run.signal(signal);
         run.expect(&format!("signal {signal} code -1 pid 0 uid 0 value 0"));
     }
-    // SIGCHLD is rini's own; what comes behind it shows that it did not come.
-    run.signal(17);
-    run.signal(15);
+    // SIGCHLD is rini's own; that the next line is SIGTERM's shows that it did not come.
+    run.signal(libc::SIGCHLD);
+    run.signal(libc::SIGTERM);
     run.expect("signal 15 code -1 pid 0 uid 0 value 0");
     let output = run.finish();
     assert_eq!((output.code(), output.out, output.err), (0, vec![], vec![]));
+}
+
+#[test]
+fn each_signal_from_1_to_64_is_forwarded_by_a_subreaper() {
+    let mut run = beside(recorder(&[], &["signals", "15"])).spawn();
+    assert!(run.line().starts_with("ready "));
+    let (pid, uid) = (std::process::id(), nix::unistd::getuid());
+    for signal in others() {
+        run.signal(signal);
+        run.expect(&format!("signal {signal} code -1 pid {pid} uid {uid} value 0"));
+    }
+    run.signal(libc::SIGCHLD);
+    run.signal(libc::SIGTERM);
+    run.expect(&format!("signal 15 code -1 pid {pid} uid {uid} value 0"));
+    assert_eq!(run.finish().code(), 0);
+}
+
+#[test]
+fn each_signal_from_1_to_64_is_forwarded_to_a_group() {
+    if !namespaces() {
+        return;
+    }
+    for option in ["-g", "--process-group"] {
+        let mut run = pid1(recorder(&[option], &["signals", "15"])).spawn();
+        run.expect("ready 2");
+        for signal in others() {
+            run.signal(signal);
+            // By kill(2), which rini calls: PID 1.
+            run.expect(&format!("signal {signal} code 0 pid 1 uid 0 value 0"));
+        }
+        run.signal(libc::SIGTERM);
+        run.expect("signal 15 code 0 pid 1 uid 0 value 0");
+        assert_eq!(run.finish().code(), 0);
+    }
+}
+
+fn queue(to: &Running, signal: i32, value: usize) {
+    let value = libc::sigval { sival_ptr: value as *mut libc::c_void };
+    // SAFETY: a system call on numbers; the value is never used as a pointer.
+    assert_eq!(unsafe { libc::sigqueue(to.pid().as_raw(), signal, value) }, 0);
+}
+
+/// peers: every one loses the value, and what it says of the sender is itself.
+#[test]
+fn queued_signals_keep_order_number_and_value() {
+    if !namespaces() {
+        return;
+    }
+    let mut run = pid1(recorder(&[], &["signals", "15"])).spawn();
+    run.expect("ready 2");
+    for value in 1..=500 {
+        queue(&run, 40, value);
+    }
+    for value in 1..=500 {
+        run.expect(&format!("signal 40 code -1 pid 0 uid 0 value {value}"));
+    }
+    // A standard signal carries one too; and the largest.
+    queue(&run, libc::SIGUSR1, usize::MAX);
+    run.expect(&format!("signal 10 code -1 pid 0 uid 0 value {}", usize::MAX));
+    run.signal(15);
+    assert_eq!(run.finish().out.len(), 1);
+}
+
+/// Runs the probe inside the namespace of `run`, as another process than rini and its child.
+fn inside(run: &Running, command: &[&str]) -> Running {
+    let target = run.pid().to_string();
+    Start::of("nsenter").args(["--target", &target, "--pid", "--mount"]).args(recorder(&[], command)).spawn()
+}
+
+#[test]
+fn the_sender_and_the_value_are_passed_on() {
+    if !namespaces() {
+        return;
+    }
+    for (options, wanted) in
+        [(&["-v"][..], "code -1 pid SENDER uid 0 value 42"), (&["-v", "-g"], "code 0 pid 1 uid 0 value 0")]
+    {
+        let mut run = pid1(recorder(options, &["signals", "15"])).spawn();
+        run.expect("ready 2");
+        let mut sender = inside(&run, &["send", "1", "12", "42"]);
+        let line = sender.line();
+        let pid = line.split(' ').nth(1).unwrap();
+        run.expect(&format!("signal 12 {}", wanted.replace("SENDER", pid)));
+        let line = run.err_line_with("SIGUSR2");
+        assert_eq!(line, format!("rini: INFO SIGUSR2 from pid {pid} (probe), forwarded to pid 2"));
+        run.signal(15);
+        assert_eq!(run.err_line(), "rini: INFO SIGTERM from outside the container, forwarded to pid 2");
+        assert_eq!(run.finish().code(), 0);
+    }
+}
+
+#[test]
+fn a_sender_that_is_gone_or_without_proc_is_named_by_its_pid() {
+    if !namespaces() {
+        return;
+    }
+    let mut run = pid1(recorder(&["-v"], &["signals", "15"])).hide(c"/proc").spawn();
+    run.expect("ready 2");
+    let mut sender = inside(&run, &["send", "1", "12", "42"]);
+    let line = sender.line();
+    let pid = line.split(' ').nth(1).unwrap();
+    assert_eq!(run.err_line(), format!("rini: INFO SIGUSR2 from pid {pid}, forwarded to pid 2"));
+    run.signal(15);
+    assert_eq!(run.finish().code(), 0);
+}
+
+/// With --process-group the whole group gets it; without, the child alone.
+#[test]
+fn a_group_is_reached_as_a_whole() {
+    if !namespaces() {
+        return;
+    }
+    let script = r#""$0" signals 15 & exec "$0" signals 15"#;
+    let start = |options: &[&str]| {
+        let words = options.iter().map(OsString::from).chain(["sh", "-c", script].map(OsString::from));
+        let mut run = pid1(words.chain([probe().into()])).spawn();
+        assert!(run.line().starts_with("ready "));
+        assert!(run.line().starts_with("ready "));
+        run
+    };
+    let mut run = start(&["-g"]);
+    run.signal(10);
+    run.expect("signal 10 code 0 pid 1 uid 0 value 0");
+    run.expect("signal 10 code 0 pid 1 uid 0 value 0");
+    run.signal(15);
+    assert_eq!(run.finish().code(), 0);
+    // The negative control: the second line is the next signal's.
+    let mut run = start(&[]);
+    run.signal(10);
+    run.expect("signal 10 code -1 pid 0 uid 0 value 0");
+    run.signal(12);
+    run.expect("signal 12 code -1 pid 0 uid 0 value 0");
+    run.signal(15);
+    assert_eq!(run.finish().code(), 0);
+}
+
+/// The group that rini made for it is then empty, and a signal to it would go nowhere.
+#[test]
+fn a_child_that_left_its_group_is_still_reached() {
+    if !namespaces() {
+        return;
+    }
+    let mut run = pid1(recorder(&["-g"], &["leave"])).spawn();
+    run.expect("ready 2");
+    run.signal(10);
+    run.expect("signal 10 code -1 pid 0 uid 0 value 0");
+    run.signal(15);
+    assert_eq!(run.finish().code(), 0);
+}
+
+/// peers.md 3b.2: with -g tini loses 8 of 60 (kill(-pid) before the child's setpgid), catatonit 5, dumb-init 13; and 3b.3.
+///
+/// From the moment at which rini has blocked the signals, SIGTERM is sent after ever more turns of a loop, through the
+/// fork, the child's set-up and its exec, until it has long started. It kills the child, or ends the recorder.
+#[test]
+fn a_signal_at_any_moment_of_the_start_reaches_the_child() {
+    if !namespaces() {
+        return;
+    }
+    let (mut killed, mut recorded) = (0, 0);
+    for run in 0..240_u64 {
+        let options: &[&str] = if run % 2 == 0 { &["-g"] } else { &[] };
+        let running = pid1(recorder(options, &["signals", "15"])).spawn();
+        // While it waits for them the kernel shows them as not blocked; but then there is a child.
+        let blocked = || status_field(running.pid(), "SigBlk") == "fffffffffffbfeff";
+        until("the signals are blocked", || blocked() || !children_of(running.pid()).is_empty());
+        for turn in 0..run * 400 {
+            black_box(turn);
+        }
+        running.signal(15);
+        match running.finish().code() {
+            143 => killed += 1,
+            0 => recorded += 1,
+            other => panic!("exit code {other}"),
+        }
+    }
+    // The sweep began before the recorder could record, or it would show nothing about the start.
+    assert!(killed > 0, "{killed} {recorded}");
+}
+
+/// tini drops the signals of a fault even where somebody sent them (`docker kill -s ABRT`); a fault of rini's own is
+/// something else: it is not passed on, and it ends rini.
+#[test]
+#[cfg(target_arch = "x86_64")]
+fn a_fault_of_its_own_kills_rini_and_is_not_forwarded() {
+    use nix::sys::ptrace;
+    use nix::sys::wait::waitpid;
+    let mut run = beside(recorder(&[], &["signals", "15"])).spawn();
+    assert!(run.line().starts_with("ready "));
+    run.signal(libc::SIGSEGV);
+    assert!(run.line().starts_with("signal 11 "), "one that was sent is forwarded");
+    // The next instruction is at address 0: the kernel's own SIGSEGV.
+    let (pid, child) = (run.pid(), run.only_child());
+    ptrace::seize(pid, ptrace::Options::empty()).unwrap();
+    ptrace::interrupt(pid).unwrap();
+    waitpid(pid, None).unwrap();
+    let mut registers = ptrace::getregs(pid).unwrap();
+    (registers.rip, registers.orig_rax) = (0, u64::MAX);
+    ptrace::setregs(pid, registers).unwrap();
+    ptrace::detach(pid, None).unwrap();
+    until("rini is dead", || state(pid) == Some('Z'));
+    nix::sys::signal::kill(child, nix::sys::signal::SIGUSR1).unwrap();
+    assert!(run.line().starts_with("signal 10 "), "nothing was forwarded before it");
+    nix::sys::signal::kill(child, nix::sys::signal::SIGTERM).unwrap();
+    let output = run.finish();
+    assert_eq!(std::os::unix::process::ExitStatusExt::signal(&output.status), Some(libc::SIGSEGV));
+}
+
+/// A line on a broken standard error makes the kernel send SIGPIPE to rini itself.
+#[test]
+fn a_sigpipe_of_rini_s_own_making_is_not_forwarded() {
+    if !namespaces() {
+        return;
+    }
+    let (reader, writer) = std::io::pipe().unwrap();
+    drop(reader);
+    let mut run = pid1(recorder(&["-vvv"], &["signals", "15"])).with(|command| command.stderr(writer)).spawn();
+    run.expect("ready 2");
+    for signal in [10, 12, 13, 14] {
+        run.signal(signal);
+        run.expect(&format!("signal {signal} code -1 pid 0 uid 0 value 0"));
+    }
+    run.signal(15);
+    run.expect("signal 15 code -1 pid 0 uid 0 value 0");
+    let output = run.finish();
+    assert_eq!((output.code(), output.out), (0, vec![]));
+}
+
+/// One that is inherited as ignored is still rini's to forward; the child decides.
+#[test]
+fn an_ignored_signal_is_forwarded_too() {
+    if !namespaces() {
+        return;
+    }
+    let ignored = bit(1) | bit(10) | bit(34);
+    let mut run = pid1(recorder(&[], &["signals", "15"])).ignored(ignored).blocked(bit(15)).spawn();
+    run.expect("ready 2");
+    for signal in [1, 10, 34, 15] {
+        run.signal(signal);
+        run.expect(&format!("signal {signal} code -1 pid 0 uid 0 value 0"));
+    }
+    assert_eq!(run.finish().code(), 0);
+}
+
+#[test]
+fn stop_and_continue_pass_through_pid_1() {
+    if !namespaces() {
+        return;
+    }
+    let run = pid1(["sleep", "1000"]).spawn();
+    until("the child runs", || children_of(run.pid()).len() == 1);
+    let child = run.only_child();
+    until("it has become sleep", || status_field(child, "Name") == "sleep");
+    for signal in [libc::SIGTSTP, libc::SIGTTIN, libc::SIGTTOU] {
+        run.signal(signal);
+        until("the child is stopped", || state(child) == Some('T'));
+        run.signal(libc::SIGCONT);
+        until("the child is continued", || state(child) == Some('S'));
+    }
+    run.signal(15);
+    assert_eq!(run.finish().code(), 143);
+}
+
+/// --parent-death-signal: what rini gets when its parent dies goes to the child like any other.
+#[test]
+fn the_parent_s_death_reaches_the_child() {
+    for (option, number) in [("USR1", 10), ("sigusr2", 12), ("RTMIN+3", 37), ("33", 33)] {
+        let script = format!(r#""$0" -p {option} -- "$1" signals {number} & read x"#);
+        let mut run = Start::of("sh").args(["-c", &script]).args([crate::support::rini(), probe()]).spawn();
+        assert!(run.line().starts_with("ready "));
+        drop(run.stdin.take());
+        // By the kernel, which calls the dying parent the sender (prctl(2)).
+        assert!(run.line().starts_with(&format!("signal {number} ")));
+        run.finish();
+    }
+}
+
+/// The negative control of the one above.
+#[test]
+fn without_the_option_the_parent_s_death_changes_nothing() {
+    let script = r#""$0" -v -- "$1" signals 15 & echo "$!"; read x"#;
+    let mut run = Start::of("sh").args(["-c", script]).args([crate::support::rini(), probe()]).spawn();
+    let lines = [run.line(), run.line()];
+    let rini = lines.iter().find_map(|line| line.parse::<i32>().ok()).unwrap();
+    drop(run.stdin.take());
+    let rini = nix::unistd::Pid::from_raw(rini);
+    until("the parent is gone", || status_field(rini, "PPid") != run.pid().to_string());
+    nix::sys::signal::kill(rini, nix::sys::signal::SIGTERM).unwrap();
+    assert!(run.line().starts_with("signal 15 "));
+    run.finish();
+}
+
+/// Forwarding costs the wait, the send, and a look for zombies: no more, and nothing at all while nothing happens.
+#[test]
+fn a_forwarded_signal_takes_three_system_calls() {
+    let mut run = beside(recorder(&[], &["signals", "15"])).spawn();
+    assert!(run.line().starts_with("ready "));
+    let log = tempfile::NamedTempFile::new().unwrap();
+    let mut strace = Command::new("strace");
+    strace.args(["-qq", "-o"]).arg(log.path()).args(["-p", &run.pid().to_string()]);
+    let mut strace = strace.stderr(std::process::Stdio::null()).spawn().unwrap();
+    until("strace is attached", || status_field(run.pid(), "TracerPid") == strace.id().to_string());
+    for _ in 0..10 {
+        run.signal(10);
+        assert!(run.line().starts_with("signal 10 "));
+    }
+    let calls = || {
+        let text = std::fs::read_to_string(log.path()).unwrap();
+        text.lines().map(|line| line.split('(').next().unwrap().to_owned()).collect::<Vec<_>>()
+    };
+    // The wait after the last signal is written when it begins.
+    until("all is logged", || calls().iter().filter(|call| *call == "waitid").count() >= 10);
+    run.signal(15);
+    assert_eq!(run.finish().code(), 0);
+    let _ = strace.wait();
+    // Attaching interrupts the wait, and so begins with a look of its own.
+    let calls = calls();
+    let rounds: Vec<_> = calls.split(|call| call == "rt_sigqueueinfo").collect();
+    assert_eq!(rounds.len(), 12, "eleven signals were forwarded: {calls:?}");
+    for round in &rounds[1..11] {
+        assert_eq!(round, &["waitid", "rt_sigtimedwait"], "{calls:?}");
+    }
+}
+
+/// tini's wait ends every second. What a process is blocked in stands in /proc/PID/syscall (proc_pid_syscall(5)).
+#[test]
+#[cfg(target_arch = "x86_64")]
+fn an_idle_rini_waits_without_a_time_limit() {
+    let waits_in = |run: &Running| {
+        let pid = run.pid();
+        until("it waits", || state(pid) == Some('S'));
+        let text = std::fs::read_to_string(format!("/proc/{pid}/syscall")).unwrap();
+        let words: Vec<_> = text.split(' ').map(str::to_owned).collect();
+        (words[0].parse::<i64>().unwrap(), words[3].clone())
+    };
+    let mut run = beside(recorder(&[], &["signals", "15"])).spawn();
+    assert!(run.line().starts_with("ready "));
+    assert_eq!(waits_in(&run), (libc::SYS_rt_sigtimedwait, "0x0".to_owned()));
+    // The negative control, where there is a tini.
+    if std::path::Path::new("/usr/bin/tini").exists() {
+        let mut run = Start::of("/usr/bin/tini").args(["-s", "--"]).args(recorder(&[], &["signals", "15"])).spawn();
+        assert!(run.line().starts_with("ready "));
+        let (call, limit) = waits_in(&run);
+        assert!(call == libc::SYS_rt_sigtimedwait && limit != "0x0", "{call} {limit}");
+    }
 }

@@ -1,1 +1,300 @@
-//! TODO
+//! What the child finds at its start, and what rini holds from then on.
+
+use crate::support::{Running, Start, beside, bit, namespaces, pid1, probe, rini, skip, status_field};
+use std::ffi::{OsStr, OsString};
+use std::fs;
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::os::unix::process::CommandExt;
+
+/// What `probe state` prints about its signals: pending, blocked, ignored, caught.
+fn signal_state(start: Start) -> Vec<String> {
+    let output = start.run();
+    assert_eq!((output.code(), &output.err), (0, &vec![]));
+    output.out.into_iter().filter(|line| line.starts_with("Sig")).collect()
+}
+
+/// peers.md 3b.5, by catatonit, which leaves TSTP, TTIN and TTOU blocked; 3b.6, by dumb-init, tino and pid1-rs, which
+/// unblock what was blocked and reset what was ignored; 3b.7, by tino, which leaks Rust's own ignored SIGPIPE.
+#[test]
+fn the_signal_mask_and_dispositions_pass_through_untouched() {
+    if !namespaces() {
+        return;
+    }
+    let every = u64::MAX;
+    let kill_and_stop = bit(libc::SIGKILL) | bit(libc::SIGSTOP);
+    let job_control = bit(libc::SIGTSTP) | bit(libc::SIGTTIN) | bit(libc::SIGTTOU);
+    for (blocked, ignored) in [
+        (0, 0),
+        (bit(libc::SIGPIPE), 0),
+        (0, bit(libc::SIGPIPE)),
+        (0, bit(libc::SIGCHLD)),
+        (bit(libc::SIGCHLD), bit(libc::SIGCHLD)),
+        (job_control, 0),
+        (0, job_control),
+        (bit(1) | bit(15), bit(2) | bit(3)),
+        (bit(32) | bit(33) | bit(34), bit(35) | bit(64)),
+        (every, 0),
+        (0, every),
+        (every, every),
+    ] {
+        let set = |start: Start| start.blocked(blocked).ignored(ignored);
+        // The negative control: the probe by a raw exec sees exactly what the launcher set.
+        let alone = signal_state(set(Start::of(probe()).args(["state"])));
+        assert_eq!(alone[1], format!("SigBlk {:016x}", blocked & !kill_and_stop));
+        assert_eq!(alone[2], format!("SigIgn {:016x}", ignored & !kill_and_stop));
+        let words = [probe().into_os_string(), "state".into()];
+        assert_eq!(signal_state(set(beside(&words))), alone);
+        assert_eq!(signal_state(set(pid1(&words))), alone);
+    }
+}
+
+fn field(lines: &[String], name: &str) -> String {
+    let value = lines.iter().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
+    value.unwrap_or_else(|| panic!("no {name} in {lines:?}")).to_owned()
+}
+
+#[test]
+fn the_child_leads_a_process_group_in_rini_s_session() {
+    let output = beside([probe().as_os_str(), "state".as_ref()]).run();
+    assert_eq!(field(&output.out, "group"), field(&output.out, "pid"));
+    let alone = Start::of(probe()).args(["state"]).run();
+    assert_eq!(field(&output.out, "session"), field(&alone.out, "session"));
+    assert_ne!(field(&alone.out, "group"), field(&alone.out, "pid"), "by itself it has its parent's group");
+}
+
+fn recorder(start: Start) -> Running {
+    let mut run = start.spawn();
+    assert!(run.line().starts_with("ready "));
+    run
+}
+
+/// peers.md 3b.18, by tini, pid1-rs and tino: a working directory held by PID 1 cannot be unmounted.
+#[test]
+fn rini_s_working_directory_is_the_root_and_the_child_s_is_not() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = fs::canonicalize(folder.path()).unwrap();
+    let start = beside([probe().as_os_str(), "signals".as_ref(), "15".as_ref()]);
+    let run = recorder(start.with(|command| command.current_dir(&path)));
+    assert_eq!(fs::read_link(format!("/proc/{}/cwd", run.pid())).unwrap().as_os_str(), "/");
+    assert_eq!(fs::read_link(format!("/proc/{}/cwd", run.only_child())).unwrap(), path);
+    run.signal(15);
+    assert_eq!(run.finish().code(), 0);
+}
+
+fn descriptors(pid: nix::unistd::Pid) -> Vec<i32> {
+    let entries = fs::read_dir(format!("/proc/{pid}/fd")).unwrap();
+    let mut fds: Vec<i32> = entries.map(|e| e.unwrap().file_name().to_str().unwrap().parse().unwrap()).collect();
+    fds.sort_unstable();
+    fds
+}
+
+/// peers.md 3b.19, by tini, dumb-init and tino.
+#[test]
+fn descriptors_above_2_are_closed_in_rini_and_open_in_the_child() {
+    let open = || {
+        for fd in [7, 63, 900] {
+            // SAFETY: a system call on numbers in the forked child: a copy of standard input, kept across the exec.
+            assert!(unsafe { libc::dup2(0, fd) } == fd);
+        }
+        Ok(())
+    };
+    let start = beside([probe().as_os_str(), "signals".as_ref(), "15".as_ref()]);
+    let run = recorder(start.with(|command| {
+        // SAFETY: the closure makes system calls only.
+        unsafe { command.pre_exec(open) }
+    }));
+    assert_eq!(descriptors(run.pid()), [0, 1, 2]);
+    let child = descriptors(run.only_child());
+    assert!([0, 1, 2, 7, 63, 900].iter().all(|fd| child.contains(fd)), "{child:?}");
+    run.signal(15);
+    assert_eq!(run.finish().code(), 0);
+}
+
+/// A kernel before 5.9, or a seccomp profile that does not know the call.
+#[test]
+fn descriptors_are_closed_without_close_range_too() {
+    let script =
+        r#"exec 7<&0 9<&0; exec strace -f -o /dev/null -e inject=close_range:error=ENOSYS "$0" -- "$1" signals 15"#;
+    let mut run = Start::of("bash").args(["-c", script]).args([rini(), probe()]).spawn();
+    assert!(run.line().starts_with("ready "));
+    let traced = run.only_child();
+    assert_eq!(fs::read_link(format!("/proc/{traced}/exe")).unwrap(), fs::canonicalize(rini()).unwrap());
+    assert_eq!(descriptors(traced), [0, 1, 2]);
+    nix::sys::signal::kill(traced, nix::sys::signal::SIGTERM).unwrap();
+    assert_eq!(run.finish().code(), 0);
+}
+
+/// peers.md 3b.20, by all but catatonit: a program that was handed sockets takes them only if LISTEN_PID is its own pid.
+#[test]
+fn listen_pid_is_the_child_s_where_it_was_rini_s() {
+    if !namespaces() {
+        return;
+    }
+    let words = [probe().into_os_string(), "state".into()];
+    let output = pid1(&words).env("LISTEN_PID", "1").env("LISTEN_FDS", "2").run();
+    assert_eq!(field(&output.out, "LISTEN_PID"), field(&output.out, "pid"));
+    assert_eq!(field(&output.out, "LISTEN_FDS"), "2");
+    for other in ["2", "11", "", "1x", "01", "-1"] {
+        let output = pid1(&words).env("LISTEN_PID", other).run();
+        assert_eq!(field(&output.out, "LISTEN_PID"), other, "somebody else's is left alone");
+    }
+}
+
+/// peers.md 3b.23, by tini and catatonit with glibc, whose getopt takes a program's own options for the init's: `tini ls -l`
+/// prints its licence. What follows PROGRAM is PROGRAM's.
+#[test]
+fn options_behind_the_program_are_the_program_s() {
+    let probe = probe();
+    let words = |line: &str| line.split(' ').map(OsString::from).collect::<Vec<_>>();
+    for before in ["", "--", "-g --", "-v -e 1 -e2 -p TERM", "-gwsvv --remap-exit=3 --"] {
+        let mut options = words(before);
+        options.retain(|word| !word.is_empty());
+        let mut run = options;
+        run.extend([probe.clone().into_os_string(), "count".into()]);
+        run.extend(words("-l --version -- -h -e x --"));
+        let output = beside(&run).env("RINI_LOG", "error").run();
+        assert_eq!(output.code(), 0, "{output:?}");
+        assert_eq!(output.out[1..], ["-l", "--version", "--", "-h", "-e", "x", "--"], "{before}");
+    }
+    let output = beside(["ls", "-l", "/proc/self/exe"]).run();
+    assert!(output.out[0].contains("/proc/self/exe -> "), "{output:?}");
+}
+
+/// peers.md 3b.24, by tino and pid1-rs, which refuse what is not UTF-8.
+#[test]
+fn arguments_and_environment_may_hold_any_bytes() {
+    let bytes = OsString::from_vec((1..=255).collect());
+    let probe = probe();
+    let words = [probe.as_os_str(), "count".as_ref(), &bytes, "".as_ref(), OsStr::from_bytes(b"\xff\xfe")];
+    let output = beside(words).env("X", &bytes).run();
+    assert_eq!(output.code(), 0);
+    assert_eq!(
+        output.out,
+        ["3 257".to_owned(), bytes.as_bytes().escape_ascii().to_string(), String::new(), r"\xff\xfe".to_owned()]
+    );
+    let output = beside(["sh", "-c", "printenv X | od -An -tx1 | tr -d ' \\n'"]).env("X", &bytes).run();
+    let hex: String = (1..=255).chain([10]).map(|byte: u8| format!("{byte:02x}")).collect();
+    assert_eq!(output.out, [hex]);
+}
+
+#[test]
+fn a_million_bytes_of_arguments_come_through() {
+    let long = "x".repeat(100_000);
+    let mut words = vec![probe().into_os_string(), "count".into()];
+    words.extend((0..10).map(|_| OsString::from(&long)));
+    assert_eq!(beside(&words).run().out, ["10 1000000"]);
+    let mut words = vec![probe().into_os_string(), "count".into()];
+    words.extend((0..100_000).map(|_| OsString::from("-e")));
+    let output = beside(&words).run();
+    assert_eq!((output.out[0].as_str(), output.out.len()), ("100000 200000", 100_001));
+}
+
+/// execvp(3) of glibc, which runs such a script by /bin/sh, and of musl, which does not.
+#[test]
+fn a_script_without_its_first_line_is_run_by_the_shell() {
+    let folder = tempfile::tempdir().unwrap();
+    let script = folder.path().join("script");
+    fs::write(&script, "echo \"$0\" \"$#\" \"$1\" \"$2\"; exit 9\n").unwrap();
+    make_executable(&script);
+    let name = script.to_str().unwrap();
+    for options in [&[][..], &["--"], &["-v", "--"]] {
+        let output = beside(options.iter().copied().chain([name, "a b", "-c"])).run();
+        assert_eq!((output.code(), output.out), (9, vec![format!("{name} 2 a b -c")]));
+    }
+    // Along PATH too, and from the working directory, which an empty element of PATH means.
+    let found = beside(["script", "x"]).env("PATH", format!("/nonexistent:{}", folder.path().display())).run();
+    assert_eq!((found.code(), found.out), (9, vec![format!("{name} 1 x ")]));
+    let here = beside(["script"]).env("PATH", ":/bin").with(|command| command.current_dir(folder.path())).run();
+    assert_eq!((here.code(), here.out), (9, vec!["script 0  ".to_owned()]));
+    // An empty file is an empty script.
+    fs::write(&script, "").unwrap();
+    assert_eq!(beside([name]).run().code(), 0);
+}
+
+fn make_executable(path: &std::path::Path) {
+    use std::os::unix::fs::PermissionsExt;
+    fs::set_permissions(path, fs::Permissions::from_mode(0o755)).unwrap();
+}
+
+#[test]
+fn a_name_is_looked_for_along_path_as_execvp_does() {
+    let folder = tempfile::tempdir().unwrap();
+    let in_folder = |name: &str| folder.path().join(name);
+    for name in ["denied", "real", "broken"] {
+        fs::create_dir(in_folder(name)).unwrap();
+        fs::write(in_folder(name).join("thing"), "#!/bin/sh\nexit 5\n").unwrap();
+    }
+    fs::write(in_folder("file"), "").unwrap();
+    make_executable(&in_folder("real/thing"));
+    fs::write(in_folder("broken/thing"), "#!/nonexistent/interpreter\n").unwrap();
+    make_executable(&in_folder("broken/thing"));
+    let run = |folders: &[&str]| {
+        let path: Vec<_> = folders.iter().map(|name| in_folder(name).display().to_string()).collect();
+        beside(["thing"]).env("PATH", path.join(":")).run()
+    };
+    // What cannot be executed is passed over for what can: missing folders, files for folders, no permission, no interpreter.
+    assert_eq!(run(&["none", "file", "denied", "broken", "real"]).code(), 5);
+    assert_eq!(run(&["none", "denied"]).code(), 126);
+    assert_eq!(run(&["denied", "none"]).code(), 126);
+    assert_eq!(run(&["none", "file"]).code(), 127);
+    let broken = run(&["none", "broken"]);
+    assert_eq!(broken.code(), 127);
+    assert!(
+        broken.err[0].contains(r#"broken/thing": its interpreter "/nonexistent/interpreter" is not"#),
+        "{broken:?}"
+    );
+    let too_long = format!("/{}:{}", "x/".repeat(4000), in_folder("real").display());
+    assert_eq!(beside(["thing"]).env("PATH", too_long).run().code(), 5);
+}
+
+#[test]
+fn without_path_the_usual_folders_are_searched() {
+    let output = beside(["sh", "-c", "exit 4"]).with(|command| command.env_remove("PATH")).run();
+    assert_eq!(output.code(), 4);
+}
+
+/// The environment is the child's, whole and in order; LISTEN_PID is the one exception.
+#[test]
+fn the_environment_passes_through_untouched() {
+    let list = |start: Start| {
+        let variables = [("A", "1"), ("TINI_SUBREAPER", ""), ("RINI_LOG", "warn"), ("Z", "x=y")];
+        start.with(|command| command.env_clear().envs(variables)).run().out
+    };
+    assert_eq!(list(beside(["/usr/bin/env"])), list(Start::of("/usr/bin/env")));
+}
+
+#[test]
+fn rootless_in_a_user_namespace_it_is_pid_1_all_the_same() {
+    let allowed = fs::read_to_string("/proc/sys/user/max_user_namespaces").is_ok_and(|n| n.trim() != "0");
+    if !allowed {
+        return skip("user namespaces are not allowed here");
+    }
+    if !crate::support::is_root() {
+        return skip("this test becomes nobody first, which takes root");
+    }
+    // The build's folders may be closed to nobody, so both programs go where anybody can run them.
+    let folder = tempfile::tempdir_in("/tmp").unwrap();
+    let copy = |from: std::path::PathBuf, name: &str| {
+        fs::copy(from, folder.path().join(name)).unwrap();
+        folder.path().join(name)
+    };
+    make_executable(folder.path());
+    let (rini, probe) = (copy(rini(), "rini"), copy(probe(), "probe"));
+    let start = |words: &[&str]| Start::of(&rini).args(["-w"]).args([&probe]).args(words).in_namespace().rootless();
+    let mut run = start(&["orphans", "20"]).spawn();
+    run.expect("made 20");
+    for _ in 0..20 {
+        assert!(run.err_line().starts_with("rini: WARN reaped orphan pid "));
+    }
+    assert_eq!(status_field(run.pid(), "Uid"), "65534\t65534\t65534\t65534", "nobody, as root sees it");
+    drop(run.stdin.take());
+    assert_eq!(run.finish().code(), 0);
+    let mut run = start(&["signals", "15"]).spawn();
+    run.expect("ready 2");
+    for signal in [1, 10, 32, 33, 34, 64, 15] {
+        run.signal(signal);
+        run.expect(&format!("signal {signal} code -1 pid 0 uid 65534 value 0"));
+    }
+    assert_eq!(run.finish().code(), 0);
+    assert_eq!(start(&["die", "35"]).run().code(), 163);
+}

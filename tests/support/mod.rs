@@ -5,7 +5,7 @@
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use std::collections::VecDeque;
-use std::ffi::OsStr;
+use std::ffi::{CStr, OsStr};
 use std::fs;
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::os::unix::process::{CommandExt, ExitStatusExt};
@@ -58,6 +58,16 @@ struct Setting {
     blocked: u64,
     /// Signals to ignore, a bit each.
     ignored: u64,
+    /// An empty file system over this folder; in a namespace only.
+    hidden: Option<&'static CStr>,
+    /// Nothing can be written to; in a namespace only.
+    read_only: bool,
+    /// Descriptors to close, a bit each.
+    closed: u64,
+    /// Another user, without any capability, and none to be had.
+    user: Option<u32>,
+    /// How many processes that user may have.
+    processes: Option<u64>,
 }
 
 /// Something to start: usually rini with arguments.
@@ -102,7 +112,7 @@ impl Start {
     }
 
     /// Anything else that `Command` can do.
-    pub fn with(mut self, change: impl FnOnce(&mut Command)) -> Start {
+    pub fn with(mut self, change: impl FnOnce(&mut Command) -> &mut Command) -> Start {
         change(&mut self.command);
         self
     }
@@ -124,6 +134,31 @@ impl Start {
 
     pub fn ignored(mut self, signals: u64) -> Start {
         self.setting.ignored = signals;
+        self
+    }
+
+    pub fn hide(mut self, folder: &'static CStr) -> Start {
+        self.setting.hidden = Some(folder);
+        self
+    }
+
+    pub fn read_only(mut self) -> Start {
+        self.setting.read_only = true;
+        self
+    }
+
+    pub fn close(mut self, descriptors: impl IntoIterator<Item = i32>) -> Start {
+        self.setting.closed |= descriptors.into_iter().map(|fd| 1 << fd).sum::<u64>();
+        self
+    }
+
+    pub fn user(mut self, uid: u32) -> Start {
+        self.setting.user = Some(uid);
+        self
+    }
+
+    pub fn processes(mut self, limit: u64) -> Start {
+        self.setting.processes = Some(limit);
         self
     }
 
@@ -188,9 +223,36 @@ impl Setting {
                 check(libc::prctl(libc::PR_SET_PDEATHSIG, 0))?;
             }
         }
-        for signal in (1..=64).filter(|signal| self.ignored & bit(*signal) != 0) {
-            // SAFETY: "ignored" is no function.
-            unsafe { libc::signal(signal, libc::SIG_IGN) };
+        // SAFETY: system calls on numbers, constant strings and locals that outlive them.
+        unsafe {
+            let none = std::ptr::null();
+            if let Some(folder) = self.hidden {
+                check(libc::mount(none, folder.as_ptr(), c"tmpfs".as_ptr(), 0, std::ptr::null()))?;
+            }
+            if self.read_only {
+                let flags = libc::MS_REMOUNT | libc::MS_BIND | libc::MS_RDONLY;
+                check(libc::mount(none, c"/".as_ptr(), none, flags, std::ptr::null()))?;
+            }
+            if let Some(processes) = self.processes {
+                let limit = libc::rlimit { rlim_cur: processes, rlim_max: processes };
+                check(libc::setrlimit(libc::RLIMIT_NPROC, &raw const limit))?;
+            }
+            if let Some(user) = self.user {
+                check(libc::setgroups(0, std::ptr::null()))?;
+                check(libc::setresgid(user, user, user))?;
+                check(libc::setresuid(user, user, user))?;
+                check(libc::prctl(libc::PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0))?;
+            }
+            for fd in (0..63).filter(|fd| self.closed & (1 << fd) != 0) {
+                libc::close(fd);
+            }
+        }
+        // All of them, whatever the tests were started with; glibc's own wrapper refuses 32 and 33.
+        for signal in 1..=64 {
+            // The kernel's struct: a handler (0: default, 1: ignored), flags, a restorer and a mask.
+            let action = [u64::from(self.ignored & bit(signal) != 0), 0, 0, 0];
+            // SAFETY: an action without a function, which outlives the call. SIGKILL and SIGSTOP are refused, rightly.
+            unsafe { libc::syscall(libc::SYS_rt_sigaction, signal, &raw const action, 0, 8) };
         }
         // SAFETY: a set of 8 bytes, which outlives the call.
         unsafe {
@@ -218,7 +280,7 @@ unsafe fn mirror(child: i32) -> ! {
     }
 }
 
-fn write_file(path: &std::ffi::CStr, bytes: &[u8]) -> io::Result<()> {
+fn write_file(path: &CStr, bytes: &[u8]) -> io::Result<()> {
     // SAFETY: a path, and bytes that outlive the calls.
     unsafe {
         let fd = libc::open(path.as_ptr(), libc::O_WRONLY);
@@ -307,6 +369,7 @@ impl Running {
         self.next(Stream::Err, |line| line.contains(part))
     }
 
+    /// The next line on standard output; it has to be this one.
     pub fn expect(&mut self, line: &str) {
         assert_eq!(self.line(), line);
     }
