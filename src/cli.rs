@@ -1,9 +1,9 @@
 //! argv and the environment, read into an [`Invocation`]. Pure: nothing is set up or started here.
 //!
 //! An option beats its `RINI_*` variable, which beats tini's `TINI_*`. `RINI_*` variables are read as strictly as the
-//! options, and an empty one counts as not set, as templates write them. `TINI_*` keep tini's meaning and never stop a start:
-//! `TINI_SUBREAPER` and `TINI_KILL_PROCESS_GROUP` count by being there, even empty; `TINI_VERBOSITY` is read as atoi(3)
-//! does, and overrides `-v` as it does in tini, where `RINI_LOG` does not say anything.
+//! options, and an empty one counts as not set, as templates write them. `TINI_*` keep tini's meaning and never stop a
+//! start: `TINI_SUBREAPER` and `TINI_KILL_PROCESS_GROUP` count by being there, even empty; `TINI_VERBOSITY` is read as
+//! atoi(3) does, and overrides `-v` as it does in tini, where `RINI_LOG` does not say anything.
 #![forbid(unsafe_code)]
 
 use crate::exit::Remap;

@@ -29,7 +29,7 @@ struct StandardError;
 
 impl Write for StandardError {
     fn write(&mut self, line: &[u8]) -> io::Result<usize> {
-        process::write_without_blocking(libc::STDERR_FILENO, line);
+        process::write_to_stderr(line);
         Ok(line.len())
     }
 

@@ -3,14 +3,16 @@
 //! 1. [`sys::entry`](sys) is where the kernel starts: it blocks every signal before anything else, and calls [`run`].
 //! 2. [`run`] goes through the phases in order: [`cli`] reads argv and the environment, [`logging`] is set up, `set_up`
 //!    does what can still fail, and [`sys::spawn`] forks the child.
-//! 3. [`runtime`] is the rest of rini's life, one loop that cannot fail: it waits for a signal, tells the [`supervisor`]
+//! 3. [`runtime`] is the rest of rini's life, one loop that cannot fail: it waits for a signal, tells the
+//!    [`supervisor`]
 //!    what happened, and does what that decides. Its end is rini's exit code ([`exit`]), which `run` returns.
 //!
 //! [`signal`] holds the signals' numbers and names, and [`diagnosis`] the words for what went wrong. All unsafe code is
 //! under [`sys`].
 //!
-//! Until the fork an error ends rini with one line and [`exit::CANNOT_START`], and nothing is half started. From the fork on
-//! the end of PID 1 would be the end of the container: there [`runtime::Runtime`] takes over, whose `run` has no error.
+//! Until the fork an error ends rini with one line and [`exit::CANNOT_START`], and nothing is half started. From the
+//! fork on the end of PID 1 would be the end of the container: there [`runtime::Runtime`] takes over, whose `run` has
+//! no error.
 #![cfg_attr(not(test), no_main)]
 #![cfg_attr(test, allow(dead_code))] // The tests' program has a main of its own, from which `run` is not reached.
 #![cfg_attr(test, allow(clippy::arithmetic_side_effects, clippy::indexing_slicing, clippy::panic, clippy::unwrap_used))]

@@ -21,7 +21,8 @@
 //! the child's, as the terminal would have; `Resume` hands the terminal on and continues the child's group. The kernel
 //! refuses to stop a group that nobody could continue (an orphaned process group; PID 1). The child's group is not
 //! orphaned, rini being in another group of its session, so there a ^Z would stop it for good: rini then continues it
-//! at once, as the kernel would have. A stop that somebody sent *through* rini (`docker kill -s TSTP`) was meant, and stays.
+//! at once, as the kernel would have. A stop that somebody sent *through* rini (`docker kill -s TSTP`) was meant, and
+//! stays.
 //!
 //! What an escalation adds: states between `Running` and `Ended` that carry a deadline, and a state behind the child's
 //! end for those that outlive it. Both take the same events and answer with the same actions.
@@ -265,7 +266,8 @@ mod tests {
         }
     }
 
-    /// Every history up to a depth, the impossible ones too: the kernel's order of events is not the machine's to trust.
+    /// Every history up to a depth, the impossible ones too: the kernel's order of events is not the machine's to
+    /// trust.
     #[test]
     fn every_history_of_5_events_keeps_the_promises() {
         const DEPTH: u32 = 5;

@@ -38,8 +38,8 @@ fn deadly() -> impl Iterator<Item = i32> {
         .filter(|n| ![libc::SIGCHLD, libc::SIGCONT, libc::SIGURG, libc::SIGWINCH].contains(n) && !(19..=22).contains(n))
 }
 
-/// peers.md 3b.4, by pid1-rs (hangs for ever) and tino (exit code 1) for the real-time ones; 3b.16, by my_init and initrs
-/// (exit code 0).
+/// peers.md 3b.4, by pid1-rs (hangs for ever) and tino (exit code 1) for the real-time ones; 3b.16, by my_init and
+/// initrs (exit code 0).
 #[test]
 fn death_by_each_signal_that_kills_is_128_and_its_number() {
     assert_eq!(deadly().count(), 56);

@@ -1,6 +1,6 @@
 //! What a user can ask for, by option and by environment, and what rini says.
 
-use crate::support::{Output, Start, beside, probe, rini};
+use crate::support::{Output, Start, beside, probe, rini, state, until};
 use std::fs::File;
 use std::io::Read;
 use std::os::fd::{AsRawFd, OwnedFd};
@@ -170,8 +170,50 @@ fn no_message_ever_blocks_or_ends_rini() {
     assert_eq!(fill(&left), 0);
 }
 
+/// A terminal that nobody reads, as of `docker run -t` with a client that is stuck: full, and with room for half a line.
+#[test]
+fn a_full_terminal_does_not_block_either() {
+    let code = |terminal: &OwnedFd| {
+        let stderr = Stdio::from(terminal.try_clone().unwrap());
+        beside(["-vvv", "sh", "-c", "exit 7"]).with(|command| command.stderr(stderr)).run().code()
+    };
+    let pty = nix::pty::openpty(None, None).unwrap();
+    assert!(fill(&pty.slave) > 0);
+    assert_eq!(code(&pty.slave), 7);
+    // Reading frees room in large pieces. So as much as that is written again, but for a few bytes.
+    for spare in [1, 10, 20] {
+        let mut room = 0;
+        while room == 0 {
+            assert!(nix::unistd::read(&pty.master, &mut [0; 4096]).unwrap() > 0);
+            room = fill(&pty.slave);
+        }
+        let mut left = room;
+        while left > 0 {
+            left = left.saturating_sub(nix::unistd::read(&pty.master, &mut vec![0; left]).unwrap());
+        }
+        fill_up_to(&pty.slave, room - spare);
+        assert_eq!(code(&pty.slave), 7);
+        fill(&pty.slave);
+    }
+    // The negative control: a line by an ordinary write is stuck.
+    let mut writer = Start::of("sh").args(["-c", "echo ready; while :; do echo a long line to the terminal >&2; done"]);
+    writer = writer.with(|command| command.stderr(Stdio::from(pty.slave.try_clone().unwrap())));
+    let mut writer = writer.spawn();
+    writer.expect("ready");
+    let stuck = || {
+        let call = std::fs::read_to_string(format!("/proc/{}/syscall", writer.pid())).unwrap();
+        state(writer.pid()) == Some('S') && call.starts_with("1 0x")
+    };
+    until("the shell is stuck in its write", stuck);
+}
+
 /// Writes until no more goes in, and leaves the descriptor blocking, as a program's standard error is.
 fn fill(stream: &impl AsRawFd) -> usize {
+    fill_up_to(stream, usize::MAX)
+}
+
+/// The same, with so many bytes at the most.
+fn fill_up_to(stream: &impl AsRawFd, most: usize) -> usize {
     let fd = stream.as_raw_fd();
     let mut total = 0;
     // SAFETY: system calls on a descriptor that is open, and on an array that outlives them.
@@ -180,8 +222,8 @@ fn fill(stream: &impl AsRawFd) -> usize {
         libc::fcntl(fd, libc::F_SETFL, flags | libc::O_NONBLOCK);
         // By ever smaller pieces, to the last byte.
         for size in [4096, 64, 1] {
-            loop {
-                let written = libc::write(fd, [b'x'; 4096].as_ptr().cast(), size);
+            while total < most {
+                let written = libc::write(fd, [b'x'; 4096].as_ptr().cast(), size.min(most - total));
                 if written <= 0 {
                     break;
                 }

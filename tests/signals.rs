@@ -184,7 +184,8 @@ fn a_child_that_left_its_group_is_still_reached() {
     assert_eq!(run.finish().code(), 0);
 }
 
-/// peers.md 3b.2: with -g tini loses 8 of 60 (kill(-pid) before the child's setpgid), catatonit 5, dumb-init 13; and 3b.3.
+/// peers.md 3b.2: with -g tini loses 8 of 60 (kill(-pid) before the child's setpgid), catatonit 5, dumb-init 13; and
+/// 3b.3.
 ///
 /// From the moment at which rini has blocked the signals, SIGTERM is sent after ever more turns of a loop, through the
 /// fork, the child's set-up and its exec, until it has long started. It kills the child, or ends the recorder.

@@ -124,7 +124,8 @@ fn descriptors_are_closed_without_close_range_too() {
     assert_eq!(run.finish().code(), 0);
 }
 
-/// peers.md 3b.20, by all but catatonit: a program that was handed sockets takes them only if LISTEN_PID is its own pid.
+/// peers.md 3b.20, by all but catatonit: a program that was handed sockets takes them only if LISTEN_PID is its own
+/// pid.
 #[test]
 fn listen_pid_is_the_child_s_where_it_was_rini_s() {
     if !namespaces() {
@@ -140,8 +141,8 @@ fn listen_pid_is_the_child_s_where_it_was_rini_s() {
     }
 }
 
-/// peers.md 3b.23, by tini and catatonit with glibc, whose getopt takes a program's own options for the init's: `tini ls -l`
-/// prints its licence. What follows PROGRAM is PROGRAM's.
+/// peers.md 3b.23, by tini and catatonit with glibc, whose getopt takes a program's own options for the init's: `tini
+/// ls -l` prints its licence. What follows PROGRAM is PROGRAM's.
 #[test]
 fn options_behind_the_program_are_the_program_s() {
     let probe = probe();
@@ -232,7 +233,8 @@ fn a_name_is_looked_for_along_path_as_execvp_does() {
         let path: Vec<_> = folders.iter().map(|name| in_folder(name).display().to_string()).collect();
         beside(["thing"]).env("PATH", path.join(":")).run()
     };
-    // What cannot be executed is passed over for what can: missing folders, files for folders, no permission, no interpreter.
+    // What cannot be executed is passed over for what can: missing folders, files for folders, no permission, no
+    // interpreter.
     assert_eq!(run(&["none", "file", "denied", "broken", "real"]).code(), 5);
     assert_eq!(run(&["none", "denied"]).code(), 126);
     assert_eq!(run(&["denied", "none"]).code(), 126);

@@ -1,11 +1,11 @@
 //! The first instructions: block every signal, then let libc start.
 //!
 //! To a PID 1 the kernel drops every signal that is neither handled nor blocked: a `docker stop` that comes between the
-//! exec and the mask is lost, and the container runs on for ten seconds until it is killed. Every peer installs its mask
-//! in `main` or later; by then libc's start code has made a dozen system calls and touched most of its pages.
+//! exec and the mask is lost, and the container runs on for ten seconds until it is killed. Every peer installs its
+//! mask in `main` or later; by then libc's start code has made a dozen system calls and touched most of its pages.
 //!
-//! Three places were measured, statically linked with glibc on x86-64, from the vfork of the launcher to the system call
-//! behind the mask, median of 3,000 runs in alternation on one processor:
+//! Three places were measured, statically linked with glibc on x86-64, from the vfork of the launcher to the system
+//! call behind the mask, median of 3,000 runs in alternation on one processor:
 //!
 //! | the mask is set in | µs |
 //! | --- | --- |
@@ -14,9 +14,10 @@
 //! | the C `main` of a `no_main` program | 715 |
 //! | a Rust `main` | 794 |
 //!
-//! The first figure is what the vfork and the exec themselves take; so the entry point closes the window, and the others
-//! leave it half a millisecond wide. It is seven instructions for each architecture. An architecture that has none here
-//! gets its mask in `main`, the earliest place that needs no assembly; then `--entry` is not given either (build.rs).
+//! The first figure is what the vfork and the exec themselves take; so the entry point closes the window, and the
+//! others leave it half a millisecond wide. It is seven instructions for each architecture. An architecture that has
+//! none here gets its mask in `main`, the earliest place that needs no assembly; then `--entry` is not given either
+//! (build.rs).
 
 use super::signals::{self, Mask};
 use super::{Start, Strings};
@@ -58,8 +59,8 @@ extern "C" fn rini_entry() -> ! {
     std::arch::naked_asm!("jmp _start")
 }
 
-/// The C `main`: Rust's own start code sets SIGPIPE to ignored, which an exec would pass on to the program, and re-opens
-/// closed descriptors; so it does not run (`no_main`).
+/// The C `main`: Rust's own start code sets SIGPIPE to ignored, which an exec would pass on to the program, and
+/// re-opens closed descriptors; so it does not run (`no_main`).
 #[cfg_attr(not(test), unsafe(no_mangle))]
 extern "C" fn main(argc: c_int, argv: *mut *mut c_char, environment: *mut *mut c_char) -> c_int {
     let mask = if cfg!(target_arch = "x86_64") {

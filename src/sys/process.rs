@@ -5,7 +5,10 @@ use crate::signal::Signal;
 use libc::{c_int, c_long};
 use nix::errno::Errno;
 pub use nix::unistd::Pid;
+use std::fs::OpenOptions;
+use std::io::Write;
 use std::mem;
+use std::os::unix::fs::OpenOptionsExt;
 
 /// rini's own pid.
 pub fn own_pid() -> Pid {
@@ -118,8 +121,8 @@ pub fn close_from_3() {
     if closed == 0 {
         return;
     }
-    // Linux before 5.9, or a seccomp profile older than the call: one by one, those that /proc lists, or without it as many
-    // as are worth the time (the limit may be a billion).
+    // Linux before 5.9, or a seccomp profile older than the call: one by one, those that /proc lists, or without it as
+    // many as are worth the time (the limit may be a billion).
     let listed: Vec<c_int> = std::fs::read_dir("/proc/self/fd").map_or_else(
         |_| (3..=65_535).collect(),
         |entries| entries.flatten().filter_map(|entry| entry.file_name().to_str()?.parse().ok()).collect(),
@@ -130,32 +133,44 @@ pub fn close_from_3() {
     }
 }
 
-/// Writes to a descriptor without ever blocking on it: what does not fit now is dropped.
+/// Writes a line to standard error without ever blocking on it: what does not fit now is dropped.
 ///
-/// Standard error is shared with the program, so it must not be made non-blocking for both (open(2): the flag belongs to
-/// the open file). `RWF_NOWAIT` is for this write alone; pipes know it from Linux 6.4 on. Where the file does not, a poll
-/// comes first: then a write of a line blocks only if another writer fills the pipe's last page between the two calls.
-pub fn write_without_blocking(fd: c_int, bytes: &[u8]) {
-    let chunk = libc::iovec { iov_base: bytes.as_ptr().cast_mut().cast(), iov_len: bytes.len() };
+/// Standard error is shared with the program, so it must not be made non-blocking for both (open(2): the flag belongs
+/// to the open file). `RWF_NOWAIT` is for this write alone. Terminals do not know it, nor do pipes of older kernels: a
+/// terminal is opened once more, for this line, without blocking; the rest is polled first, so that a line of up to 4
+/// KiB could block only if another writer filled a pipe's last page between the two calls (pipe(7)).
+pub fn write_to_stderr(line: &[u8]) {
+    const FD: c_int = libc::STDERR_FILENO;
+    let chunk = libc::iovec { iov_base: line.as_ptr().cast_mut().cast(), iov_len: line.len() };
     let here: c_long = -1;
-    // SAFETY: pwritev2 wants an array of one iovec whose bytes can be read: `chunk` names `bytes`, which outlives the call.
+    // SAFETY: pwritev2 wants an array of one iovec whose bytes can be read: `chunk` names `line`, which outlives the
+    // call.
     let written = unsafe {
-        libc::syscall(libc::SYS_pwritev2, fd, &raw const chunk, c_long::from(1), here, here, libc::RWF_NOWAIT)
+        libc::syscall(libc::SYS_pwritev2, FD, &raw const chunk, c_long::from(1), here, here, libc::RWF_NOWAIT)
     };
     match Errno::result(written) {
         Ok(_) | Err(Errno::EAGAIN | Errno::EPIPE | Errno::EBADF) => return,
         Err(_) => (),
     }
-    let mut poll = libc::pollfd { fd, events: libc::POLLOUT, revents: 0 };
+    // SAFETY: isatty takes a number.
+    if unsafe { libc::isatty(FD) } == 1 {
+        let flags = libc::O_NONBLOCK | libc::O_NOCTTY;
+        if let Ok(mut terminal) = OpenOptions::new().write(true).custom_flags(flags).open("/proc/self/fd/2") {
+            let _ = terminal.write(line);
+            return;
+        }
+    }
+    let mut poll = libc::pollfd { fd: FD, events: libc::POLLOUT, revents: 0 };
     // SAFETY: poll wants an array of one pollfd to read and write, which outlives the call; it does not wait.
     let ready = unsafe { libc::poll(&raw mut poll, 1, 0) };
     if ready == 1 && poll.revents & libc::POLLOUT != 0 {
         // SAFETY: write wants bytes that can be read: they are a slice.
-        unsafe { libc::write(fd, bytes.as_ptr().cast(), bytes.len()) };
+        unsafe { libc::write(FD, line.as_ptr().cast(), line.len()) };
     }
 }
 
-/// Writes all of `bytes` to standard output, blocking if need be: for `--help` and its like, before anything is started.
+/// Writes all of `bytes` to standard output, blocking if need be: for `--help` and its like, before anything is
+/// started.
 pub fn print(mut bytes: &[u8]) -> Result<(), Errno> {
     while !bytes.is_empty() {
         // SAFETY: write wants bytes that can be read: they are a slice.

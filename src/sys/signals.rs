@@ -1,7 +1,7 @@
 //! Signals by the kernel's own interface: 64-bit masks, real-time signals, who sent what.
 //!
-//! The C libraries' wrappers are not used for masks and waits: with musl, sigfillset leaves out 32 to 34 and the calls hide
-//! them; glibc does so with 32 and 33. tini and catatonit built with musl do not forward signal 34 for that.
+//! The C libraries' wrappers are not used for masks and waits: with musl, sigfillset leaves out 32 to 34 and the calls
+//! hide them; glibc does so with 32 and 33. tini and catatonit built with musl do not forward signal 34 for that.
 
 use super::process::{self, Pid};
 use crate::signal::Signal;
@@ -112,9 +112,10 @@ impl Received {
 
     /// Sends it on to a process, as `signal`, with the sender and the value that it came with.
     ///
-    /// rt_sigqueueinfo(2) passes on what bears a negative `si_code`. What came by kill(2) or tgkill(2) is sent as a queued
-    /// signal without a value, so that the program sees who sent it, and not only that it came through rini. The kernel's
-    /// own signals cannot be imitated, and are sent by kill; so is a signal where the queue is full or the call forbidden.
+    /// rt_sigqueueinfo(2) passes on what bears a negative `si_code`. What came by kill(2) or tgkill(2) is sent as a
+    /// queued signal without a value, so that the program sees who sent it, and not only that it came through rini. The
+    /// kernel's own signals cannot be imitated, and are sent by kill; so is a signal where the queue is full or the
+    /// call forbidden.
     pub fn forward_to(&self, pid: Pid, signal: Signal) -> Result<(), Errno> {
         let mut info = self.0;
         match info.si_code {
@@ -181,7 +182,8 @@ pub fn stop_own_group(signal: Signal) -> bool {
     // With the signal unblocked, kill(2) does not return before it has acted: rini stops in here.
     let sent = process::kill_group(Pid::from_raw(0), signal);
     set_mask(Mask::ALL);
-    // Only SIGCONT ends a stop, and being blocked it is then still pending; a stop had removed any older one (signal(7)).
+    // Only SIGCONT ends a stop, and being blocked it is then still pending; a stop had removed any older one
+    // (signal(7)).
     sent.is_ok() && pending() & bit(Signal::CONT) != 0
 }
 

@@ -1,8 +1,8 @@
 //! Starting the child: a fork, what the child does to itself, and its exec.
 //!
-//! The parent waits for none of it. It goes straight back to its signals, and the child tells of a failed exec through a
-//! page that both share ([`Report`]), which the parent reads when it has reaped the child. (A pipe would be a descriptor
-//! to keep, and reading it before the exec would be a second place to block in.)
+//! The parent waits for none of it. It goes straight back to its signals, and the child tells of a failed exec through
+//! a page that both share ([`Report`]), which the parent reads when it has reaped the child. (A pipe would be a
+//! descriptor to keep, and reading it before the exec would be a second place to block in.)
 //!
 //! Between the fork and the exec the child allocates nothing, logs nothing, and never returns into the program.
 
@@ -88,8 +88,9 @@ pub fn spawn(program: Program, terminal: Option<&Terminal>) -> Result<Spawned, S
     match unsafe { nix::unistd::fork() }.map_err(SpawnError::Fork)? {
         ForkResult::Child => become_program(program, terminal, &report),
         ForkResult::Parent { child } => {
-            // Here too, and not in the child alone: a signal to the group that comes before the child has run would find
-            // no such group (tini, dumb-init and catatonit lose it). EACCES: the child has been as far as its exec.
+            // Here too, and not in the child alone: a signal to the group that comes before the child has run would
+            // find no such group (tini, dumb-init and catatonit lose it). EACCES: the child has been as far as its
+            // exec.
             let _ = nix::unistd::setpgid(child, child);
             Ok(Spawned { pid: child, report })
         }
@@ -101,7 +102,8 @@ fn become_program(mut program: Program, terminal: Option<&Terminal>, report: &Re
     let own = nix::unistd::getpid();
     let _ = nix::unistd::setpgid(own, own);
     if let Some(terminal) = terminal {
-        // All signals are blocked, SIGTTOU with them: from the background group that this is by now, tcsetpgrp works so.
+        // All signals are blocked, SIGTTOU with them: from the background group that this is by now, tcsetpgrp works
+        // so.
         let _ = nix::unistd::tcsetpgrp(terminal.descriptor(), own);
     }
     let mut listen_pid = Text::new();
@@ -230,8 +232,8 @@ fn exec_file(program: &mut Program, file: &CStr, searched: bool) -> ExecFailure 
         let Some(before) = program.first.checked_sub(1) else { return failure };
         // The word before the program's is an option of rini's or its name: its slot is free for the shell's.
         program.argv.replace(before, SHELL);
-        // SAFETY: extending the borrow wants the path to stay as long as argv is used: until the exec, which is the next
-        // call, or until the slot is set back behind it.
+        // SAFETY: extending the borrow wants the path to stay as long as argv is used: until the exec, which is the
+        // next call, or until the slot is set back behind it.
         let path: &'static CStr = unsafe { CStr::from_ptr(file.as_ptr()) };
         let Some(name) = program.argv.iter().nth(program.first) else { return failure };
         program.argv.replace(program.first, path);

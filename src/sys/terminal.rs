@@ -13,8 +13,8 @@ pub struct Terminal(File);
 impl Terminal {
     /// The controlling terminal, where there is one.
     ///
-    /// It is asked of /dev/tty and not of standard input: with that redirected, a program under tini that reads /dev/tty is
-    /// stopped by SIGTTIN. An image without /dev may still have a terminal on one of the standard streams.
+    /// It is asked of /dev/tty and not of standard input: with that redirected, a program under tini that reads
+    /// /dev/tty is stopped by SIGTTIN. An image without /dev may still have a terminal on one of the standard streams.
     pub fn open() -> Option<Terminal> {
         let open =
             |path| OpenOptions::new().read(true).write(true).custom_flags(libc::O_NOCTTY | libc::O_NONBLOCK).open(path);
@@ -50,8 +50,9 @@ impl Terminal {
         self.foreground(Pid::from_raw(-1)) == Foreground::Own
     }
 
-    /// Groups outside rini's PID namespace all read as 0 (`unshare --pid`), and then two zeros say nothing. A background
-    /// process cannot read from its terminal: with SIGTTIN blocked it gets EIO, even for no byte at all (termios(3)).
+    /// Groups outside rini's PID namespace all read as 0 (`unshare --pid`), and then two zeros say nothing. A
+    /// background process cannot read from its terminal: with SIGTTIN blocked it gets EIO, even for no byte at all
+    /// (termios(3)).
     fn may_read(&self, group: Pid) -> bool {
         group.as_raw() != 0 || (&self.0).read(&mut []).is_ok()
     }

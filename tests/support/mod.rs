@@ -267,7 +267,8 @@ impl Setting {
 /// # Safety
 /// For a forked child only.
 unsafe fn mirror(child: i32) -> ! {
-    // SAFETY: system calls on numbers and a local. Command waits for the other end of a pipe that is among the descriptors.
+    // SAFETY: system calls on numbers and a local. Command waits for the other end of a pipe that is among the
+    // descriptors.
     unsafe {
         libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL);
         libc::syscall(libc::SYS_close_range, 0, i32::MAX, 0);
