@@ -4,11 +4,12 @@
 use crate::signal::Signal;
 use crate::sys::process::Pid;
 use crate::sys::signals::Sender;
+use nix::errno::Errno;
 use std::borrow::Cow;
 use std::ffi::OsStr;
 use std::fmt;
 use std::fs::File;
-use std::io::{self, Read};
+use std::io::Read;
 use std::os::unix::ffi::OsStrExt;
 
 /// A failed exec as the child saw it: plain data, which goes through memory shared with the parent. All zeros: none.
@@ -86,7 +87,7 @@ impl ExecFailure {
 impl fmt::Display for ExecFailure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "cannot run {:?}: ", self.path())?;
-        let error = io::Error::from_raw_os_error(self.errno);
+        let error = Errno::from_raw(self.errno).desc();
         let interpreter = |f: &mut fmt::Formatter<'_>, what: &str| match Format::of(self.head()) {
             Format::Script(path) => write!(f, "its interpreter {:?} {what}", OsStr::from_bytes(path)),
             Format::Elf { loader: Some(path), .. } => write!(f, "its loader {:?} {what}", OsStr::from_bytes(path)),
@@ -116,7 +117,7 @@ impl fmt::Display for ExecFailure {
                     )
                 }
                 _ if self.shell_errno != 0 => {
-                    let shell = io::Error::from_raw_os_error(self.shell_errno);
+                    let shell = Errno::from_raw(self.shell_errno).desc();
                     write!(f, "it is a script without a #! line, and /bin/sh cannot run it: {shell}")
                 }
                 _ => f.write_str("it is neither a binary that this kernel can run nor a script"),
@@ -357,7 +358,7 @@ mod tests {
             (failure(libc::ENOEXEC, exists, &elf(false, false, 999)), "it is a binary for ELF machine 999"),
             (failure(libc::ENOEXEC, exists, &this), "neither a binary that this kernel can run nor a script"),
             (failure(libc::E2BIG, exists, b""), "its arguments and environment are too long"),
-            (failure(libc::ELOOP, 0, b""), "Too many levels of symbolic links"),
+            (failure(libc::ELOOP, 0, b""), "Too many symbolic links"),
         ] {
             let line = failure.to_string();
             assert!(line.starts_with("cannot run \"/a/b\": ") && line.contains(wanted), "{line}");

@@ -130,12 +130,7 @@ impl Runtime {
         match self.supervisor.handle(event) {
             None => (),
             Some(Action::Forward(signal)) => self.forward(signal, received),
-            Some(Action::Suspend(signal)) => {
-                let stopped = signals::stop_own_group(signal);
-                if !stopped {
-                    return self.tell(Event::SuspendRefused, None);
-                }
-            }
+            Some(Action::Suspend(signal)) => return self.suspend(signal),
             Some(Action::Resume) => self.resume(),
             Some(Action::Finish(status)) => return ControlFlow::Break(self.finish(status)),
         }
@@ -168,6 +163,15 @@ impl Runtime {
             terminal.give_to(child.pid);
         }
         let _ = process::kill_group(child.pid, Signal::CONT);
+    }
+
+    /// Job control: stops rini's own group. PID 1 itself is never stopped; but where its group is one outside its
+    /// namespace (`unshare --pid --fork`), that one belongs to somebody who can continue it, and SIGCONT comes here too.
+    fn suspend(&mut self, signal: Signal) -> ControlFlow<u8> {
+        if signals::stop_own_group(signal) || process::own_group_is_outside() {
+            return ControlFlow::Continue(());
+        }
+        self.tell(Event::SuspendRefused, None)
     }
 
     fn foreground(&self, child: Pid) -> Foreground {

@@ -6,15 +6,16 @@
 //!              ChildStopped, at a terminal / Suspend
 //!   Running ───────────────────────────────────────────▶ Suspended
 //!      │    ◀───────────────────────────────────────────     │
-//!      │     SIGCONT / Resume        ChildContinued / –      │
+//!      │     SIGCONT / Resume                                │
 //!      │     SuspendRefused / Resume, or – where the stop    │
 //!      │     had been asked for                              │
 //!      └──────────────▶ Ended ◀──────────────────────────────┘
 //!               ChildEnded, ChildLost / Finish
 //! ```
 //!
-//! In `Running` and `Suspended` every signal but SIGCHLD is answered by `Forward`, in `Suspended` SIGCONT by `Resume`.
-//! `Ended` answers nothing: the child's pid may by then be another process's.
+//! In `Running` and `Suspended` every signal but SIGCHLD is answered by `Forward`; but in `Suspended`, where the child
+//! is stopped, SIGCONT is answered by `Resume`, and a signal that stops by another `Suspend`. `Ended` answers nothing:
+//! the child's pid may by then be another process's.
 //!
 //! **Job control.** rini moves its child to a process group of its own and gives it the terminal, so a shell that
 //! started rini as a job no longer sees that job stop and cannot continue it. `Suspend` stops rini's own group after
@@ -112,6 +113,8 @@ impl Supervisor {
             (_, Event::ChildLost) => self.finish(None),
             (_, Event::Signal(Signal::CHLD)) => None,
             (State::Suspended { .. }, Event::Signal(Signal::CONT)) => self.resume(),
+            // A second ^Z, which took the SIGCONT of the first away before rini did. The child is still stopped.
+            (State::Suspended { .. }, Event::Signal(signal)) if signal.stops() => self.suspend(Signal::TSTP),
             (_, Event::Signal(signal)) => {
                 if signal.stops() {
                     self.stop_requested = true;
@@ -121,8 +124,9 @@ impl Supervisor {
                 Some(Action::Forward(signal))
             }
             (_, Event::ChildStopped { by, foreground }) => self.child_stopped(by, foreground),
+            // Not the end of `Suspended`: it may have been the child alone, by its pid. The SIGCONT that let rini look
+            // is still to be taken; it continues the whole group and hands the terminal on.
             (_, Event::ChildContinued) => {
-                self.state = State::Running;
                 self.stop_requested = false;
                 None
             }
@@ -146,6 +150,10 @@ impl Supervisor {
             (Signal::STOP, Foreground::Child) => Signal::TSTP,
             _ => return None,
         };
+        self.suspend(by)
+    }
+
+    fn suspend(&mut self, by: Signal) -> Actions {
         self.state = State::Suspended { by };
         Some(Action::Suspend(by))
     }
@@ -221,6 +229,10 @@ mod tests {
                 }
                 Event::Signal(Signal::CHLD) => assert_eq!(action, None, "SIGCHLD is for rini"),
                 Event::Signal(Signal::CONT) if self.suspended.is_some() => assert!(resumed, "SIGCONT undoes a ^Z"),
+                Event::Signal(signal) if self.suspended.is_some() && signal.stops() => {
+                    assert_eq!(action, Some(Action::Suspend(Signal::TSTP)), "another ^Z stops rini again");
+                    self.suspended = Some(Signal::TSTP);
+                }
                 Event::Signal(signal) => {
                     assert_eq!(action, Some(Action::Forward(signal)), "every signal is forwarded, once, unchanged");
                     self.requested = signal.stops() || (self.requested && signal != Signal::CONT);
@@ -246,8 +258,10 @@ mod tests {
                     self.suspended = None;
                 }
             }
-            if resumed || event == Event::ChildContinued {
+            if resumed {
                 self.suspended = None;
+            }
+            if resumed || event == Event::ChildContinued {
                 self.requested = false;
             }
         }

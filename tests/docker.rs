@@ -1,1 +1,590 @@
-//! TODO
+//! rini as the entry point of containers, on a real engine.
+//!
+//! The image is made here, from rini, the probe and nothing else: there is no registry, no network and no libc in it.
+//! `tests/engine` sees to it that an engine answers.
+
+use crate::support::{
+    LIMIT, Running, Start, children_of, is_root, probe, rini, skip, state, status_field, until, zombies_of,
+};
+use nix::unistd::Pid;
+use std::ffi::OsStr;
+use std::fs;
+use std::io::Write;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+/// The docker client, run to its end.
+fn docker<I: IntoIterator<Item: AsRef<OsStr>>>(args: I) -> crate::support::Output {
+    Start::of("docker").args(args).run()
+}
+
+/// The same, where nothing but success will do; its standard output.
+fn done<I: IntoIterator<Item: AsRef<OsStr>>>(args: I) -> String {
+    let output = docker(args);
+    assert_eq!(output.code(), 0, "{output:?}");
+    output.out.join("\n")
+}
+
+/// The image that all tests share, or None where no engine answers, which is said aloud.
+fn image() -> Option<&'static str> {
+    static IMAGE: OnceLock<Result<String, String>> = OnceLock::new();
+    match IMAGE.get_or_init(make_image) {
+        Ok(name) => Some(name),
+        Err(why) => {
+            skip(why);
+            None
+        }
+    }
+}
+
+fn image_name() -> String {
+    format!("rini-test:{}", std::process::id())
+}
+
+/// In the image: `/rini` as the entry point, `/probe`, `/plain`, a file that is not executable, and `/busybox` where
+/// this machine has one.
+fn make_image() -> Result<String, String> {
+    let answer = Command::new("docker").args(["version", "--format", "{{.Server.Version}}"]).output();
+    match answer {
+        Ok(answer) if answer.status.success() => (),
+        Ok(answer) => return Err(format!("no engine answers: {}", String::from_utf8_lossy(&answer.stderr).trim())),
+        Err(error) => return Err(format!("there is no docker client: {error}")),
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let add = |from: &Path, name: &str| {
+        let to = folder.path().join(name);
+        fs::copy(from, &to).unwrap();
+        fs::set_permissions(&to, fs::Permissions::from_mode(0o755)).unwrap();
+    };
+    add(&rini(), "rini");
+    add(&probe(), "probe");
+    if let Some(busybox) = busybox() {
+        add(&busybox, "busybox");
+    }
+    let plain = folder.path().join("plain");
+    fs::write(&plain, "not a program\n").unwrap();
+    fs::set_permissions(&plain, fs::Permissions::from_mode(0o644)).unwrap();
+
+    let mut tar = Command::new("tar")
+        .args(["--owner=0", "--group=0", "-c", "-C"])
+        .arg(folder.path())
+        .arg(".")
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let name = image_name();
+    let imported = Command::new("docker")
+        .args(["import", "--change", r#"ENTRYPOINT ["/rini","--"]"#, "-", &name])
+        .stdin(tar.stdout.take().unwrap())
+        .output()
+        .unwrap();
+    assert!(tar.wait().unwrap().success() && imported.status.success(), "docker import: {imported:?}");
+    // SAFETY: the handler is a plain function that does not unwind.
+    let registered = unsafe { libc::atexit(remove_image) };
+    assert_eq!(registered, 0);
+    Ok(name)
+}
+
+/// At the end of the tests: nothing else knows when the last of them is done.
+extern "C" fn remove_image() {
+    let _ = Command::new("docker").args(["rmi", "--force", &image_name()]).output();
+}
+
+/// A busybox that needs no libraries.
+fn busybox() -> Option<PathBuf> {
+    let path = ["/bin/busybox", "/usr/bin/busybox"].map(PathBuf::from).into_iter().find(|path| path.exists())?;
+    let bytes = fs::read(&path).unwrap();
+    let elf = object::read::elf::ElfFile64::<object::Endianness>::parse(&*bytes).ok()?;
+    let loader =
+        elf.elf_program_headers().iter().any(|header| header.p_type.get(elf.endian()) == object::elf::PT_INTERP);
+    (!loader).then_some(path)
+}
+
+/// A container with an attached client. Dropped, it is removed.
+struct Container {
+    name: String,
+    client: Option<Running>,
+}
+
+impl Container {
+    /// `docker run` of the image with these flags and this command.
+    fn run(image: &str, flags: &[&str], command: &[&str]) -> Container {
+        static COUNT: AtomicU32 = AtomicU32::new(0);
+        let name = format!("rini-test-{}-{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
+        // Standard input stays open as long as the client does: the probe's `orphans` ends with it.
+        let words = ["run", "--interactive", "--network", "none", "--name", &name];
+        let client = Start::of("docker").args(words).args(flags).args([image]).args(command).spawn();
+        Container { name, client: Some(client) }
+    }
+
+    /// The same without rini: the first word of the command is PID 1.
+    fn without_rini(image: &str, command: &[&str]) -> Container {
+        Container::run(image, &["--entrypoint", command[0]], &command[1..])
+    }
+
+    fn client(&mut self) -> &mut Running {
+        self.client.as_mut().unwrap()
+    }
+
+    /// The next line of its standard output.
+    fn line(&mut self) -> String {
+        self.client().line()
+    }
+
+    fn expect(&mut self, line: &str) {
+        self.client().expect(line);
+    }
+
+    /// Waits for the probe to be ready for signals; returns its pid in the container. That is seldom 2: runc's threads
+    /// had numbers of the namespace too.
+    fn ready(&mut self) -> u32 {
+        let line = self.line();
+        line.strip_prefix("ready ").and_then(|pid| pid.parse().ok()).unwrap_or_else(|| panic!("{line:?}"))
+    }
+
+    /// Waits for the probe's line about this signal.
+    fn expect_signal(&mut self, signal: i32) {
+        let line = self.line();
+        assert!(line.starts_with(&format!("signal {signal} ")), "{line:?}, and not signal {signal}");
+    }
+
+    /// `docker COMMAND... NAME`.
+    fn docker(&self, command: &[&str]) -> String {
+        done([command, &[&self.name]].concat())
+    }
+
+    fn inspect(&self, field: &str) -> String {
+        self.docker(&["inspect", "--format", field])
+    }
+
+    /// The pid of its PID 1 on this machine.
+    fn pid(&self) -> Pid {
+        let pid = Pid::from_raw(self.inspect("{{.State.Pid}}").parse().unwrap());
+        assert!(state(pid).is_some(), "the engine's pid {pid} is not in this machine's /proc");
+        pid
+    }
+
+    /// `docker exec`.
+    fn exec(&self, command: &[&str]) -> crate::support::Output {
+        docker([&["exec", &self.name], command].concat())
+    }
+
+    /// The end of the client, which has the container's exit code and the rest of its output.
+    fn finish(mut self) -> crate::support::Output {
+        self.client.take().unwrap().finish()
+    }
+
+    fn code(self) -> i32 {
+        self.finish().code()
+    }
+}
+
+impl Drop for Container {
+    fn drop(&mut self) {
+        let _ = Command::new("docker").args(["rm", "--force", "--volumes", &self.name]).output();
+    }
+}
+
+/// The one line that there must be, and that it is rini's.
+fn only_error(output: &crate::support::Output) -> &str {
+    assert_eq!((output.out.len(), output.err.len()), (0, 1), "{output:?}");
+    output.err[0].strip_prefix("rini: ERROR ").unwrap_or_else(|| panic!("{output:?}"))
+}
+
+#[test]
+fn rini_is_pid_1_and_the_program_its_only_child() {
+    let Some(image) = image() else { return };
+    let mut container = Container::run(image, &[], &["/probe", "signals", "15"]);
+    let program = container.ready();
+    let pid = container.pid();
+    assert_eq!((status_field(pid, "Name"), status_field(pid, "NSpid")), ("rini".to_owned(), format!("{pid}\t1")));
+    let child = children_of(pid)[0];
+    assert_eq!(children_of(pid), [child]);
+    assert_eq!(
+        (status_field(child, "Name"), status_field(child, "NSpid")),
+        ("probe".to_owned(), format!("{child}\t{program}"))
+    );
+    container.docker(&["stop"]);
+    container.expect_signal(15);
+    let output = container.finish();
+    assert_eq!((output.code(), output.out, output.err), (0, vec![], vec![]));
+}
+
+#[test]
+fn exit_codes_come_through() {
+    let Some(image) = image() else { return };
+    for code in ["0", "1", "7", "125", "126", "127", "143", "255"] {
+        let output = Container::run(image, &[], &["/probe", "exit", code]).finish();
+        assert_eq!((output.code().to_string().as_str(), output.out, output.err), (code, vec![], vec![]));
+    }
+    for signal in [6, 9, 11, 15, 34, 64] {
+        let output = Container::run(image, &[], &["/probe", "die", &signal.to_string()]).finish();
+        assert_eq!((output.code(), output.out, output.err), (128 + signal, vec![], vec![]));
+    }
+}
+
+#[test]
+fn docker_stop_ends_the_program_which_is_deaf_as_pid_1() {
+    let Some(image) = image() else { return };
+    // Nothing but the default action for SIGTERM, as most programs.
+    let program = ["/probe", "orphans", "0"];
+    let mut container = Container::run(image, &[], &program);
+    container.expect("made 0");
+    container.docker(&["stop"]);
+    assert_eq!(container.code(), 128 + 15);
+
+    let mut container = Container::without_rini(image, &program);
+    container.expect("made 0");
+    container.docker(&["stop", "--time", "1"]);
+    assert_eq!(container.code(), 128 + 9, "the control: as PID 1 it is killed in the end");
+}
+
+#[test]
+fn docker_stop_and_the_program_s_own_end() {
+    let Some(image) = image() else { return };
+    let mut container = Container::run(image, &[], &["/probe", "signals", "15"]);
+    assert_ne!(container.ready(), 1);
+    container.docker(&["stop"]);
+    container.expect_signal(15);
+    assert_eq!(container.code(), 0);
+
+    // The stop signal that an image or its user chose.
+    let mut container = Container::run(image, &["--stop-signal", "RTMIN+3"], &["/probe", "signals", "37"]);
+    assert_ne!(container.ready(), 1);
+    container.docker(&["stop"]);
+    container.expect_signal(37);
+    assert_eq!(container.code(), 0);
+}
+
+#[test]
+fn docker_kill_reaches_the_program_with_every_signal() {
+    let Some(image) = image() else { return };
+    let mut container = Container::run(image, &[], &["/probe", "signals", "15"]);
+    assert_ne!(container.ready(), 1);
+    for (name, number) in [
+        ("RTMIN+3", 37),
+        ("SIGRTMIN+3", 37),
+        ("RTMAX-1", 63),
+        ("HUP", 1),
+        ("USR1", 10),
+        ("SIGUSR2", 12),
+        ("INT", 2),
+        ("ABRT", 6),
+        ("SEGV", 11),
+        ("WINCH", 28),
+        ("TSTP", 20),
+        ("CONT", 18),
+        ("34", 34),
+        ("64", 64),
+        ("TERM", 15),
+    ] {
+        container.docker(&["kill", "--signal", name]);
+        container.expect_signal(number);
+    }
+    let output = container.finish();
+    assert_eq!((output.code(), output.out, output.err), (0, vec![], vec![]));
+}
+
+#[test]
+fn it_works_with_as_few_rights_as_an_engine_can_leave_it() {
+    let Some(image) = image() else { return };
+    // That nothing can be written where --read-only says so, and so on, is the engine's to keep; this is that rini does
+    // not mind. `--network none` is in all of them.
+    let hardened: [&[&str]; 5] = [
+        &["--read-only"],
+        &["--cap-drop", "ALL"],
+        &["--security-opt", "no-new-privileges"],
+        &["--user", "12345:12345"],
+        &[
+            "--read-only",
+            "--cap-drop",
+            "ALL",
+            "--security-opt",
+            "no-new-privileges",
+            "--user",
+            "12345:12345",
+            "--ipc",
+            "none",
+        ],
+    ];
+    for flags in hardened {
+        let mut container = Container::run(image, flags, &["/probe", "signals", "15"]);
+        assert_ne!(container.ready(), 1);
+        let pid = container.pid();
+        if flags.contains(&"--user") {
+            assert_eq!(status_field(pid, "Uid"), "12345\t12345\t12345\t12345");
+        }
+        if flags.contains(&"ALL") {
+            assert_eq!(status_field(pid, "CapBnd"), "0000000000000000");
+        }
+        if flags.contains(&"no-new-privileges") {
+            assert_eq!(status_field(pid, "NoNewPrivs"), "1");
+        }
+        container.docker(&["kill", "--signal", "USR1"]);
+        container.expect_signal(10);
+        assert_eq!(container.exec(&["/probe", "orphans", "3"]).out, ["made 3"]);
+        until("only the program is left", || children_of(pid).len() == 1);
+        container.docker(&["stop"]);
+        container.expect_signal(15);
+        let output = container.finish();
+        assert_eq!((output.code(), output.out, output.err), (0, vec![], vec![]), "{flags:?}");
+    }
+}
+
+#[test]
+fn a_refused_fork_is_one_line_and_an_end() {
+    let Some(image) = image() else { return };
+    if busybox().is_none() {
+        skip("this needs a static busybox (Debian's package busybox-static)");
+        return;
+    }
+    // A limit of 1 from the start refuses the engine's own threads, before rini. So it is set when those are gone and
+    // only the PID 1 is left that is to become rini.
+    for (limit, code) in [("1", 1), ("2", 7)] {
+        let command = ["/busybox", "sh", "-c", "echo ready; read go; exec /rini -- /probe exit 7"];
+        let mut container = Container::without_rini(image, &command);
+        container.expect("ready");
+        container.docker(&["update", "--pids-limit", limit]);
+        container.client().stdin.as_mut().unwrap().write_all(b"go\n").unwrap();
+        let output = container.finish();
+        assert_eq!(output.code(), code, "{output:?}");
+        if code == 1 {
+            let line = only_error(&output);
+            assert!(line.starts_with("cannot start a process: the limit of processes is reached"), "{line:?}");
+        } else {
+            assert!(output.err.is_empty(), "the control: {output:?}");
+        }
+    }
+}
+
+#[test]
+fn a_program_that_cannot_be_executed_is_named() {
+    let Some(image) = image() else { return };
+    for (program, code, line) in [
+        ("/nothing", 127, r#"cannot run "/nothing": there is no such file"#),
+        ("nothing", 127, r#"cannot run "nothing": there is no such program in the folders of PATH"#),
+        ("/plain", 126, r#"cannot run "/plain": it has no execute permission (chmod +x)"#),
+        ("/proc", 126, r#"cannot run "/proc": it is a directory"#),
+    ] {
+        let output = Container::run(image, &[], &[program]).finish();
+        assert_eq!((output.code(), only_error(&output)), (code, line));
+    }
+}
+
+#[test]
+fn orphans_are_reaped_and_stay_zombies_without_rini() {
+    let Some(image) = image() else { return };
+    let program = ["/probe", "orphans", "50"];
+    let mut container = Container::run(image, &[], &program);
+    container.expect("made 50");
+    let pid = container.pid();
+    until("only the program is left", || children_of(pid).len() == 1);
+    assert_eq!(zombies_of(pid), 0);
+    drop(container.client().stdin.take());
+    assert_eq!(container.code(), 0);
+
+    let mut container = Container::without_rini(image, &program);
+    container.expect("made 50");
+    let pid = container.pid();
+    until("all are zombies: the control", || zombies_of(pid) == 50);
+}
+
+/// What `docker exec` and health checks, which are the same to the container, leave behind.
+#[test]
+fn orphans_of_docker_exec_and_health_checks_are_reaped() {
+    let Some(image) = image() else { return };
+    const RUNS: usize = 5;
+    let runs = |container: &Container| {
+        for _ in 0..RUNS {
+            let output = container.exec(&["/probe", "orphans", "4"]);
+            assert_eq!((output.code(), output.out, output.err), (0, vec!["made 4".to_owned()], vec![]));
+        }
+        container.pid()
+    };
+    let mut container = Container::run(image, &[], &["/probe", "signals", "15"]);
+    assert_ne!(container.ready(), 1);
+    let pid = runs(&container);
+    until("only the program is left", || children_of(pid).len() == 1);
+    container.docker(&["stop"]);
+    container.expect_signal(15);
+    assert_eq!(container.code(), 0);
+
+    let mut container = Container::without_rini(image, &["/probe", "signals", "15"]);
+    assert_eq!(container.ready(), 1);
+    let pid = runs(&container);
+    until("all are zombies: the control", || zombies_of(pid) == RUNS * 4);
+}
+
+#[test]
+fn the_program_s_output_is_its_own_while_rini_says_all_it_can() {
+    let Some(image) = image() else { return };
+    let command = ["/probe", "count", "a", "", "rini: b", "\u{e4}\t"];
+    let plain = Container::without_rini(image, &command).finish();
+    assert_eq!((plain.code(), plain.out.is_empty(), &plain.err), (0, false, &vec![]));
+
+    let flags = ["--entrypoint", "/rini"];
+    let traced = Container::run(image, &flags, &[&["-vvv", "--"], &command[..]].concat()).finish();
+    assert_eq!((traced.code(), &traced.out), (0, &plain.out));
+    assert!(traced.err.iter().any(|line| line.starts_with("rini: DEBUG started pid ")), "{traced:?}");
+    for line in &traced.err {
+        // The level comes first: no time stamp, which the engine adds by itself (docker logs --timestamps).
+        let level = line.strip_prefix("rini: ").and_then(|rest| rest.split(' ').next());
+        assert!(matches!(level, Some("INFO" | "DEBUG" | "TRACE")), "{line:?}");
+    }
+}
+
+#[test]
+fn rini_log_of_the_container_shows_in_docker_logs_who_sent_a_signal() {
+    let Some(image) = image() else { return };
+    for (log, shown) in [("info", true), ("warn", false)] {
+        let mut container = Container::run(image, &["--env", &format!("RINI_LOG={log}")], &["/probe", "signals", "15"]);
+        let pid = container.ready();
+        container.docker(&["stop"]);
+        container.expect_signal(15);
+        let logs = docker(["logs", &container.name]);
+        assert_eq!((logs.code(), logs.out[0].as_str(), logs.out.len()), (0, format!("ready {pid}").as_str(), 2));
+        // The container has ended when docker stop returns.
+        let lines = [
+            format!("rini: INFO SIGTERM from outside the container, forwarded to pid {pid}"),
+            format!("rini: INFO pid {pid} exited with 0"),
+        ];
+        assert_eq!(logs.err, lines[..if shown { 2 } else { 0 }]);
+        assert_eq!(container.code(), 0);
+    }
+}
+
+#[test]
+fn a_bad_value_in_the_environment_is_refused_and_a_good_one_works() {
+    let Some(image) = image() else { return };
+    for value in ["banana", "256", "143:"] {
+        let flags = ["--env", &format!("RINI_REMAP_EXIT={value}")];
+        let output = Container::run(image, &flags, &["/probe", "count"]).finish();
+        assert_eq!(output.code(), 1);
+        let line = only_error(&output);
+        assert!(line.starts_with(&format!("RINI_REMAP_EXIT: {value:?} is not ")), "{line:?}");
+    }
+    let container = Container::run(image, &["--env", "RINI_REMAP_EXIT=143,7:3"], &["/probe", "exit", "7"]);
+    assert_eq!(container.code(), 3);
+    let mut container = Container::run(image, &["--env", "RINI_REMAP_EXIT=143,7:3"], &["/probe", "orphans", "0"]);
+    container.expect("made 0");
+    container.docker(&["stop"]);
+    assert_eq!(container.code(), 0);
+}
+
+#[test]
+fn a_signal_to_a_paused_container_comes_when_it_goes_on() {
+    let Some(image) = image() else { return };
+    if !is_root() {
+        skip("sending a signal to a container's process from outside needs root");
+        return;
+    }
+    let mut container = Container::run(image, &[], &["/probe", "signals", "15"]);
+    assert_ne!(container.ready(), 1);
+    let pid = container.pid();
+    container.docker(&["pause"]);
+    // Not by docker kill, which an engine may refuse here.
+    // SAFETY: a system call on numbers.
+    assert_eq!(unsafe { libc::kill(pid.as_raw(), 10) }, 0);
+    assert_eq!(container.inspect("{{.State.Paused}}"), "true");
+    // It is pending at rini, which does not run.
+    assert_eq!(pending(pid) & crate::support::bit(10), crate::support::bit(10));
+    container.docker(&["unpause"]);
+    container.expect_signal(10);
+    container.docker(&["stop"]);
+    container.expect_signal(15);
+    assert_eq!(container.code(), 0);
+}
+
+/// The signals that wait for a process as a whole.
+fn pending(pid: Pid) -> u64 {
+    u64::from_str_radix(&status_field(pid, "ShdPnd"), 16).unwrap()
+}
+
+#[test]
+fn a_restarted_container_starts_afresh() {
+    let Some(image) = image() else { return };
+    let mut container = Container::run(image, &[], &["/probe", "signals", "15"]);
+    assert_ne!(container.ready(), 1);
+    container.docker(&["restart"]);
+    container.expect_signal(15);
+    let mut follower = Start::of("docker").args(["logs", "--follow", &container.name]).spawn();
+    assert!(follower.line().starts_with("ready "));
+    assert!(follower.line().starts_with("signal 15 "));
+    assert!(follower.line().starts_with("ready "));
+    container.docker(&["kill", "--signal", "USR1"]);
+    assert!(follower.line().starts_with("signal 10 "));
+    container.docker(&["stop"]);
+    assert!(follower.line().starts_with("signal 15 "));
+    let output = follower.finish();
+    assert_eq!((output.code(), output.out, output.err), (0, vec![], vec![]));
+    assert_eq!(container.inspect("{{.State.ExitCode}} {{.State.OOMKilled}}"), "0 false");
+}
+
+#[test]
+fn under_docker_init_it_reaps_by_itself_and_says_nothing() {
+    let Some(image) = image() else { return };
+    let mut container = Container::run(image, &["--init"], &["/probe", "orphans", "20"]);
+    container.expect("made 20");
+    let pid = container.pid();
+    assert_ne!(status_field(pid, "Name"), "rini", "the engine's own init is PID 1");
+    let rini = children_of(pid)[0];
+    assert_eq!((children_of(pid).len(), status_field(rini, "Name").as_str()), (1, "rini"));
+    until("only the program is left", || children_of(rini).len() == 1);
+    container.docker(&["stop"]);
+    let output = container.finish();
+    assert_eq!((output.code(), output.out, output.err), (128 + 15, vec![], vec![]));
+
+    // It is rini that reaps them, and not the engine's init.
+    let flags = ["--init", "--entrypoint", "/rini", "--env", "RINI_LOG=info"];
+    let mut container = Container::run(image, &flags, &["-w", "--", "/probe", "orphans", "3"]);
+    container.expect("made 3");
+    let rini = children_of(container.pid())[0];
+    until("only the program is left", || children_of(rini).len() == 1);
+    container.docker(&["stop"]);
+    let output = container.finish();
+    assert_eq!(output.code(), 128 + 15);
+    let count = |part: &str| output.err.iter().filter(|line| line.contains(part)).count();
+    assert_eq!(count("rini: WARN reaped orphan pid "), 3, "{output:?}");
+    assert_eq!(count("rini: INFO SIGTERM from pid 1 ("), 1, "{output:?}");
+}
+
+#[test]
+fn the_demonstration_comes_out_as_the_readme_says() {
+    if image().is_none() {
+        return;
+    }
+    if !is_root() {
+        skip("packaging/demo-stop needs root");
+        return;
+    }
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("packaging/demo-stop");
+    // It makes a Debian image where there is none yet, which takes minutes on a slow network.
+    let limit = (LIMIT * 30).as_secs().to_string();
+    let output = Command::new("timeout").arg(limit).arg(script).env("RINI_BINARY", rini()).output().unwrap();
+    let (table, messages) = (String::from_utf8(output.stdout).unwrap(), String::from_utf8_lossy(&output.stderr));
+    assert!(output.status.success(), "{}: {messages}{table}", output.status);
+
+    let lines: Vec<&str> = table.lines().collect();
+    let cells =
+        |line: &str| -> Vec<String> { line.trim_matches('|').split('|').map(|cell| cell.trim().to_owned()).collect() };
+    assert_eq!(cells(lines[0]), ["The container runs", "`docker stop` took", "Exit code", "Requests cut off"]);
+    // What makes it a table in Markdown, and aligned.
+    let ruled = |cell: &String| cell.trim_end_matches(':').chars().all(|c| c == '-') && cell.starts_with("--");
+    assert!(cells(lines[1]).iter().all(ruled), "{table}");
+    assert!(lines.iter().all(|line| line.chars().count() == lines[0].chars().count()), "{table}");
+    let row = |start: &str| {
+        let row = lines[2..].iter().map(|line| cells(line)).find(|cells| cells[0].starts_with(start));
+        let row = row.unwrap_or_else(|| panic!("no {start} in {table}"));
+        assert!(row[1].strip_suffix(" s").is_some_and(|seconds| seconds.parse::<f64>().is_ok()), "{table}");
+        row
+    };
+    let with_rini = row("`rini -- ");
+    assert_eq!(with_rini[2], "0", "{table}");
+    let cut_off = with_rini[3].split_once(" of ").unwrap();
+    assert_eq!(cut_off.0, "0", "{table}");
+    assert!(cut_off.1.parse::<u32>().unwrap() >= 2, "no request was in flight: {table}");
+    assert_eq!(row("`sh -c ")[2], "137", "{table}");
+}

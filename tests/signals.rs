@@ -327,6 +327,75 @@ fn without_the_option_the_parent_s_death_changes_nothing() {
     run.finish();
 }
 
+/// The parent may die before the kernel knows that its death matters: between rini's start and its prctl(2). rini then
+/// finds that it has another parent, and acts itself.
+#[test]
+#[cfg(target_arch = "x86_64")]
+fn a_parent_that_dies_before_it_is_watched_is_not_missed() {
+    use nix::sys::ptrace;
+    use nix::sys::wait::{WaitStatus, waitpid};
+    use nix::unistd::Pid;
+    use std::io::Read;
+    use std::os::fd::AsRawFd;
+    use std::os::unix::process::CommandExt;
+
+    let (mut pids, to_pids) = std::io::pipe().unwrap();
+    let to_pids_fd = to_pids.as_raw_fd();
+    let mut command = Command::new(crate::support::rini());
+    command.args(["-p", "USR1", "--"]).args(recorder(&[], &["signals", "10"])).stdout(std::process::Stdio::piped());
+    // A process in between is the parent; rini's own is stopped until it is traced.
+    let fork = move || {
+        // SAFETY: system calls on numbers and locals, in a forked child.
+        unsafe {
+            let child = libc::fork();
+            if child == 0 {
+                // Blocked, and so for the recorder too: what comes before it is ready does not kill it.
+                let blocked = bit(libc::SIGUSR1);
+                libc::syscall(libc::SYS_rt_sigprocmask, libc::SIG_SETMASK, &raw const blocked, 0, 8);
+                libc::raise(libc::SIGSTOP);
+                return Ok(());
+            }
+            let both = [libc::getpid(), child];
+            libc::write(to_pids_fd, both.as_ptr().cast(), size_of_val(&both));
+            libc::syscall(libc::SYS_close_range, 0, i32::MAX, 0);
+            loop {
+                libc::pause();
+            }
+        }
+    };
+    // SAFETY: as above.
+    unsafe { command.pre_exec(fork) };
+    // spawn returns when rini has been executed, which is only while it is traced.
+    let spawned = std::thread::spawn(move || command.spawn());
+    let mut both = [0; 8];
+    pids.read_exact(&mut both).unwrap();
+    let pid = |bytes: &[u8]| Pid::from_raw(i32::from_ne_bytes(bytes.try_into().unwrap()));
+    let (parent, rini) = (pid(&both[..4]), pid(&both[4..]));
+    until("it is stopped", || state(rini) == Some('T'));
+    ptrace::seize(rini, ptrace::Options::PTRACE_O_TRACESYSGOOD).unwrap();
+    nix::sys::signal::kill(rini, nix::sys::signal::SIGCONT).unwrap();
+    loop {
+        match waitpid(rini, None).unwrap() {
+            WaitStatus::PtraceSyscall(_) => {
+                let registers = ptrace::getregs(rini).unwrap();
+                let (call, option) = (registers.orig_rax as i64, registers.rdi as i32);
+                if (call, option) == (libc::SYS_prctl, libc::PR_SET_PDEATHSIG) {
+                    break;
+                }
+            }
+            WaitStatus::Stopped(..) | WaitStatus::PtraceEvent(..) => (),
+            other => panic!("{other:?}"),
+        }
+        ptrace::syscall(rini, None).unwrap();
+    }
+    nix::sys::signal::kill(parent, nix::sys::signal::SIGKILL).unwrap();
+    until("it has another parent", || status_field(rini, "PPid") != parent.to_string());
+    ptrace::detach(rini, None).unwrap();
+    let mut run = Running::watch(spawned.join().unwrap().unwrap(), Some(rini));
+    assert!(run.line().starts_with("ready "));
+    assert!(run.line().starts_with("signal 10 "));
+}
+
 /// Forwarding costs the wait, the send, and a look for zombies: no more, and nothing at all while nothing happens.
 #[test]
 fn a_forwarded_signal_takes_three_system_calls() {

@@ -1,6 +1,6 @@
 //! What the child finds at its start, and what rini holds from then on.
 
-use crate::support::{Running, Start, beside, bit, namespaces, pid1, probe, rini, skip, status_field};
+use crate::support::{Running, Start, beside, bit, namespaces, pid1, probe, rini, skip, status_field, until};
 use std::ffi::{OsStr, OsString};
 use std::fs;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
@@ -75,7 +75,9 @@ fn rini_s_working_directory_is_the_root_and_the_child_s_is_not() {
     let path = fs::canonicalize(folder.path()).unwrap();
     let start = beside([probe().as_os_str(), "signals".as_ref(), "15".as_ref()]);
     let run = recorder(start.with(|command| command.current_dir(&path)));
-    assert_eq!(fs::read_link(format!("/proc/{}/cwd", run.pid())).unwrap().as_os_str(), "/");
+    // rini goes there while its child starts.
+    let root = || fs::read_link(format!("/proc/{}/cwd", run.pid())).unwrap().as_os_str() == "/";
+    until("rini is in the root", root);
     assert_eq!(fs::read_link(format!("/proc/{}/cwd", run.only_child())).unwrap(), path);
     run.signal(15);
     assert_eq!(run.finish().code(), 0);
@@ -103,7 +105,7 @@ fn descriptors_above_2_are_closed_in_rini_and_open_in_the_child() {
         // SAFETY: the closure makes system calls only.
         unsafe { command.pre_exec(open) }
     }));
-    assert_eq!(descriptors(run.pid()), [0, 1, 2]);
+    until("rini has closed them", || descriptors(run.pid()) == [0, 1, 2]);
     let child = descriptors(run.only_child());
     assert!([0, 1, 2, 7, 63, 900].iter().all(|fd| child.contains(fd)), "{child:?}");
     run.signal(15);
@@ -119,7 +121,7 @@ fn descriptors_are_closed_without_close_range_too() {
     assert!(run.line().starts_with("ready "));
     let traced = run.only_child();
     assert_eq!(fs::read_link(format!("/proc/{traced}/exe")).unwrap(), fs::canonicalize(rini()).unwrap());
-    assert_eq!(descriptors(traced), [0, 1, 2]);
+    until("rini has closed them", || descriptors(traced) == [0, 1, 2]);
     nix::sys::signal::kill(traced, nix::sys::signal::SIGTERM).unwrap();
     assert_eq!(run.finish().code(), 0);
 }

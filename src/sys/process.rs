@@ -20,6 +20,11 @@ pub fn parent() -> Pid {
     nix::unistd::getppid()
 }
 
+/// Whether rini's process group was made outside its PID namespace, where it has no number (getpgrp(2): 0).
+pub fn own_group_is_outside() -> bool {
+    nix::unistd::getpgrp().as_raw() == 0
+}
+
 /// Makes rini the process that its descendants' orphans are given to (prctl(2), PR_SET_CHILD_SUBREAPER).
 pub fn become_subreaper() -> Result<(), Errno> {
     nix::sys::prctl::set_child_subreaper(true)

@@ -166,19 +166,11 @@ impl Start {
         let setting = self.setting;
         // SAFETY: the closure runs in a forked child and makes system calls only.
         unsafe { self.command.pre_exec(move || setting.apply()) };
-        let mut child = self.command.spawn().unwrap_or_else(|error| panic!("cannot start {:?}: {error}", self.command));
+        let child = self.command.spawn().unwrap_or_else(|error| panic!("cannot start {:?}: {error}", self.command));
         let outer = Pid::from_raw(child.id() as i32);
         // The exec has happened when spawn returns; in a namespace it was the forked child's.
         let pid = if setting.pid1 { children_of(outer).first().copied() } else { Some(outer) };
-        let (sender, lines) = channel();
-        if let Some(stream) = child.stdout.take() {
-            read_lines(stream, Stream::Out, sender.clone());
-        }
-        if let Some(stream) = child.stderr.take() {
-            read_lines(stream, Stream::Err, sender.clone());
-        }
-        let stdin = child.stdin.take();
-        Running { child, pid, stdin, lines, out: VecDeque::new(), err: VecDeque::new(), status: None }
+        Running::watch(child, pid)
     }
 
     /// Runs it to its end.
@@ -336,6 +328,19 @@ impl Output {
 }
 
 impl Running {
+    /// What was started in some other way, and rini's pid, which is another one where something stands in between.
+    pub fn watch(mut child: Child, pid: Option<Pid>) -> Running {
+        let (sender, lines) = channel();
+        if let Some(stream) = child.stdout.take() {
+            read_lines(stream, Stream::Out, sender.clone());
+        }
+        if let Some(stream) = child.stderr.take() {
+            read_lines(stream, Stream::Err, sender.clone());
+        }
+        let stdin = child.stdin.take();
+        Running { child, pid, stdin, lines, out: VecDeque::new(), err: VecDeque::new(), status: None }
+    }
+
     /// The pid, as it is outside the namespace.
     pub fn pid(&self) -> Pid {
         self.pid.expect("it had ended before its pid could be read")
@@ -416,7 +421,7 @@ impl Drop for Running {
         }
         // What it started first: rini beside its child would leave that behind.
         let own = Pid::from_raw(self.child.id() as i32);
-        for pid in children_of(own).into_iter().flat_map(|pid| [children_of(pid), vec![pid]].concat()) {
+        for pid in family_of(own).into_iter().chain(self.pid.into_iter().flat_map(family_of)) {
             let _ = kill(pid, Signal::SIGKILL);
         }
         let _ = self.child.kill();
@@ -449,6 +454,15 @@ fn describe(pid: Pid) -> String {
 pub fn children_of(pid: Pid) -> Vec<Pid> {
     let text = fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).unwrap_or_default();
     text.split_whitespace().map(|word| Pid::from_raw(word.parse().unwrap())).collect()
+}
+
+/// A process and those below it, the lowest first; nobody once it has been reaped.
+fn family_of(pid: Pid) -> Vec<Pid> {
+    let mut family: Vec<_> = children_of(pid).into_iter().flat_map(family_of).collect();
+    if state(pid).is_some() {
+        family.push(pid);
+    }
+    family
 }
 
 /// The state letter of a process (proc_pid_stat(5)), or None where it is gone.
