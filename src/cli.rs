@@ -154,7 +154,7 @@ pub fn parse<'a>(
                 let name = match option {
                     Short(letter) => format!("-{letter}"),
                     Long(name) => format!("--{name}"),
-                    Value(word) => word.to_string_lossy().into_owned(),
+                    Value(_) => String::new(),
                 };
                 let text =
                     format!("there is no option {name:?}; rini --help lists them, and PROGRAM's own go behind it");
@@ -181,17 +181,16 @@ pub fn parse<'a>(
 }
 
 /// The beginning of argv, as far as it can be rini's own words: lexopt copies all that it is given, and a program's
-/// arguments may be megabytes. No option takes more than one value, so of two words in a row that are no options the
-/// second is behind PROGRAM at the latest.
+/// arguments may be megabytes. No option takes more than one value, so a word that is no option is PROGRAM, or behind
+/// it, if the word before is no option either.
 fn words_of_rini<'a>(argv: impl Iterator<Item = &'a OsStr>) -> Vec<OsString> {
     let mut words: Vec<OsString> = Vec::new();
-    let mut plain = 0_u8;
-    for (index, word) in argv.enumerate() {
-        let after_dashes = words.last().is_some_and(|last| last == "--");
+    for word in argv {
+        let is_option = |word: &OsStr| word.as_bytes().starts_with(b"-");
+        // The word before: rini's own name, an option, or what may be an option's value.
+        let ends = words.last().is_some_and(|before| before == "--" || !is_option(before) && !is_option(word));
         words.push(word.to_owned());
-        let option = word.as_bytes().starts_with(b"-");
-        plain = if option || index == 0 { 0 } else { plain.saturating_add(1) };
-        if after_dashes || plain == 2 {
+        if ends {
             break;
         }
     }
@@ -199,7 +198,7 @@ fn words_of_rini<'a>(argv: impl Iterator<Item = &'a OsStr>) -> Vec<OsString> {
 }
 
 fn one_line(text: &str) -> String {
-    text.chars().flat_map(|c| c.escape_debug().filter(move |e| c.is_control() || *e != '\\')).collect()
+    text.chars().map(|c| if c.is_control() { '?' } else { c }).collect()
 }
 
 /// A `RINI_*` variable, where it is set to something.
@@ -251,10 +250,12 @@ fn from_environment<'a>(variable: &impl Fn(&str) -> Option<&'a OsStr>) -> Result
 /// takes any word that is no level for a module's name, which would silence everything else.
 fn is_filter(text: &str) -> bool {
     let level = |word: &str| word.parse::<LevelFilter>().is_ok();
-    let module = |word: &str| {
-        let mut parts = word.split("::");
-        parts.next() == Some("rini")
-            && parts.all(|part| !part.is_empty() && part.bytes().all(|b| b.is_ascii_lowercase()))
+    let module = |word: &str| match word.strip_prefix("rini") {
+        Some("") => true,
+        Some(path) => {
+            path.starts_with("::") && !path.ends_with(':') && path.bytes().all(|b| b == b':' || b.is_ascii_lowercase())
+        }
+        None => false,
     };
     text.split(',').map(str::trim).all(|directive| match directive.split_once('=') {
         Some((name, value)) => module(name) && level(value),
@@ -398,7 +399,8 @@ mod tests {
         };
         assert_eq!(argv(&["rini", "--", "prog"]), 3);
         assert_eq!(argv(&["rini", "-g", "-e", "7", "prog"]), 5);
-        assert_eq!(argv(&["rini", "prog"]), 3);
+        assert_eq!(argv(&["rini", "-g", "prog"]), 4);
+        assert_eq!(argv(&["rini", "prog"]), 2);
     }
 
     #[test]

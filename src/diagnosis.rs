@@ -108,13 +108,9 @@ impl fmt::Display for ExecFailure {
                 )
             }
             libc::ENOEXEC => match Format::of(self.head()) {
-                Format::Elf { machine, .. } if machine != this_machine() => {
-                    write!(
-                        f,
-                        "it is a binary for {}, and this is {}",
-                        machine_name(machine),
-                        machine_name(this_machine())
-                    )
+                Format::Elf { machine, .. } if machine != THIS_MACHINE && THIS_MACHINE != 0 => {
+                    write!(f, "it is a binary for {}, and this is ", machine_name(machine))?;
+                    f.write_str(&machine_name(THIS_MACHINE))
                 }
                 _ if self.shell_errno != 0 => {
                     let shell = Errno::from_raw(self.shell_errno).desc();
@@ -192,19 +188,24 @@ pub fn is_text(head: &[u8]) -> bool {
     !head.starts_with(b"\x7fELF") && line.copied().all(|byte| byte != 0)
 }
 
-/// `e_machine` of the machine that rini was built for (elf.h).
-fn this_machine() -> u16 {
-    match std::env::consts::ARCH {
-        "x86" => 3,
-        "powerpc64" => 21,
-        "s390x" => 22,
-        "arm" => 40,
-        "x86_64" => 62,
-        "aarch64" => 183,
-        "riscv64" => 243,
-        _ => 0,
-    }
-}
+/// `e_machine` of the machines that rini was built for (elf.h), or 0.
+const THIS_MACHINE: u16 = if cfg!(target_arch = "x86") {
+    3
+} else if cfg!(target_arch = "powerpc64") {
+    21
+} else if cfg!(target_arch = "s390x") {
+    22
+} else if cfg!(target_arch = "arm") {
+    40
+} else if cfg!(target_arch = "x86_64") {
+    62
+} else if cfg!(target_arch = "aarch64") {
+    183
+} else if cfg!(target_arch = "riscv64") {
+    243
+} else {
+    0
+};
 
 /// As the engines and `uname -m` call it.
 fn machine_name(machine: u16) -> Cow<'static, str> {
@@ -212,7 +213,7 @@ fn machine_name(machine: u16) -> Cow<'static, str> {
         3 => "i386",
         8 => "mips",
         20 => "ppc",
-        21 => "ppc64le",
+        21 => "ppc64",
         22 => "s390x",
         40 => "arm",
         62 => "x86_64 (amd64)",
@@ -344,7 +345,7 @@ mod tests {
     #[test]
     fn the_reason_is_said_in_one_line() {
         let exists = 0o100_755;
-        let this = elf(true, false, this_machine());
+        let this = elf(true, false, THIS_MACHINE);
         for (failure, wanted) in [
             (failure(libc::ENOENT, 0, b""), "there is no such file"),
             (failure(libc::ENOENT, exists, b"#!/x y\n"), "its interpreter \"/x\" is not in this image"),

@@ -4,8 +4,8 @@
 //! 2. [`run`] goes through the phases in order: [`cli`] reads argv and the environment, [`logging`] is set up, `set_up`
 //!    does what can still fail, and [`sys::spawn`] forks the child.
 //! 3. [`runtime`] is the rest of rini's life, one loop that cannot fail: it waits for a signal, tells the
-//!    [`supervisor`]
-//!    what happened, and does what that decides. Its end is rini's exit code ([`exit`]), which `run` returns.
+//!    [`supervisor`] what happened, and does what that decides. Its end is rini's exit code ([`exit`]), which `run`
+//!    returns.
 //!
 //! [`signal`] holds the signals' numbers and names, and [`diagnosis`] the words for what went wrong. All unsafe code is
 //! under [`sys`].
@@ -93,7 +93,10 @@ fn set_up(start: Start, parent: Pid, options: Options, first: usize) -> Result<R
     let foreground = terminal.as_ref().filter(|terminal| terminal.is_ours());
     let program = Program { argv, first, environment, mask, sigchld };
     let spawned = spawn::spawn(program, foreground)?;
-    Ok(Runtime::new(spawned, role, terminal.is_some(), options))
+    let has_terminal = terminal.is_some();
+    // The runtime closes every descriptor above 2, and nobody may own one by then.
+    drop(terminal);
+    Ok(Runtime::new(spawned, role, has_terminal, options))
 }
 
 /// What rini is to the processes around it.

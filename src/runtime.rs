@@ -13,7 +13,6 @@ use crate::sys::process::{self, Change, Children, Pid};
 use crate::sys::signals::{self, Patience, Received, Sender};
 use crate::sys::spawn::{Report, Spawned};
 use crate::sys::terminal::Terminal;
-use nix::errno::Errno;
 use std::ops::ControlFlow;
 use std::path::Path;
 
@@ -94,7 +93,8 @@ impl Runtime {
         for _ in 0..BATCH {
             match process::next_change(block) {
                 Children::Unchanged => return ControlFlow::Continue(false),
-                Children::None => {
+                Children::Unknown(errno) => {
+                    log::error!("cannot wait for the child: {}", errno.desc());
                     self.tell(Event::ChildLost, None)?;
                     return ControlFlow::Continue(false);
                 }
@@ -142,10 +142,12 @@ impl Runtime {
     /// A group gets it by kill(2), without the sender and the value: the kernel queues those to single processes only.
     fn forward(&self, signal: Signal, received: Option<&Received>) {
         let (Some(child), Some(received)) = (&self.child, received) else { return };
-        let sent = match self.options.process_group.then(|| process::kill_group(child.pid, signal)) {
-            // The child has left that group for another.
-            None | Some(Err(Errno::ESRCH)) => received.forward_to(child.pid, signal),
-            Some(sent) => sent,
+        let sent = if self.options.process_group {
+            let sent = process::kill_group(child.pid, signal);
+            // The child itself may have left for another group.
+            if process::group_of(child.pid) == Ok(child.pid) { sent } else { received.forward_to(child.pid, signal) }
+        } else {
+            received.forward_to(child.pid, signal)
         };
         let origin = Origin { signal, sender: received.sender(), container: self.role == Role::Pid1 };
         match sent {
@@ -165,10 +167,15 @@ impl Runtime {
         let _ = process::kill_group(child.pid, Signal::CONT);
     }
 
-    /// Job control: stops rini's own group. PID 1 itself is never stopped; but where its group is one outside its
-    /// namespace (`unshare --pid --fork`), that one belongs to somebody who can continue it, and SIGCONT comes here too.
+    /// Job control: stops rini's own group.
+    ///
+    /// PID 1 cannot be stopped from inside its namespace, so it does not try: that would only take a pending SIGCONT
+    /// away. But where its group is one outside (`unshare --pid --fork`), somebody there can continue that, and the
+    /// SIGCONT comes here too.
     fn suspend(&mut self, signal: Signal) -> ControlFlow<u8> {
-        if signals::stop_own_group(signal) || process::own_group_is_outside() {
+        let outside = process::own_group_is_outside();
+        let alone = self.role == Role::Pid1 && !outside;
+        if !alone && (signals::stop_own_group(signal) || outside) {
             return ControlFlow::Continue(());
         }
         self.tell(Event::SuspendRefused, None)
@@ -181,10 +188,7 @@ impl Runtime {
 
     /// The child has been reaped: its pid is given up, what it left is put in order, and its exit code is made rini's.
     fn finish(&mut self, status: Option<Status>) -> u8 {
-        let Some((child, status)) = self.child.take().zip(status) else {
-            log::error!("the kernel says that there is no child any more, and not how it ended");
-            return exit::CANNOT_START;
-        };
+        let Some((child, status)) = self.child.take().zip(status) else { return exit::CANNOT_START };
         let failure = match status {
             Status::Exited(exit::NOT_FOUND | exit::NOT_EXECUTABLE) => child.report.read(),
             _ => None,

@@ -50,8 +50,8 @@ pub enum Event {
     SuspendRefused,
     /// The child ended and was reaped.
     ChildEnded(Status),
-    /// The kernel says that there is no child, and never told how it ended. It should not happen; waiting for it would
-    /// be waiting for ever.
+    /// The kernel says that there is no child, and never told how it ended; or it does not let rini ask. Neither should
+    /// happen, and waiting for the child would be waiting for ever.
     ChildLost,
 }
 

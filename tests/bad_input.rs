@@ -245,6 +245,14 @@ fn where_signals_cannot_be_waited_for_the_child_s_end_still_is() {
     assert!(line(&output, 7).starts_with("cannot wait for signals, so none is forwarded from now on: "));
 }
 
+/// Nor does it hang where it cannot ask for its children; then it cannot know how the child ended.
+#[test]
+fn where_children_cannot_be_waited_for_it_ends_with_a_line() {
+    let strace = ["-f", "-o", "/dev/null", "-e", "inject=waitid:error=EPERM"];
+    let output = Start::of("strace").args(strace).args([crate::support::rini()]).args(["sh", "-c", "exit 7"]).run();
+    assert_eq!(line(&output, 1), "cannot wait for the child: Operation not permitted");
+}
+
 /// A seccomp profile without rt_sigqueueinfo: kill does, without sender and value.
 #[test]
 fn where_signals_cannot_be_queued_they_are_sent() {

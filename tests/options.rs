@@ -246,6 +246,14 @@ fn a_full_pipe_does_not_block_an_older_kernel_s_rini_either() {
     let output = start("exit 7").with(|command| command.stderr(writer.try_clone().unwrap())).run();
     assert_eq!(output.code(), 7);
     assert_eq!(fill(&writer), 0);
+    // A pipe that is ready has room for a page, and this line is longer.
+    let (_reader, writer) = std::io::pipe().unwrap();
+    let room = fill(&writer);
+    let (_reader, writer) = std::io::pipe().unwrap();
+    fill_up_to(&writer, room - 4096);
+    let name = "x".repeat(4200);
+    let output = Start::of("strace").args(strace).args([rini()]).args([&name]);
+    assert_eq!(output.with(|command| command.stderr(writer.try_clone().unwrap())).run().code(), 127);
     // Where there is room the lines do come.
     let output = start("exit 7").run();
     assert!(output.code() == 7 && output.err.iter().any(|line| line.starts_with("rini: INFO ")), "{output:?}");

@@ -5,13 +5,14 @@
 //! | command | what it does |
 //! | --- | --- |
 //! | `signals [LAST]` | prints `ready PID`, then a line for each signal; exits with 0 at LAST |
+//! | `alive` | prints `ready`, then `alive` for each SIGUSR1, and leaves every other signal to its default action |
 //! | `state` | prints what it found at its start |
 //! | `exit N` | exits with N |
 //! | `die N` | lets signal N act on it by default |
 //! | `orphans N` | makes N orphans that exit at once, prints `made N`, exits with 0 at the end of its standard input |
 //! | `storm` | makes orphans for ever; prints `made 1000` once there have been as many |
 //! | `send PID N VALUE` | prints `sending PID UID`, queues signal N with VALUE, waits for the end of its standard input |
-//! | `leave` | joins another process group, then does as `signals 15` |
+//! | `leave N` | joins another process group, leaves N processes behind in its own, and does as `signals 15` |
 //! | `exec PROGRAM ...` | becomes PROGRAM, with nothing in between |
 //! | `count BYTES` | prints how many arguments it got and their length together |
 #![no_main]
@@ -45,6 +46,7 @@ extern "C" fn main(argc: c_int, argv: *const *const c_char) -> c_int {
     let number = |i: usize| text(i).map(|word| word.parse::<i32>().unwrap());
     match text(1) {
         Some("signals") => signals(number(2)),
+        Some("alive") => alive(),
         Some("state") => state(),
         Some("exit") => return number(2).unwrap(),
         Some("die") => die(number(2).unwrap()),
@@ -52,16 +54,15 @@ extern "C" fn main(argc: c_int, argv: *const *const c_char) -> c_int {
         Some("storm") => storm(),
         Some("send") => send(number(2).unwrap(), number(3).unwrap(), number(4).unwrap() as usize),
         Some("leave") => unsafe {
-            let other = libc::fork();
-            if other == 0 {
-                loop {
-                    libc::pause();
-                }
-            }
+            let other = idle();
             libc::setpgid(other, other);
+            let mut others: Vec<_> = (0..number(2).unwrap()).map(|_| idle()).collect();
             assert_eq!(libc::setpgid(0, other), 0);
             signals(Some(libc::SIGTERM));
-            libc::kill(other, libc::SIGKILL);
+            others.push(other);
+            for other in others {
+                libc::kill(other, libc::SIGKILL);
+            }
         },
         Some("exec") => unsafe {
             libc::execv(*argv.add(2), argv.add(2));
@@ -78,6 +79,17 @@ extern "C" fn main(argc: c_int, argv: *const *const c_char) -> c_int {
         other => panic!("no such command: {other:?}"),
     }
     0
+}
+
+/// A child that does nothing.
+fn idle() -> i32 {
+    let child = unsafe { libc::fork() };
+    if child == 0 {
+        loop {
+            unsafe { libc::pause() };
+        }
+    }
+    child
 }
 
 const ALL: u64 = u64::MAX;
@@ -106,6 +118,18 @@ fn signals(last: Option<i32>) {
         println!("signal {signal} code {} pid {pid} uid {uid} value {value}", info.si_code);
         if last == Some(signal) {
             return;
+        }
+    }
+}
+
+fn alive() {
+    let set = 1_u64 << (libc::SIGUSR1 - 1);
+    mask(set);
+    println!("ready");
+    loop {
+        let (nothing, forever) = (std::ptr::null::<siginfo_t>(), std::ptr::null::<libc::timespec>());
+        if unsafe { libc::syscall(libc::SYS_rt_sigtimedwait, &raw const set, nothing, forever, 8) } > 0 {
+            println!("alive");
         }
     }
 }

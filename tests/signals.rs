@@ -3,6 +3,7 @@
 use crate::support::{Running, Start, beside, bit, children_of, namespaces, pid1, probe, state, status_field, until};
 use std::ffi::OsString;
 use std::hint::black_box;
+use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::process::Command;
 
 fn recorder(options: &[&str], command: &[&str]) -> Vec<OsString> {
@@ -176,11 +177,46 @@ fn a_child_that_left_its_group_is_still_reached() {
     if !namespaces() {
         return;
     }
-    let mut run = pid1(recorder(&["-g"], &["leave"])).spawn();
-    run.expect("ready 2");
-    run.signal(10);
-    run.expect("signal 10 code -1 pid 0 uid 0 value 0");
-    run.signal(15);
+    for others in ["0", "1"] {
+        let mut run = pid1(recorder(&["-g"], &["leave", others])).spawn();
+        run.expect("ready 2");
+        run.signal(10);
+        run.expect("signal 10 code -1 pid 0 uid 0 value 0");
+        run.signal(15);
+        assert_eq!(run.finish().code(), 0);
+    }
+}
+
+#[test]
+fn a_signal_to_one_thread_keeps_its_sender() {
+    let mut run = beside(recorder(&[], &["signals", "15"])).spawn();
+    assert!(run.line().starts_with("ready "));
+    let (to, own, uid) = (run.pid().as_raw(), std::process::id(), nix::unistd::getuid());
+    for signal in [10, 40, 15] {
+        // SAFETY: a system call on numbers.
+        assert_eq!(unsafe { libc::syscall(libc::SYS_tgkill, to, to, signal) }, 0);
+        run.expect(&format!("signal {signal} code -1 pid {own} uid {uid} value 0"));
+    }
+    assert_eq!(run.finish().code(), 0);
+}
+
+/// setrlimit(2), RLIMIT_SIGPENDING: a real-time signal that cannot be queued is still sent, without what came with it.
+#[test]
+fn a_full_queue_loses_no_signal() {
+    let no_queue = || {
+        let none = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
+        // SAFETY: a limit that outlives the call.
+        assert_eq!(unsafe { libc::setrlimit(libc::RLIMIT_SIGPENDING, &raw const none) }, 0);
+        Ok(())
+    };
+    let start = beside(recorder(&[], &["signals", "15"]));
+    // SAFETY: the closure makes system calls only.
+    let mut run = start.with(|command| unsafe { command.pre_exec(no_queue) }).spawn();
+    assert!(run.line().starts_with("ready "));
+    for signal in [40, 64, 10, 34, 15] {
+        run.signal(signal);
+        assert!(run.line().starts_with(&format!("signal {signal} code 0 ")));
+    }
     assert_eq!(run.finish().code(), 0);
 }
 
@@ -211,8 +247,47 @@ fn a_signal_at_any_moment_of_the_start_reaches_the_child() {
             other => panic!("exit code {other}"),
         }
     }
-    // The sweep began before the recorder could record, or it would show nothing about the start.
-    assert!(killed > 0, "{killed} {recorded}");
+    // The sweep began before the recorder could record, and went on until it did; or it would show nothing.
+    assert!(killed > 0 && recorded > 0, "{killed} {recorded}");
+}
+
+/// peers.md 3b.3, by every peer. A PID 1 is stopped before its tenth instruction, a SIGTERM is sent, and it goes on: the
+/// child gets it. Stopped before the first instruction, which no program can do anything about, it loses the signal.
+#[test]
+#[cfg(target_arch = "x86_64")]
+fn pid_1_keeps_a_signal_that_comes_before_its_tenth_instruction() {
+    use nix::sys::ptrace;
+    use nix::sys::wait::waitpid;
+    use nix::unistd::Pid;
+
+    if !namespaces() {
+        return;
+    }
+    let exit_code = |instructions: usize| {
+        // In a thread of its own, whose children are in the new namespace: the first of them is its PID 1.
+        let run = move || {
+            nix::sched::unshare(nix::sched::CloneFlags::CLONE_NEWPID).unwrap();
+            let mut command = Command::new(crate::support::rini());
+            command.args(["--", "sh", "-c", "exit 7"]);
+            // SAFETY: a system call in the forked child.
+            unsafe { command.pre_exec(|| ptrace::traceme().map_err(Into::into)) };
+            let mut child = command.spawn().unwrap();
+            let pid = Pid::from_raw(child.id() as i32);
+            waitpid(pid, None).unwrap();
+            for _ in 0..instructions {
+                ptrace::step(pid, None).unwrap();
+                waitpid(pid, None).unwrap();
+            }
+            ptrace::detach(pid, nix::sys::signal::SIGSTOP).unwrap();
+            until("it is stopped", || state(pid) == Some('T'));
+            nix::sys::signal::kill(pid, nix::sys::signal::SIGTERM).unwrap();
+            nix::sys::signal::kill(pid, nix::sys::signal::SIGCONT).unwrap();
+            crate::support::wait(&mut child).code()
+        };
+        std::thread::spawn(run).join().unwrap()
+    };
+    assert_eq!(exit_code(10), Some(143));
+    assert_eq!(exit_code(0), Some(7));
 }
 
 /// tini drops the signals of a fault even where somebody sent them (`docker kill -s ABRT`); a fault of rini's own is
@@ -240,7 +315,7 @@ fn a_fault_of_its_own_kills_rini_and_is_not_forwarded() {
     assert!(run.line().starts_with("signal 10 "), "nothing was forwarded before it");
     nix::sys::signal::kill(child, nix::sys::signal::SIGTERM).unwrap();
     let output = run.finish();
-    assert_eq!(std::os::unix::process::ExitStatusExt::signal(&output.status), Some(libc::SIGSEGV));
+    assert_eq!(output.status.signal(), Some(libc::SIGSEGV));
 }
 
 /// A line on a broken standard error makes the kernel send SIGPIPE to rini itself.
@@ -337,7 +412,6 @@ fn a_parent_that_dies_before_it_is_watched_is_not_missed() {
     use nix::unistd::Pid;
     use std::io::Read;
     use std::os::fd::AsRawFd;
-    use std::os::unix::process::CommandExt;
 
     let (mut pids, to_pids) = std::io::pipe().unwrap();
     let to_pids_fd = to_pids.as_raw_fd();

@@ -996,6 +996,49 @@ fn as_pid_1_a_stop_sent_through_rini_lasts_until_a_sigcont_through_rini() {
     }
 }
 
+/// Stopping itself would take a SIGCONT away that is there already; PID 1, which cannot be stopped, does not try.
+#[test]
+fn as_pid_1_a_continue_right_behind_a_stop_is_not_lost() {
+    if !namespaces() {
+        return;
+    }
+    let probe = probe();
+    let mut session = Session::pid1(["--", probe.to_str().unwrap(), "alive"]);
+    session.expect("ready");
+    let job = session.own_job();
+    for turns in 0..200_u64 {
+        signal(job.rini, Signal::SIGTSTP);
+        for turn in 0..turns * 100 {
+            std::hint::black_box(turn);
+        }
+        signal(job.rini, Signal::SIGCONT);
+        signal(job.rini, Signal::SIGUSR1);
+        session.expect("alive");
+    }
+    signal(job.rini, Signal::SIGTERM);
+    assert_eq!(session.code(), 143);
+}
+
+/// A SIGCONT that is there when rini sees the child's stop has undone it: rini does not stop itself behind it.
+#[test]
+fn fg_undoes_a_stop_of_the_child_that_rini_has_not_seen_yet() {
+    for name in SHELLS {
+        let mut shell = Session::shell(name);
+        shell.line(&format!(r#""$RINI" -- sh -c '{READER}'"#));
+        shell.expect("ready");
+        let job = shell.job();
+        signal(job.rini, Signal::SIGSTOP);
+        shell.expect_with("Stopped");
+        shell.expect(PROMPT);
+        signal(job.child, Signal::SIGTSTP);
+        until("the child is stopped", || is_stopped(job.child));
+        shell.line("fg");
+        job.until_continued();
+        shell.line("hello");
+        shell.expect_with("got hello");
+    }
+}
+
 /// `docker run -it IMAGE bash`.
 #[test]
 fn as_pid_1_a_shell_under_rini_has_job_control() {
@@ -1045,12 +1088,4 @@ fn what_tini_does_is_seen() {
     until("^Z: the child is stopped", || is_stopped(job.child));
     until("^Z: tini is not", || state(job.rini) == Some('S'));
     assert_eq!(shell.foreground(), job.child, "^Z: the shell does not get the terminal back");
-
-    let fifo = Fifo::new();
-    let mut shell = Session::shell("bash");
-    shell.line(&format!("tini -s -- sh -c 'read x <{}' &", fifo.path()));
-    shell.until_foreground(shell.job().child);
-    // In the background: its next read makes the shell end.
-    let _ = shell.pty.master.write_all(b":\n");
-    shell.code();
 }

@@ -20,6 +20,11 @@ pub fn parent() -> Pid {
     nix::unistd::getppid()
 }
 
+/// The process group of a process.
+pub fn group_of(pid: Pid) -> Result<Pid, Errno> {
+    nix::unistd::getpgid(Some(pid))
+}
+
 /// Whether rini's process group was made outside its PID namespace, where it has no number (getpgrp(2): 0).
 pub fn own_group_is_outside() -> bool {
     nix::unistd::getpgrp().as_raw() == 0
@@ -78,10 +83,10 @@ pub enum Change {
 pub enum Children {
     /// This child changed.
     Changed(Pid, Change),
-    /// There are children, and nothing new about them; or the kernel would not say.
+    /// There are children, and nothing new about them.
     Unchanged,
-    /// There are none.
-    None,
+    /// There are none (ECHILD), or the kernel does not let rini ask.
+    Unknown(Errno),
 }
 
 /// Takes one change of one child: reaps a zombie, or tells of a stop or a continuation.
@@ -98,8 +103,8 @@ pub fn next_change(block: bool) -> Children {
     };
     match Errno::result(result) {
         Ok(_) => (),
-        Err(Errno::ECHILD) => return Children::None,
-        Err(_) => return Children::Unchanged,
+        Err(Errno::EINTR) => return Children::Unchanged,
+        Err(errno) => return Children::Unknown(errno),
     }
     // SAFETY: si_pid reads a union field, which wants that field to be in use: waitid fills it in, or leaves all zero.
     let pid = unsafe { info.si_pid() };
@@ -126,13 +131,9 @@ pub fn close_from_3() {
     if closed == 0 {
         return;
     }
-    // Linux before 5.9, or a seccomp profile older than the call: one by one, those that /proc lists, or without it as
-    // many as are worth the time (the limit may be a billion).
-    let listed: Vec<c_int> = std::fs::read_dir("/proc/self/fd").map_or_else(
-        |_| (3..=65_535).collect(),
-        |entries| entries.flatten().filter_map(|entry| entry.file_name().to_str()?.parse().ok()).collect(),
-    );
-    for fd in listed.into_iter().filter(|fd| *fd >= 3) {
+    // Linux before 5.9, or a seccomp profile older than the call: one by one, as many as are worth the time (the limit
+    // may be a billion).
+    for fd in 3..=65_535 {
         // SAFETY: close takes a number; as above, nothing uses it.
         unsafe { libc::close(fd) };
     }
@@ -141,9 +142,9 @@ pub fn close_from_3() {
 /// Writes a line to standard error without ever blocking on it: what does not fit now is dropped.
 ///
 /// Standard error is shared with the program, so it must not be made non-blocking for both (open(2): the flag belongs
-/// to the open file). `RWF_NOWAIT` is for this write alone. Terminals do not know it, nor do pipes of older kernels: a
-/// terminal is opened once more, for this line, without blocking; the rest is polled first, so that a line of up to 4
-/// KiB could block only if another writer filled a pipe's last page between the two calls (pipe(7)).
+/// to the open file). `RWF_NOWAIT` is for this write alone. Terminals do not know it, nor do pipes before Linux 6.4: a
+/// terminal is opened once more, for this line, without blocking. The rest is polled first; a pipe that is ready has
+/// room for `PIPE_BUF` bytes (pipe(7)), so such a write could block only if another writer came in between.
 pub fn write_to_stderr(line: &[u8]) {
     const FD: c_int = libc::STDERR_FILENO;
     let chunk = libc::iovec { iov_base: line.as_ptr().cast_mut().cast(), iov_len: line.len() };
@@ -153,24 +154,24 @@ pub fn write_to_stderr(line: &[u8]) {
     let written = unsafe {
         libc::syscall(libc::SYS_pwritev2, FD, &raw const chunk, c_long::from(1), here, here, libc::RWF_NOWAIT)
     };
-    match Errno::result(written) {
-        Ok(_) | Err(Errno::EAGAIN | Errno::EPIPE | Errno::EBADF) => return,
-        Err(_) => (),
+    // EAGAIN goes on: some file systems give it for a file that a write would not have to wait for.
+    if written >= 0 || matches!(Errno::last(), Errno::EPIPE | Errno::EBADF) {
+        return;
     }
     // SAFETY: isatty takes a number.
     if unsafe { libc::isatty(FD) } == 1 {
-        let flags = libc::O_NONBLOCK | libc::O_NOCTTY;
-        if let Ok(mut terminal) = OpenOptions::new().write(true).custom_flags(flags).open("/proc/self/fd/2") {
+        let open = |path| OpenOptions::new().write(true).custom_flags(libc::O_NONBLOCK | libc::O_NOCTTY).open(path);
+        if let Ok(mut terminal) = open("/proc/self/fd/2").or_else(|_| open("/dev/tty")) {
             let _ = terminal.write(line);
-            return;
         }
+        return;
     }
     let mut poll = libc::pollfd { fd: FD, events: libc::POLLOUT, revents: 0 };
     // SAFETY: poll wants an array of one pollfd to read and write, which outlives the call; it does not wait.
     let ready = unsafe { libc::poll(&raw mut poll, 1, 0) };
     if ready == 1 && poll.revents & libc::POLLOUT != 0 {
-        // SAFETY: write wants bytes that can be read: they are a slice.
-        unsafe { libc::write(FD, line.as_ptr().cast(), line.len()) };
+        // SAFETY: write wants bytes that can be read: they are a slice, of which it is given no more than there is.
+        unsafe { libc::write(FD, line.as_ptr().cast(), line.len().min(libc::PIPE_BUF)) };
     }
 }
 

@@ -15,6 +15,7 @@ use std::ptr;
 /// order the halves of a set differently. rini is for neither.)
 const SET_SIZE: usize = 8;
 const _: () = assert!(cfg!(any(target_pointer_width = "64", target_endian = "little")));
+const _: () = assert!(!cfg!(any(target_arch = "mips", target_arch = "mips64")));
 
 /// The signals that a process has blocked, a bit each.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -178,6 +179,11 @@ pub fn wait(patience: Patience) -> Result<Option<Received>, Errno> {
 ///
 /// The kernel ignores the signal where nobody could continue the group: an orphaned process group, or PID 1.
 pub fn stop_own_group(signal: Signal) -> bool {
+    // A stop takes a pending SIGCONT away, and here is one that came to undo the very stop that is to be passed on. (One
+    // that comes between this look and the kill is lost, as in every program that stops itself for another's stop.)
+    if pending() & bit(Signal::CONT) != 0 {
+        return true;
+    }
     set_mask(Mask::ALL.without(signal));
     // With the signal unblocked, kill(2) does not return before it has acted: rini stops in here.
     let sent = process::kill_group(Pid::from_raw(0), signal);

@@ -180,7 +180,7 @@ fn exec(program: &mut Program) -> ExecFailure {
         let Some(file) = candidate.join(folder, bytes) else { continue };
         let tried = exec_file(program, file, true);
         match tried.errno {
-            libc::ENOENT | libc::ENOTDIR => (),
+            libc::ENOENT | libc::ENOTDIR | libc::ESTALE | libc::ENODEV | libc::ETIMEDOUT => (),
             libc::EACCES => failure.keep_first(tried),
             _ => return tried,
         }
@@ -259,7 +259,11 @@ fn look_at(file: &CStr, failure: &mut ExecFailure) {
         return;
     }
     failure.mode = stat.st_mode;
-    // SAFETY: open wants a path. Without O_NONBLOCK a named pipe would hold the child up.
+    // Opening a device or a named pipe can do things.
+    if stat.st_mode & libc::S_IFMT != libc::S_IFREG {
+        return;
+    }
+    // SAFETY: open wants a path.
     let fd = unsafe { libc::open(file.as_ptr(), libc::O_RDONLY | libc::O_NONBLOCK | libc::O_CLOEXEC) };
     if fd >= 0 {
         let head = failure.head_room();

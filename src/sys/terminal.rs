@@ -3,7 +3,7 @@
 use super::process::Pid;
 use crate::supervisor::Foreground;
 use std::fs::{File, OpenOptions};
-use std::io::{self, Read};
+use std::io::Read;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::fs::OpenOptionsExt;
 
@@ -21,8 +21,11 @@ impl Terminal {
         match open("/dev/tty") {
             Ok(file) => Some(Terminal(file)),
             Err(error) if error.raw_os_error() == Some(libc::ENXIO) => None,
-            Err(_) => [io::stdin().as_fd(), io::stdout().as_fd(), io::stderr().as_fd()]
+            Err(_) => [libc::STDIN_FILENO, libc::STDOUT_FILENO, libc::STDERR_FILENO]
                 .into_iter()
+                // SAFETY: borrow_raw wants a descriptor that stays open: nothing in rini closes 0 to 2. Where one was
+                // closed from the start, the calls below say so (EBADF).
+                .map(|fd| unsafe { BorrowedFd::borrow_raw(fd) })
                 // tcgetpgrp(3) answers for the caller's controlling terminal only.
                 .find(|stream| nix::unistd::tcgetpgrp(stream).is_ok())
                 .and_then(|stream| stream.try_clone_to_owned().ok())

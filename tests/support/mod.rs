@@ -11,6 +11,7 @@ use std::io::{self, BufRead, BufReader, Read, Write};
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
+use std::sync::OnceLock;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -23,16 +24,23 @@ pub fn rini() -> PathBuf {
     std::env::var_os("RINI_BINARY").map_or_else(|| PathBuf::from(env!("CARGO_BIN_EXE_rini")), PathBuf::from)
 }
 
-/// The probe (tests/probe.rs), which Cargo builds beside the tests.
+/// The probe (tests/probe.rs). Cargo builds examples for a whole `cargo test`, and not for a part of it (`cargo test
+/// NAME`): what would be found then may be older than its source. So it is asked for, once, in the tests' own profile.
 pub fn probe() -> PathBuf {
-    let test = std::env::current_exe().unwrap();
-    let probe = test.parent().and_then(Path::parent).unwrap().join("examples/probe");
-    assert!(
-        probe.exists(),
-        "{} is missing: run `cargo build --examples` with the profile of the tests",
-        probe.display()
-    );
-    probe
+    static PROBE: OnceLock<PathBuf> = OnceLock::new();
+    let build = || {
+        let test = std::env::current_exe().unwrap();
+        let folder = test.parent().and_then(Path::parent).unwrap();
+        let mut cargo = Command::new(env!("CARGO"));
+        cargo.args(["build", "--quiet", "--example", "probe"]).current_dir(env!("CARGO_MANIFEST_DIR"));
+        cargo.arg("--target-dir").arg(folder.parent().unwrap());
+        if folder.ends_with("release") {
+            cargo.arg("--release");
+        }
+        assert!(cargo.status().unwrap().success(), "{cargo:?}");
+        folder.join("examples/probe")
+    };
+    PROBE.get_or_init(build).clone()
 }
 
 /// Says aloud that a test cannot run here; under CI=true that is a failure.
