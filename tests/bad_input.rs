@@ -1,6 +1,6 @@
 //! One clear line and a documented code; or it works as if nothing was wrong. Nothing hangs.
 
-use crate::support::{Output, Start, beside, namespaces, pid1, probe};
+use crate::support::{Output, Start, beside, namespaces, pid1, probe, tools};
 use std::ffi::OsStr;
 use std::fs;
 use std::os::unix::ffi::OsStrExt;
@@ -81,7 +81,7 @@ fn a_bad_variable_is_refused_before_anything_starts() {
     }
 }
 
-/// peers.md 3b.17, by dumb-init once (an exec failure reported as success, under another program's name).
+/// dumb-init once reported a failed exec as success, and under another program's name.
 #[test]
 fn a_program_that_cannot_be_run_is_named_with_the_reason() {
     let folder = tempfile::tempdir().unwrap();
@@ -240,6 +240,9 @@ fn standard_output_that_cannot_be_written_is_an_error_of_help() {
 /// A seccomp profile that forbids what rini waits with: it says so, once, and still ends with its child.
 #[test]
 fn where_signals_cannot_be_waited_for_the_child_s_end_still_is() {
+    if !tools(&["strace"]) {
+        return;
+    }
     let strace = ["-f", "-o", "/dev/null", "-e", "inject=rt_sigtimedwait:error=EPERM"];
     let output = Start::of("strace").args(strace).args([crate::support::rini()]).args(["sh", "-c", "exit 7"]).run();
     assert!(line(&output, 7).starts_with("cannot wait for signals, so none is forwarded from now on: "));
@@ -248,6 +251,9 @@ fn where_signals_cannot_be_waited_for_the_child_s_end_still_is() {
 /// Nor does it hang where it cannot ask for its children; then it cannot know how the child ended.
 #[test]
 fn where_children_cannot_be_waited_for_it_ends_with_a_line() {
+    if !tools(&["strace"]) {
+        return;
+    }
     let strace = ["-f", "-o", "/dev/null", "-e", "inject=waitid:error=EPERM"];
     let output = Start::of("strace").args(strace).args([crate::support::rini()]).args(["sh", "-c", "exit 7"]).run();
     assert_eq!(line(&output, 1), "cannot wait for the child: Operation not permitted");
@@ -256,6 +262,9 @@ fn where_children_cannot_be_waited_for_it_ends_with_a_line() {
 /// A seccomp profile without rt_sigqueueinfo: kill does, without sender and value.
 #[test]
 fn where_signals_cannot_be_queued_they_are_sent() {
+    if !tools(&["strace"]) {
+        return;
+    }
     let strace = ["-f", "-o", "/dev/null", "-e", "inject=rt_sigqueueinfo:error=EPERM"];
     let mut run =
         Start::of("strace").args(strace).args([crate::support::rini(), probe()]).args(["signals", "15"]).spawn();
@@ -271,6 +280,9 @@ fn where_signals_cannot_be_queued_they_are_sent() {
 /// tini's -s does not start where that fails; what rini does by itself is no reason not to start.
 #[test]
 fn a_subreaper_that_cannot_be_is_refused_only_where_it_was_asked_for() {
+    if !tools(&["strace"]) {
+        return;
+    }
     let strace = ["-f", "-o", "/dev/null", "-e", "inject=prctl:error=EINVAL"];
     let run = |options: &[&str]| {
         let words = options.iter().copied().chain(["sh", "-c", "exit 7"]);

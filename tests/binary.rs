@@ -71,7 +71,7 @@ fn beginning(program: &Path) -> (u32, Option<i64>) {
     (steps, call)
 }
 
-/// peers.md 3b.3, by every peer: what comes before the mask is lost to a PID 1, and they set it after libc's start, and
+/// Every peer fails this: what comes before the mask is lost to a PID 1, and they set it after libc's start, and
 /// after reading their arguments.
 #[test]
 #[cfg(target_arch = "x86_64")]

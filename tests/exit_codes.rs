@@ -38,8 +38,7 @@ fn deadly() -> impl Iterator<Item = i32> {
         .filter(|n| ![libc::SIGCHLD, libc::SIGCONT, libc::SIGURG, libc::SIGWINCH].contains(n) && !(19..=22).contains(n))
 }
 
-/// peers.md 3b.4, by pid1-rs (hangs for ever) and tino (exit code 1) for the real-time ones; 3b.16, by my_init and
-/// initrs (exit code 0).
+/// pid1-rs hangs for ever and tino exits with 1 where the signal is a real-time one; my_init and initrs exit with 0.
 #[test]
 fn death_by_each_signal_that_kills_is_128_and_its_number() {
     assert_eq!(deadly().count(), 56);
@@ -86,7 +85,7 @@ fn remap_exit_acts_on_a_failed_exec_too() {
     assert_eq!(beside(["/nonexistent"]).run().code(), 127);
 }
 
-/// peers.md 3b.1, by tini, catatonit and tino, which hang for ever: the kernel then keeps no status.
+/// tini, catatonit and tino hang for ever: the kernel then keeps no status.
 #[test]
 fn the_code_comes_through_where_sigchld_was_ignored() {
     if !namespaces() {

@@ -66,7 +66,7 @@ fn without_warn_on_reap_nothing_is_said() {
     assert_eq!((output.code(), output.err), (0, vec![]));
 }
 
-/// peers.md 3b.14, by catatonit and pid1-rs once: one SIGCHLD stands for many children, and the main one is among them.
+/// catatonit and pid1-rs once hung: one SIGCHLD stands for many children, and the main one is among them.
 #[test]
 fn the_child_s_end_among_many_orphans_ends_is_not_missed() {
     if !namespaces() {
@@ -78,7 +78,7 @@ fn the_child_s_end_among_many_orphans_ends_is_not_missed() {
     }
 }
 
-/// peers.md 3b.15, by dumb-init once.
+/// dumb-init once waited for a child that had gone before it waited.
 #[test]
 fn a_child_that_is_gone_at_once_is_not_missed() {
     for _ in 0..1000 {

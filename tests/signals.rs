@@ -1,6 +1,8 @@
 //! Forwarding.
 
-use crate::support::{Running, Start, beside, bit, children_of, namespaces, pid1, probe, state, status_field, until};
+use crate::support::{
+    Running, Start, beside, bit, children_of, namespaces, pid1, probe, state, status_field, tools, until,
+};
 use std::ffi::OsString;
 use std::hint::black_box;
 use std::os::unix::process::{CommandExt, ExitStatusExt};
@@ -106,7 +108,7 @@ fn inside(run: &Running, command: &[&str]) -> Running {
 
 #[test]
 fn the_sender_and_the_value_are_passed_on() {
-    if !namespaces() {
+    if !namespaces() || !tools(&["nsenter"]) {
         return;
     }
     for (options, wanted) in
@@ -128,7 +130,7 @@ fn the_sender_and_the_value_are_passed_on() {
 
 #[test]
 fn a_sender_that_is_gone_or_without_proc_is_named_by_its_pid() {
-    if !namespaces() {
+    if !namespaces() || !tools(&["nsenter"]) {
         return;
     }
     let mut run = pid1(recorder(&["-v"], &["signals", "15"])).hide(c"/proc").spawn();
@@ -220,8 +222,7 @@ fn a_full_queue_loses_no_signal() {
     assert_eq!(run.finish().code(), 0);
 }
 
-/// peers.md 3b.2: with -g tini loses 8 of 60 (kill(-pid) before the child's setpgid), catatonit 5, dumb-init 13; and
-/// 3b.3.
+/// With -g tini loses 8 of 60 (kill(-pid) before the child's setpgid), catatonit 5, dumb-init 13.
 ///
 /// From the moment at which rini has blocked the signals, SIGTERM is sent after ever more turns of a loop, through the
 /// fork, the child's set-up and its exec, until it has long started. It kills the child, or ends the recorder.
@@ -251,7 +252,7 @@ fn a_signal_at_any_moment_of_the_start_reaches_the_child() {
     assert!(killed > 0 && recorded > 0, "{killed} {recorded}");
 }
 
-/// peers.md 3b.3, by every peer. A PID 1 is stopped before its tenth instruction, a SIGTERM is sent, and it goes on: the
+/// Every peer fails this. A PID 1 is stopped before its tenth instruction, a SIGTERM is sent, and it goes on: the
 /// child gets it. Stopped before the first instruction, which no program can do anything about, it loses the signal.
 #[test]
 #[cfg(target_arch = "x86_64")]
@@ -473,6 +474,9 @@ fn a_parent_that_dies_before_it_is_watched_is_not_missed() {
 /// Forwarding costs the wait, the send, and a look for zombies: no more, and nothing at all while nothing happens.
 #[test]
 fn a_forwarded_signal_takes_three_system_calls() {
+    if !tools(&["strace"]) {
+        return;
+    }
     let mut run = beside(recorder(&[], &["signals", "15"])).spawn();
     assert!(run.line().starts_with("ready "));
     let log = tempfile::NamedTempFile::new().unwrap();

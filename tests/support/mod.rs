@@ -46,8 +46,8 @@ pub fn probe() -> PathBuf {
 /// Says aloud that a test cannot run here; under CI=true that is a failure.
 pub fn skip(why: &str) {
     let name = thread::current().name().unwrap_or("?").to_owned();
-    // Not eprintln!, which the test harness swallows when the test passes.
-    let _ = writeln!(io::stderr(), "SKIPPED {name}: {why}");
+    // Not eprintln!, which the test harness swallows when the test passes; and in one piece, beside other threads.
+    let _ = io::stderr().write_all(format!("SKIPPED {name}: {why}\n").as_bytes());
     assert!(std::env::var("CI").as_deref() != Ok("true"), "skipped under CI=true: {why}");
 }
 
@@ -498,6 +498,19 @@ pub fn status_field(pid: Pid, name: &str) -> String {
     let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
     let field = status.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'));
     field.unwrap_or_else(|| panic!("no {name} in {status}")).trim().to_owned()
+}
+
+/// Whether these programs are installed; says so aloud where not.
+pub fn tools(names: &[&str]) -> bool {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let missing = |name: &&&str| !std::env::split_paths(&path).any(|folder| folder.join(name).exists());
+    match names.iter().find(missing) {
+        None => true,
+        Some(name) => {
+            skip(&format!("{name} is not installed; tests/setup installs it"));
+            false
+        }
+    }
 }
 
 /// Whether PID namespaces can be made; says so aloud where not.
