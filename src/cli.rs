@@ -7,12 +7,14 @@
 #![forbid(unsafe_code)]
 
 use crate::exit::Remap;
-use crate::signal::Signal;
+use crate::signal::{Rewrite, Signal, SignalSet};
+use crate::supervisor::Policy;
 use lexopt::Arg::{Long, Short, Value};
 use log::LevelFilter;
 use std::ffi::{OsStr, OsString};
 use std::fmt;
 use std::os::unix::ffi::OsStrExt;
+use std::time::Duration;
 
 /// `--help`.
 pub const HELP: &str = "\
@@ -23,6 +25,10 @@ Usage: rini [OPTIONS] [--] PROGRAM [ARG...]
 
   -g, --process-group            forward signals to PROGRAM's process group
   -e, --remap-exit CODE[:TO]     exit with TO (0) where the code is CODE; repeat
+  -t, --grace-period DURATION    SIGKILL so long after a stop signal; off
+      --stop-signals LIST        what begins a stop; TERM,INT
+      --stop-delay DURATION      hold a stop signal back so long; 0
+  -r, --rewrite FROM:TO          forward TO in place of FROM; TO 0 drops; repeat
   -p, --parent-death-signal SIG  forward SIG when rini's parent dies
   -s, --subreaper                adopt orphans; done anyway if not PID 1
   -w, --warn-on-reap             warn of each orphan reaped
@@ -30,8 +36,8 @@ Usage: rini [OPTIONS] [--] PROGRAM [ARG...]
   -l, --license, -h, --help, -V, --version
 
 Environment, where no option is given: RINI_PROCESS_GROUP=1 RINI_SUBREAPER=1
-RINI_REMAP_EXIT=143,1:0 RINI_LOG=warn; also TINI_KILL_PROCESS_GROUP,
-TINI_SUBREAPER and TINI_VERBOSITY, as tini reads them.
+RINI_REMAP_EXIT=143,1:0 RINI_GRACE_PERIOD=8s RINI_STOP_SIGNALS=TERM,QUIT
+RINI_STOP_DELAY=5s RINI_REWRITE=TERM:QUIT,HUP:0 RINI_LOG=warn; and TINI_*.
 
 Exit codes: PROGRAM's own; 128 + n if signal n killed it; 127 if PROGRAM is not
 found; 126 if it cannot be executed; 1 if rini could not start.
@@ -73,6 +79,8 @@ pub struct Options {
     pub warn_on_reap: bool,
     /// What to make of the child's exit code.
     pub remap: Remap,
+    /// What to do about signals, and about a child that does not end.
+    pub policy: Policy,
     /// What to log.
     pub verbosity: Verbosity,
 }
@@ -104,6 +112,10 @@ impl fmt::Display for UsageError {
 
 const CODES: &str = "CODE or CODE:TO, each 0 to 255";
 const SIGNALS: &str = "a signal: a name such as TERM, SIGTERM or RTMIN+3, or a number from 1 to 64";
+const LIST: &str = "a list, by commas, of signals such as TERM, SIGTERM, RTMIN+3 or 15, KILL, STOP and CHLD excepted";
+const RULES: &str = "FROM:TO, two signals such as TERM:QUIT, or TERM:0; FROM cannot be KILL, STOP or CHLD";
+const GRACE: &str = "a time from 1ms to 8760h, such as 10s, 1500ms, 0.5 or 2m; leave it out for no limit";
+const DELAY: &str = "a time up to 8760h, such as 10s, 1500ms, 0.5, 2m or 0";
 const SWITCH: &str = "1 or 0, yes or no, true or false, on or off";
 const FILTER: &str = "off, error, warn, info, debug or trace, or a list such as warn,rini::runtime=debug";
 
@@ -122,6 +134,7 @@ pub fn parse<'a>(
     let mut parser = lexopt::Parser::from_iter(words);
     let mut verbose = 0_u8;
     let mut remap = Remap::default();
+    let mut rewrite = Rewrite::default();
     let missing = |source: &str, right: &str| UsageError(format!("{source}: the value is missing; it takes {right}"));
     let program = loop {
         // A long option with a value that it does not take, or an option that is none; both are told by what follows.
@@ -136,6 +149,24 @@ pub fn parse<'a>(
                 if !value.to_str().is_some_and(|text| remap.add(text)) {
                     return Err(refused("--remap-exit", &value, CODES));
                 }
+            }
+            Some(Short('r') | Long("rewrite")) => {
+                let value = parser.value().map_err(|_| missing("--rewrite", RULES))?;
+                if !value.to_str().is_some_and(|text| rewrite.add(text)) {
+                    return Err(refused("--rewrite", &value, RULES));
+                }
+            }
+            Some(Short('t') | Long("grace-period")) => {
+                let value = parser.value().map_err(|_| missing("--grace-period", GRACE))?;
+                options.policy.grace = Some(grace("--grace-period", &value)?);
+            }
+            Some(Long("stop-delay")) => {
+                let value = parser.value().map_err(|_| missing("--stop-delay", DELAY))?;
+                options.policy.delay = delay("--stop-delay", &value)?;
+            }
+            Some(Long("stop-signals")) => {
+                let value = parser.value().map_err(|_| missing("--stop-signals", LIST))?;
+                options.policy.shutdown_signals = signals("--stop-signals", &value)?;
             }
             Some(Short('p') | Long("parent-death-signal")) => {
                 let value = parser.value().map_err(|_| missing("--parent-death-signal", SIGNALS))?;
@@ -168,6 +199,9 @@ pub fn parse<'a>(
     };
     if !remap.is_empty() {
         options.remap = remap;
+    }
+    if !rewrite.is_empty() {
+        options.policy.rewrite = rewrite;
     }
     let by_tini = variable("TINI_VERBOSITY").filter(|_| set(&variable, "RINI_LOG").is_none());
     if verbose > 0 && by_tini.is_none() {
@@ -236,7 +270,23 @@ fn from_environment<'a>(variable: &impl Fn(&str) -> Option<&'a OsStr>) -> Result
         }),
         (None, None) => Verbosity::default(),
     };
+    let mut policy = Policy { shutdown_signals: SignalSet::parse("TERM,INT").unwrap_or_default(), ..Policy::default() };
+    if let Some(value) = set(variable, "RINI_STOP_SIGNALS") {
+        policy.shutdown_signals = signals("RINI_STOP_SIGNALS", value)?;
+    }
+    if let Some(value) = set(variable, "RINI_GRACE_PERIOD") {
+        policy.grace = Some(grace("RINI_GRACE_PERIOD", value)?);
+    }
+    if let Some(value) = set(variable, "RINI_STOP_DELAY") {
+        policy.delay = delay("RINI_STOP_DELAY", value)?;
+    }
+    if let Some(value) = set(variable, "RINI_REWRITE")
+        && !value.to_str().is_some_and(|list| list.split(',').all(|rule| policy.rewrite.add(rule)))
+    {
+        return Err(refused("RINI_REWRITE", value, &format!("a list, by commas, of {RULES}")));
+    }
     Ok(Options {
+        policy,
         process_group: switch("RINI_PROCESS_GROUP", "TINI_KILL_PROCESS_GROUP")?,
         subreaper: switch("RINI_SUBREAPER", "TINI_SUBREAPER")?,
         parent_death_signal: None,
@@ -244,6 +294,42 @@ fn from_environment<'a>(variable: &impl Fn(&str) -> Option<&'a OsStr>) -> Result
         remap,
         verbosity,
     })
+}
+
+fn signals(source: &str, value: &OsStr) -> Result<SignalSet, UsageError> {
+    value.to_str().and_then(SignalSet::parse).ok_or_else(|| refused(source, value, LIST))
+}
+
+fn grace(source: &str, value: &OsStr) -> Result<Duration, UsageError> {
+    let period = value.to_str().and_then(duration).filter(|period| *period >= Duration::from_millis(1));
+    period.ok_or_else(|| refused(source, value, GRACE))
+}
+
+/// No time at all is no delay.
+fn delay(source: &str, value: &OsStr) -> Result<Option<Duration>, UsageError> {
+    let delay = value.to_str().and_then(duration).ok_or_else(|| refused(source, value, DELAY))?;
+    Ok(Some(delay).filter(|delay| !delay.is_zero()))
+}
+
+/// Reads `10s`, `1500ms`, `2m`, `1h`, or a bare number of seconds; with up to six decimals; a year at the most.
+fn duration(text: &str) -> Option<Duration> {
+    const MOST: Duration = Duration::from_secs(365 * 24 * 3600);
+    let (number, nanoseconds) =
+        [("ms", 1_000_000), ("s", 1_000_000_000), ("m", 60_000_000_000), ("h", 3_600_000_000_000)]
+            .iter()
+            .find_map(|(unit, value)| Some((text.strip_suffix(unit)?, *value)))
+            .unwrap_or((text, 1_000_000_000_u64));
+    let (whole, decimals) = number.split_once('.').unwrap_or((number, "0"));
+    let digits = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    if !digits(whole) || !digits(decimals) || decimals.len() > 6 {
+        return None;
+    }
+    let mut part = decimals.parse::<u64>().ok()?.checked_mul(nanoseconds)?;
+    for _ in 0..decimals.len() {
+        part = part.checked_div(10)?;
+    }
+    let total = whole.parse::<u64>().ok()?.checked_mul(nanoseconds)?.checked_add(part)?;
+    Some(Duration::from_nanos(total)).filter(|duration| *duration <= MOST)
 }
 
 /// Whether env_logger would take `text` as it was meant. It prints a warning of its own about what it cannot read, and
@@ -308,6 +394,7 @@ mod tests {
                 assert!(remap.add("143") && remap.add("1:2"));
                 remap
             },
+            policy: Policy { shutdown_signals: SignalSet::parse("TERM,INT").unwrap(), ..Policy::default() },
             verbosity: Verbosity::Level(LevelFilter::Debug),
         };
         for (words, program) in [
@@ -416,6 +503,86 @@ mod tests {
         assert!(!group(&["p"], &[("TINI_KILL_PROCESS_GROUP", ""), ("RINI_PROCESS_GROUP", "0")]));
         assert!(group(&["p"], &[("TINI_KILL_PROCESS_GROUP", ""), ("RINI_PROCESS_GROUP", "")]));
         assert!(group(&["-g", "p"], &[("RINI_PROCESS_GROUP", "0")]));
+    }
+
+    #[test]
+    fn a_shutdown_is_set_up_by_option_or_by_environment() {
+        let mut rewrite = Rewrite::default();
+        assert!(rewrite.add("TERM:QUIT") && rewrite.add("HUP:0"));
+        let policy = Policy {
+            shutdown_signals: SignalSet::parse("QUIT,RTMIN+3").unwrap(),
+            delay: Some(Duration::from_millis(1500)),
+            grace: Some(Duration::from_secs(8)),
+            rewrite,
+            terminal: false,
+        };
+        let words =
+            ["-t8s", "--stop-delay=1.5", "--stop-signals", "SIGQUIT,37", "-r", "15:quit", "--rewrite=HUP:0", "p"];
+        let variables = [
+            ("RINI_GRACE_PERIOD", "8"),
+            ("RINI_STOP_DELAY", "1500ms"),
+            ("RINI_STOP_SIGNALS", "3,rtmin+3"),
+            ("RINI_REWRITE", "TERM:3,SIGHUP:0"),
+        ];
+        assert_eq!(run(&words, &[]).0.policy, policy);
+        assert_eq!(run(&["p"], &variables).0.policy, policy);
+        let others = [
+            ("RINI_GRACE_PERIOD", "1h"),
+            ("RINI_STOP_DELAY", "0"),
+            ("RINI_STOP_SIGNALS", "1"),
+            ("RINI_REWRITE", "1:2"),
+        ];
+        assert_eq!(run(&words, &others).0.policy, policy, "the option is stronger");
+        assert_eq!(run(&["--stop-delay", "0", "p"], &variables).0.policy.delay, None);
+        let empty = variables.map(|(name, _)| (name, ""));
+        assert_eq!(run(&["p"], &empty), run(&["p"], &[]));
+    }
+
+    #[test]
+    fn a_duration_has_a_unit_or_is_in_seconds() {
+        for (text, milliseconds) in [
+            ("10s", 10_000),
+            ("1500ms", 1500),
+            ("2m", 120_000),
+            ("1h", 3_600_000),
+            ("10", 10_000),
+            ("0.5", 500),
+            ("0", 0),
+            ("1.25s", 1250),
+            ("0.5m", 30_000),
+            ("0.000001h", 3),
+            ("1.5ms", 1),
+            ("8760h", 31_536_000_000),
+            ("007", 7000),
+        ] {
+            assert_eq!(duration(text).map(|d| d.as_millis()), Some(milliseconds), "{text}");
+        }
+        for text in [
+            "",
+            "s",
+            "ms",
+            ".5",
+            "1.",
+            "1.s",
+            "-1",
+            "+1",
+            "1 s",
+            " 1",
+            "1e3",
+            "1d",
+            "1S",
+            "0x10",
+            "1.0000001",
+            "1..2",
+            "8761h",
+            "99999999999999999999",
+            "18446744073709551615h",
+            "1s2",
+            "inf",
+            "NaN",
+        ] {
+            assert_eq!(duration(text), None, "{text:?}");
+        }
     }
 
     #[test]

@@ -225,6 +225,7 @@ fn machine_name(machine: u16) -> Cow<'static, str> {
 }
 
 /// `SIGTERM from outside the container`, `SIGUSR1 from pid 12 (nginx)`.
+#[derive(Clone, Copy)]
 pub struct Origin {
     /// The signal.
     pub signal: Signal,

@@ -81,7 +81,7 @@ fn run(start: Start) -> u8 {
 }
 
 /// Everything that can keep the child from being started, and its start.
-fn set_up(start: Start, parent: Pid, options: Options, first: usize) -> Result<Runtime, Refusal> {
+fn set_up(start: Start, parent: Pid, mut options: Options, first: usize) -> Result<Runtime, Refusal> {
     let Start { argv, environment, mask } = start;
     let role = role(options.subreaper)?;
     if let Some(signal) = options.parent_death_signal {
@@ -93,10 +93,10 @@ fn set_up(start: Start, parent: Pid, options: Options, first: usize) -> Result<R
     let foreground = terminal.as_ref().filter(|terminal| terminal.is_ours());
     let program = Program { argv, first, environment, mask, sigchld };
     let spawned = spawn::spawn(program, foreground)?;
-    let has_terminal = terminal.is_some();
+    options.policy.terminal = terminal.is_some();
     // The runtime closes every descriptor above 2, and nobody may own one by then.
     drop(terminal);
-    Ok(Runtime::new(spawned, role, has_terminal, options))
+    Ok(Runtime::new(spawned, role, options))
 }
 
 /// What rini is to the processes around it.

@@ -1,7 +1,7 @@
 //! The loop: wait for a signal, tell the supervisor, do what it says, reap. It cannot fail.
 //!
-//! It blocks in one place, the wait for a signal, and wakes for nothing else. A signal is forwarded before anything is
-//! reaped: until then the child's pid is the child's. [`Child`] owns that pid, and is given up at the reap.
+//! It blocks in one place, the wait for a signal, and wakes for nothing else but the supervisor's deadline. Until the
+//! child is reaped its pid is the child's: [`Child`] owns that pid, and is given up at the reap.
 #![forbid(unsafe_code)]
 
 use crate::cli::Options;
@@ -15,6 +15,7 @@ use crate::sys::spawn::{Report, Spawned};
 use crate::sys::terminal::Terminal;
 use std::ops::ControlFlow;
 use std::path::Path;
+use std::time::{Duration, Instant};
 
 /// What rini is to the processes around it; decided once, at the start.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,23 +43,24 @@ pub struct Runtime {
     child: Option<Child>,
     supervisor: Supervisor,
     role: Role,
-    own: Pid,
-    /// There is a controlling terminal.
-    terminal: bool,
     options: Options,
+    /// The shutdown signal that is being held back.
+    delayed: Option<Received>,
+    /// The first shutdown signal that was forwarded, and when.
+    asked: Option<(Origin, Instant)>,
 }
 
 impl Runtime {
     /// The child has been forked. From here on there is no error.
-    pub fn new(spawned: Spawned, role: Role, terminal: bool, options: Options) -> Runtime {
+    pub fn new(spawned: Spawned, role: Role, options: Options) -> Runtime {
         let child = Child { pid: spawned.pid, report: spawned.report };
         log::debug!("started pid {}", child.pid);
         // What rini holds of the container's would be held as long as the container runs: a file deleted and not freed,
         // a pipe without an end, a mount that cannot be unmounted. The child has its own copies.
         process::close_from_3();
         let _ = std::env::set_current_dir(Path::new("/"));
-        let supervisor = Supervisor::new(terminal);
-        Runtime { child: Some(child), supervisor, role, own: process::own_pid(), terminal, options }
+        let supervisor = Supervisor::new(options.policy.clone());
+        Runtime { child: Some(child), supervisor, role, options, delayed: None, asked: None }
     }
 
     /// Runs until the child has ended; returns rini's exit code.
@@ -69,7 +71,12 @@ impl Runtime {
                 ControlFlow::Continue(more) => more,
                 ControlFlow::Break(code) => return code,
             };
-            let received = match signals::wait(if more { Patience::None } else { Patience::Endless }) {
+            let patience = match self.supervisor.deadline() {
+                _ if more => Patience::None,
+                Some(deadline) => Patience::Until(deadline),
+                None => Patience::Endless,
+            };
+            let received = match signals::wait(patience) {
                 Ok(received) => received,
                 Err(errno) => {
                     // Nothing that a retry would mend. The child's end can still be waited for, and is.
@@ -80,9 +87,11 @@ impl Runtime {
                     continue;
                 }
             };
-            if let Some(received) = received
-                && let ControlFlow::Break(code) = self.receive(&received)
-            {
+            let told = match received {
+                Some(received) => self.receive(received),
+                None => self.tell(Event::Tick, None),
+            };
+            if let ControlFlow::Break(code) = told {
                 return code;
             }
         }
@@ -90,6 +99,7 @@ impl Runtime {
 
     /// Takes what has happened to the children, and says whether there may be more of it. With `block`, waits for it.
     fn reap(&mut self, block: bool) -> ControlFlow<u8, bool> {
+        log::trace!("looking for changes of children");
         for _ in 0..BATCH {
             match process::next_change(block) {
                 Children::Unchanged => return ControlFlow::Continue(false),
@@ -116,43 +126,99 @@ impl Runtime {
         ControlFlow::Continue(true)
     }
 
-    fn receive(&mut self, received: &Received) -> ControlFlow<u8> {
+    fn receive(&mut self, received: Received) -> ControlFlow<u8> {
         match received.signal() {
-            // Writing a line to a broken pipe makes the kernel send SIGPIPE to rini itself: that one is nobody else's.
-            Some(Signal::PIPE) if received.sender() == Sender::Process(self.own) => ControlFlow::Continue(()),
-            Some(signal) => self.tell(Event::Signal(signal), Some(received)),
+            Some(Signal::CHLD) => {
+                log::trace!("SIGCHLD, for rini itself");
+                self.tell(Event::Tick, None)
+            }
+            Some(signal) => {
+                // Whether the child is stopped matters for a shutdown, and SIGCHLD may be waiting behind this signal: the
+                // kernel hands out the lowest number first.
+                if self.supervisor.begins_shutdown(signal) {
+                    self.reap(false)?;
+                }
+                self.tell(Event::Signal(signal), Some(received))
+            }
             None => ControlFlow::Continue(()),
         }
     }
 
     /// Tells the supervisor what happened, and does what it says. A break is the end, with rini's exit code.
-    fn tell(&mut self, event: Event, received: Option<&Received>) -> ControlFlow<u8> {
-        match self.supervisor.handle(event) {
-            None => (),
-            Some(Action::Forward(signal)) => self.forward(signal, received),
-            Some(Action::Suspend(signal)) => return self.suspend(signal),
-            Some(Action::Resume) => self.resume(),
-            Some(Action::Finish(status)) => return ControlFlow::Break(self.finish(status)),
+    fn tell(&mut self, event: Event, received: Option<Received>) -> ControlFlow<u8> {
+        for action in self.supervisor.handle(event, Instant::now()) {
+            match action {
+                Action::Forward { signal, rewritten } => self.forward(signal, rewritten, received),
+                Action::Delay(signal) => {
+                    self.delayed = received;
+                    let origin = self.origin(signal, received);
+                    log::info!("{origin}, held back for {:?}", self.options.policy.delay.unwrap_or_default());
+                }
+                Action::Continue => self.send(Signal::CONT),
+                Action::Kill => self.kill(),
+                Action::Suspend(signal) => self.suspend(signal)?,
+                Action::Resume => self.resume(),
+                Action::Finish(status) => return ControlFlow::Break(self.finish(status)),
+            }
         }
         ControlFlow::Continue(())
+    }
+
+    fn origin(&self, signal: Signal, received: Option<Received>) -> Origin {
+        let sender = received.map_or(Sender::Kernel, |received| received.sender());
+        Origin { signal, sender, container: self.role == Role::Pid1 }
     }
 
     /// Passes a signal on: to the child, or with --process-group to its group.
     ///
     /// A group gets it by kill(2), without the sender and the value: the kernel queues those to single processes only.
-    fn forward(&self, signal: Signal, received: Option<&Received>) {
-        let (Some(child), Some(received)) = (&self.child, received) else { return };
-        let sent = if self.options.process_group {
-            let sent = process::kill_group(child.pid, signal);
-            // The child itself may have left for another group.
-            if process::group_of(child.pid) == Ok(child.pid) { sent } else { received.forward_to(child.pid, signal) }
-        } else {
-            received.forward_to(child.pid, signal)
+    fn forward(&mut self, signal: Signal, rewritten: Signal, received: Option<Received>) {
+        let Some(child) = &self.child else { return };
+        // One that was held back comes with a later event, or with none.
+        let of_signal = |received: &Received| received.signal() == Some(signal);
+        let received = received.filter(of_signal).or(self.delayed.filter(of_signal));
+        let alone = |pid| match &received {
+            Some(received) => received.forward_to(pid, rewritten),
+            None => process::kill(pid, rewritten),
         };
-        let origin = Origin { signal, sender: received.sender(), container: self.role == Role::Pid1 };
+        let sent = if self.options.process_group {
+            let sent = process::kill_group(child.pid, rewritten);
+            // The child itself may have left for another group.
+            if process::group_of(child.pid) == Ok(child.pid) { sent } else { alone(child.pid) }
+        } else {
+            alone(child.pid)
+        };
+        let origin = self.origin(signal, received);
+        if self.supervisor.begins_shutdown(signal) && self.asked.is_none() {
+            self.asked = Some((origin, Instant::now()));
+        }
         match sent {
-            Ok(()) => log::info!("{origin}, forwarded to pid {}", child.pid),
+            Ok(()) if rewritten == signal => log::info!("{origin}, forwarded to pid {}", child.pid),
+            Ok(()) => log::info!("{origin}, forwarded to pid {} as {rewritten}", child.pid),
             Err(errno) => log::warn!("{origin}, cannot be forwarded to {}: {}", Named(child.pid), errno.desc()),
+        }
+    }
+
+    /// Sends a signal of rini's own to the child, or with --process-group to its group.
+    fn send(&self, signal: Signal) {
+        let Some(child) = &self.child else { return };
+        if self.options.process_group {
+            let _ = process::kill_group(child.pid, signal);
+        }
+        let _ = process::kill(child.pid, signal);
+    }
+
+    /// The grace period is over.
+    fn kill(&self) {
+        let Some(child) = &self.child else { return };
+        let name = Named(child.pid).to_string();
+        self.send(Signal::KILL);
+        match &self.asked {
+            Some((origin, since)) => {
+                let waited = Duration::from_millis(u64::try_from(since.elapsed().as_millis()).unwrap_or(u64::MAX));
+                log::warn!("killed {name}, which was still there {waited:?} after {origin}");
+            }
+            None => log::warn!("killed {name}: the grace period is over"),
         }
     }
 
@@ -182,7 +248,7 @@ impl Runtime {
     }
 
     fn foreground(&self, child: Pid) -> Foreground {
-        let terminal = if self.terminal { Terminal::open() } else { None };
+        let terminal = if self.options.policy.terminal { Terminal::open() } else { None };
         terminal.map_or(Foreground::Other, |terminal| terminal.foreground(child))
     }
 
@@ -199,7 +265,7 @@ impl Runtime {
         }
         // A script that started rini goes on to use the terminal, and from a group in the background it could not.
         if self.role != Role::Pid1
-            && self.terminal
+            && self.options.policy.terminal
             && let Some(terminal) = Terminal::open()
             && terminal.foreground(child.pid) == Foreground::Child
         {

@@ -29,6 +29,8 @@ impl Signal {
     pub const CHLD: Signal = Signal::known(libc::SIGCHLD);
     /// Continue if stopped.
     pub const CONT: Signal = Signal::known(libc::SIGCONT);
+    /// Kill; cannot be caught.
+    pub const KILL: Signal = Signal::known(libc::SIGKILL);
     /// A write to a pipe without a reader.
     pub const PIPE: Signal = Signal::known(libc::SIGPIPE);
     /// Stop; cannot be caught.
@@ -54,6 +56,11 @@ impl Signal {
     /// Its number, 1 to 64.
     pub const fn number(self) -> u8 {
         self.0
+    }
+
+    /// Whether it can come to rini and go further: SIGKILL and SIGSTOP cannot be caught, and SIGCHLD is rini's own.
+    fn can_come(self) -> bool {
+        !matches!(self, Signal::KILL | Signal::STOP | Signal::CHLD)
     }
 
     /// Whether the default action of this signal is to stop the process.
@@ -113,6 +120,57 @@ impl fmt::Display for Signal {
     }
 }
 
+/// A set of signals.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct SignalSet(u64);
+
+impl SignalSet {
+    /// Whether it is among them.
+    pub fn contains(self, signal: Signal) -> bool {
+        self.0 & SignalSet::bit(signal) != 0
+    }
+
+    /// Reads a list such as `TERM,INT`. None where a part of it is no signal, or one that never comes to rini.
+    pub fn parse(list: &str) -> Option<SignalSet> {
+        list.split(',').try_fold(SignalSet::default(), |set, name| {
+            let signal = Signal::parse(name).filter(|signal| signal.can_come())?;
+            Some(SignalSet(set.0 | SignalSet::bit(signal)))
+        })
+    }
+
+    fn bit(signal: Signal) -> u64 {
+        1_u64.checked_shl(u32::from(signal.0.saturating_sub(1))).unwrap_or(0)
+    }
+}
+
+/// What `--rewrite FROM:TO` asks for.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Rewrite(Vec<(Signal, Option<Signal>)>);
+
+impl Rewrite {
+    /// Adds one `FROM:TO`; a TO of 0 drops FROM. A later one for the same FROM wins. Returns false where `text` is no such
+    /// thing, or where FROM never comes to rini.
+    #[must_use]
+    pub fn add(&mut self, text: &str) -> bool {
+        let rule = text.split_once(':').and_then(|(from, to)| {
+            let from = Signal::parse(from).filter(|signal| signal.can_come())?;
+            if to == "0" { Some((from, None)) } else { Signal::parse(to).map(|to| (from, Some(to))) }
+        });
+        self.0.extend(rule);
+        rule.is_some()
+    }
+
+    /// Whether there is no rule.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// What this signal is forwarded as; None: not at all. Applied once: a rule never acts on another rule's TO.
+    pub fn apply(&self, signal: Signal) -> Option<Signal> {
+        self.0.iter().rev().find(|(from, _)| *from == signal).map_or(Some(signal), |(_, to)| *to)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -156,6 +214,54 @@ mod tests {
             ("015", 15),
         ] {
             assert_eq!(Signal::parse(text).map(|s| s.number()), Some(number), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_set_holds_what_its_list_names() {
+        let set = SignalSet::parse("TERM,sigint,34,RTMAX").unwrap();
+        for n in 1..=64 {
+            assert_eq!(set.contains(Signal::from_number(n).unwrap()), [2, 15, 34, 64].contains(&n), "{n}");
+        }
+        for list in ["", ",", "TERM,", "TERM,,INT", "TERM INT", "KILL", "TERM,STOP", "CHLD", "0", "65"] {
+            assert_eq!(SignalSet::parse(list), None, "{list:?}");
+        }
+    }
+
+    #[test]
+    fn a_rewrite_acts_once_on_the_signal_that_it_names() {
+        let mut rewrite = Rewrite::default();
+        assert!(rewrite.is_empty());
+        for rule in ["TERM:QUIT", "QUIT:INT", "hup:0", "USR1:KILL", "USR2:stop", "34:RTMIN+1", "1:10", "1:0"] {
+            assert!(rewrite.add(rule), "{rule}");
+        }
+        let number = |n| rewrite.apply(Signal::from_number(n).unwrap()).map(Signal::number);
+        for n in 1..=64 {
+            let wanted = match n {
+                15 => Some(3),
+                3 => Some(2),
+                1 => None,
+                10 => Some(9),
+                12 => Some(19),
+                34 => Some(35),
+                n => u8::try_from(n).ok(),
+            };
+            assert_eq!(number(n), wanted, "{n}");
+        }
+        for text in [
+            "",
+            ":",
+            "TERM",
+            "TERM:",
+            ":TERM",
+            "KILL:TERM",
+            "STOP:TERM",
+            "CHLD:TERM",
+            "TERM:65",
+            "TERM:QUIT:INT",
+            "0:1",
+        ] {
+            assert!(!Rewrite::default().add(text), "{text:?}");
         }
     }
 

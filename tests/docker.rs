@@ -456,6 +456,22 @@ fn rini_log_of_the_container_shows_in_docker_logs_who_sent_a_signal() {
     }
 }
 
+/// `docker run --init` can pass no options; the environment can. rini's line shows that it was not the engine's kill.
+#[test]
+fn a_stop_is_shaped_by_the_environment() {
+    let Some(image) = image() else { return };
+    let flags = ["--env", "RINI_GRACE_PERIOD=300ms", "--env", "RINI_REWRITE=TERM:QUIT"];
+    let mut container = Container::run(image, &flags, &["/probe", "signals"]);
+    let pid = container.ready();
+    container.docker(&["stop", "--time", "60"]);
+    container.expect_signal(3);
+    let logs = docker(["logs", &container.name]);
+    assert_eq!(logs.err.len(), 1);
+    assert!(logs.err[0].starts_with(&format!("rini: WARN killed pid {pid} (probe), which was still there ")));
+    assert!(logs.err[0].ends_with(" after SIGTERM from outside the container"), "{:?}", logs.err);
+    assert_eq!(container.code(), 137);
+}
+
 #[test]
 fn a_bad_value_in_the_environment_is_refused_and_a_good_one_works() {
     let Some(image) = image() else { return };

@@ -1,7 +1,8 @@
 //! The real binary, in every surrounding that can be made here. A module is a tier or an area:
 //!
 //! - [`binary`]: the file itself: ELF headers, the first system call
-//! - [`start`], [`signals`], [`reaping`], [`exit_codes`], [`options`], [`bad_input`]: as PID 1 of a namespace, and not
+//! - [`start`], [`signals`], [`shutdown`], [`reaping`], [`exit_codes`], [`options`], [`bad_input`]: as PID 1 of a
+//!   namespace, and not
 //! - [`terminal`]: on pseudo-terminals, under an interactive shell
 //! - [`docker`]: as the entry point of containers on a real engine
 //!
@@ -29,6 +30,7 @@ mod docker;
 mod exit_codes;
 mod options;
 mod reaping;
+mod shutdown;
 mod signals;
 mod start;
 mod terminal;

@@ -19,6 +19,9 @@ fn help_version_and_license_go_to_standard_output() {
         for word in ["--process-group", "--remap-exit", "--parent-death-signal", "--subreaper", "--warn-on-reap"] {
             assert!(text(&output).contains(word), "{word}");
         }
+        for word in ["--grace-period", "--stop-signals", "--stop-delay", "--rewrite", "RINI_GRACE_PERIOD"] {
+            assert!(text(&output).contains(word), "{word}");
+        }
         for word in ["--verbose", "--license", "--help", "--version", "RINI_LOG", "128 + n", "127", "126"] {
             assert!(text(&output).contains(word), "{word}");
         }
@@ -56,12 +59,14 @@ fn levels(options: &[&str], variables: &[(&str, &str)]) -> Vec<String> {
 #[test]
 fn verbosity_comes_from_the_option_then_rini_log_then_tini_verbosity() {
     let (nothing, info, debug) = (vec![""; 0], vec!["INFO"], vec!["DEBUG", "INFO"]);
+    let trace = vec!["DEBUG", "INFO", "TRACE"];
     for (options, variables, wanted) in [
         (&[][..], &[][..], &nothing),
         (&["-v"], &[], &info),
         (&["--verbose"], &[], &info),
         (&["-vv"], &[], &debug),
-        (&["-v", "-v", "-v", "-v"], &[], &debug),
+        (&["-vvv"], &[], &trace),
+        (&["-v", "-v", "-v", "-v"], &[], &trace),
         (&[], &[("RINI_LOG", "info")], &info),
         (&[], &[("RINI_LOG", "DEBUG")], &debug),
         (&[], &[("RINI_LOG", "error,rini::runtime=info")], &info),
@@ -72,7 +77,7 @@ fn verbosity_comes_from_the_option_then_rini_log_then_tini_verbosity() {
         // As tini: read by atoi, and stronger than -v.
         (&[], &[("TINI_VERBOSITY", "2")], &info),
         (&[], &[("TINI_VERBOSITY", "3x")], &debug),
-        (&[], &[("TINI_VERBOSITY", "-1")], &debug),
+        (&[], &[("TINI_VERBOSITY", "-1")], &trace),
         (&["-vvv"], &[("TINI_VERBOSITY", "1")], &nothing),
         (&["-vvv"], &[("TINI_VERBOSITY", "abc")], &nothing),
         (&["-vvv"], &[("TINI_VERBOSITY", "")], &nothing),

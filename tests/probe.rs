@@ -81,10 +81,11 @@ extern "C" fn main(argc: c_int, argv: *const *const c_char) -> c_int {
     0
 }
 
-/// A child that does nothing.
+/// A child that does nothing, whatever comes.
 fn idle() -> i32 {
     let child = unsafe { libc::fork() };
     if child == 0 {
+        mask(ALL);
         loop {
             unsafe { libc::pause() };
         }

@@ -319,7 +319,8 @@ fn a_fault_of_its_own_kills_rini_and_is_not_forwarded() {
     assert_eq!(output.status.signal(), Some(libc::SIGSEGV));
 }
 
-/// A line on a broken standard error makes the kernel send SIGPIPE to rini itself.
+/// A line on a broken standard error makes the kernel send SIGPIPE to rini itself. Left pending, it would wake rini, which
+/// would say so, which would bring the next one: with -vvv each look is a line.
 #[test]
 fn a_sigpipe_of_rini_s_own_making_is_not_forwarded() {
     if !namespaces() {
@@ -471,7 +472,8 @@ fn a_parent_that_dies_before_it_is_watched_is_not_missed() {
     assert!(run.line().starts_with("signal 10 "));
 }
 
-/// Forwarding costs the wait, the send, and a look for zombies: no more, and nothing at all while nothing happens.
+/// Forwarding costs the wait, the send, and a look for zombies, and no more. (SIGTERM, which ends this, begins a shutdown
+/// and costs one look more.)
 #[test]
 fn a_forwarded_signal_takes_three_system_calls() {
     if !tools(&["strace"]) {
@@ -501,7 +503,7 @@ fn a_forwarded_signal_takes_three_system_calls() {
     let calls = calls();
     let rounds: Vec<_> = calls.split(|call| call == "rt_sigqueueinfo").collect();
     assert_eq!(rounds.len(), 12, "eleven signals were forwarded: {calls:?}");
-    for round in &rounds[1..11] {
+    for round in &rounds[1..10] {
         assert_eq!(round, &["waitid", "rt_sigtimedwait"], "{calls:?}");
     }
 }

@@ -1,5 +1,6 @@
 //! Processes: who rini is, its children, its descriptors.
 
+use super::signals;
 use crate::exit::Status;
 use crate::signal::Signal;
 use libc::{c_int, c_long};
@@ -154,9 +155,11 @@ pub fn write_to_stderr(line: &[u8]) {
     let written = unsafe {
         libc::syscall(libc::SYS_pwritev2, FD, &raw const chunk, c_long::from(1), here, here, libc::RWF_NOWAIT)
     };
-    // EAGAIN goes on: some file systems give it for a file that a write would not have to wait for.
-    if written >= 0 || matches!(Errno::last(), Errno::EPIPE | Errno::EBADF) {
-        return;
+    match Errno::result(written) {
+        Ok(_) | Err(Errno::EBADF) => return,
+        Err(Errno::EPIPE) => return signals::take_own_sigpipe(),
+        // EAGAIN too: some file systems give it for a file that a write would not have to wait for.
+        Err(_) => (),
     }
     // SAFETY: isatty takes a number.
     if unsafe { libc::isatty(FD) } == 1 {
@@ -171,7 +174,10 @@ pub fn write_to_stderr(line: &[u8]) {
     let ready = unsafe { libc::poll(&raw mut poll, 1, 0) };
     if ready == 1 && poll.revents & libc::POLLOUT != 0 {
         // SAFETY: write wants bytes that can be read: they are a slice, of which it is given no more than there is.
-        unsafe { libc::write(FD, line.as_ptr().cast(), line.len().min(libc::PIPE_BUF)) };
+        let written = unsafe { libc::write(FD, line.as_ptr().cast(), line.len().min(libc::PIPE_BUF)) };
+        if written < 0 && Errno::last() == Errno::EPIPE {
+            signals::take_own_sigpipe();
+        }
     }
 }
 

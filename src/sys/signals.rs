@@ -10,6 +10,7 @@ use nix::errno::Errno;
 use nix::sys::signal as nix_signal;
 use std::mem;
 use std::ptr;
+use std::time::{Duration, Instant};
 
 /// What the kernel takes for the size of a signal set: 64 signals. (MIPS has 128 of them; 32-bit big-endian machines
 /// order the halves of a set differently. rini is for neither.)
@@ -90,6 +91,7 @@ pub enum Sender {
 }
 
 /// A signal as it was received, with all that came with it.
+#[derive(Clone, Copy)]
 pub struct Received(siginfo_t);
 
 impl Received {
@@ -141,6 +143,8 @@ impl Received {
 pub enum Patience {
     /// Only take what is pending.
     None,
+    /// Block until something comes, or until then.
+    Until(Instant),
     /// Block until something comes.
     Endless,
 }
@@ -156,17 +160,33 @@ struct Timeout {
 ///
 /// `Ok(None)`: nothing was pending, or the wait was interrupted. Anything else is an error that would come again.
 pub fn wait(patience: Patience) -> Result<Option<Received>, Errno> {
-    let timeout = Timeout { seconds: 0, nanoseconds: 0 };
-    let timeout: *const Timeout = match patience {
-        Patience::None => &raw const timeout,
-        Patience::Endless => ptr::null(),
+    take(Mask::ALL, patience)
+}
+
+/// Takes the SIGPIPE that the kernel has just sent to rini for a write of its own.
+///
+/// It is nobody else's, so it must not be forwarded. Nor may it wait to be taken: it would wake rini, and a line about
+/// that would bring the next one. It is taken before one that somebody sent, as it was sent to rini's thread.
+pub fn take_own_sigpipe() {
+    let _ = take(Mask(bit(Signal::PIPE)), Patience::None);
+}
+
+fn take(set: Mask, patience: Patience) -> Result<Option<Received>, Errno> {
+    let left = match patience {
+        Patience::None | Patience::Endless => Duration::ZERO,
+        Patience::Until(deadline) => deadline.saturating_duration_since(Instant::now()),
     };
+    #[allow(clippy::unnecessary_fallible_conversions)] // c_long has 32 bits elsewhere.
+    let timeout = Timeout {
+        seconds: c_long::try_from(left.as_secs()).unwrap_or(c_long::MAX),
+        nanoseconds: c_long::try_from(left.subsec_nanos()).unwrap_or(0),
+    };
+    let timeout: *const Timeout = if patience == Patience::Endless { ptr::null() } else { &raw const timeout };
     // SAFETY: siginfo_t is plain data of the kernel's, for which all zeros is a value.
     let mut info: siginfo_t = unsafe { mem::zeroed() };
-    let all = Mask::ALL;
     // SAFETY: rt_sigtimedwait wants a set of SET_SIZE bytes, room for a siginfo, and a timespec or null: all three
     // outlive the call, and `Timeout` has the layout that the call takes on every machine.
-    let taken = unsafe { libc::syscall(libc::SYS_rt_sigtimedwait, &raw const all.0, &raw mut info, timeout, SET_SIZE) };
+    let taken = unsafe { libc::syscall(libc::SYS_rt_sigtimedwait, &raw const set.0, &raw mut info, timeout, SET_SIZE) };
     match Errno::result(taken) {
         Ok(_) => Ok(Some(Received(info))),
         Err(Errno::EAGAIN | Errno::EINTR) => Ok(None),
