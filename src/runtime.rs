@@ -133,8 +133,8 @@ impl Runtime {
                 self.tell(Event::Tick, None)
             }
             Some(signal) => {
-                // Whether the child is stopped matters for a shutdown, and SIGCHLD may be waiting behind this signal: the
-                // kernel hands out the lowest number first.
+                // Whether the child is stopped matters for a shutdown, and SIGCHLD may be waiting behind this signal:
+                // the kernel hands out the lowest number first.
                 if self.supervisor.begins_shutdown(signal) {
                     self.reap(false)?;
                 }

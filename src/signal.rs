@@ -148,8 +148,8 @@ impl SignalSet {
 pub struct Rewrite(Vec<(Signal, Option<Signal>)>);
 
 impl Rewrite {
-    /// Adds one `FROM:TO`; a TO of 0 drops FROM. A later one for the same FROM wins. Returns false where `text` is no such
-    /// thing, or where FROM never comes to rini.
+    /// Adds one `FROM:TO`; a TO of 0 drops FROM. A later one for the same FROM wins. Returns false where `text` is no
+    /// such thing, or where FROM never comes to rini.
     #[must_use]
     pub fn add(&mut self, text: &str) -> bool {
         let rule = text.split_once(':').and_then(|(from, to)| {

@@ -35,8 +35,8 @@
 //! ```
 //!
 //! Where the child is stopped, SIGCONT follows the signal, or it could not act on it. The grace period counts from that
-//! forwarding; nothing moves its end, and nothing but the child's end comes before it. Time comes in with each event: the
-//! machine has no clock, and says by [`Supervisor::deadline`] when it wants to be told the time again.
+//! forwarding; nothing moves its end, and nothing but the child's end comes before it. Time comes in with each event:
+//! the machine has no clock, and says by [`Supervisor::deadline`] when it wants to be told the time again.
 #![forbid(unsafe_code)]
 
 use crate::exit::Status;
@@ -592,8 +592,8 @@ mod tests {
         policies
     }
 
-    /// Every order of shutdown signals, other signals, the child's stops and its end, with every passing of time between
-    /// them; for every policy.
+    /// Every order of shutdown signals, other signals, the child's stops and its end, with every passing of time
+    /// between them; for every policy.
     #[test]
     fn every_shutdown_of_up_to_5_events_keeps_to_the_clock() {
         // The debug build takes its time.

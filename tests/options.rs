@@ -175,7 +175,8 @@ fn no_message_ever_blocks_or_ends_rini() {
     assert_eq!(fill(&left), 0);
 }
 
-/// A terminal that nobody reads, as of `docker run -t` with a client that is stuck: full, and with room for half a line.
+/// A terminal that nobody reads, as of `docker run -t` with a client that is stuck: full, and with room for half a
+/// line.
 #[test]
 fn a_full_terminal_does_not_block_either() {
     let code = |terminal: &OwnedFd| {

@@ -319,8 +319,8 @@ fn a_fault_of_its_own_kills_rini_and_is_not_forwarded() {
     assert_eq!(output.status.signal(), Some(libc::SIGSEGV));
 }
 
-/// A line on a broken standard error makes the kernel send SIGPIPE to rini itself. Left pending, it would wake rini, which
-/// would say so, which would bring the next one: with -vvv each look is a line.
+/// A line on a broken standard error makes the kernel send SIGPIPE to rini itself. Left pending, it would wake rini,
+/// which would say so, which would bring the next one: with -vvv each look is a line.
 #[test]
 fn a_sigpipe_of_rini_s_own_making_is_not_forwarded() {
     if !namespaces() {
@@ -472,8 +472,8 @@ fn a_parent_that_dies_before_it_is_watched_is_not_missed() {
     assert!(run.line().starts_with("signal 10 "));
 }
 
-/// Forwarding costs the wait, the send, and a look for zombies, and no more. (SIGTERM, which ends this, begins a shutdown
-/// and costs one look more.)
+/// Forwarding costs the wait, the send, and a look for zombies, and no more. (SIGTERM, which ends this, begins a
+/// shutdown and costs one look more.)
 #[test]
 fn a_forwarded_signal_takes_three_system_calls() {
     if !tools(&["strace"]) {

@@ -13,8 +13,8 @@ fn signal_state(start: Start) -> Vec<String> {
     output.out.into_iter().filter(|line| line.starts_with("Sig")).collect()
 }
 
-/// catatonit leaves TSTP, TTIN and TTOU blocked; dumb-init, tino and pid1-rs unblock what was blocked and reset what was
-/// ignored; tino leaks Rust's own ignored SIGPIPE.
+/// catatonit leaves TSTP, TTIN and TTOU blocked; dumb-init, tino and pid1-rs unblock what was blocked and reset what
+/// was ignored; tino leaks Rust's own ignored SIGPIPE.
 #[test]
 fn the_signal_mask_and_dispositions_pass_through_untouched() {
     if !namespaces() {

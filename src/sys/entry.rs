@@ -80,7 +80,7 @@ extern "C" fn main(argc: c_int, argv: *mut *mut c_char, environment: *mut *mut c
 
 fn strings(first: *mut *mut c_char, count: usize) -> Strings {
     // SAFETY: from_raw_parts_mut wants `count` + 1 writable slots that nobody else uses: argv and the environment are
-    // on the initial stack, which is writable, each with its null (execve(2)). libc's `environ` names the same slots, but
-    // nothing in rini calls getenv or its kin: variables are read through this slice.
+    // on the initial stack, which is writable, each with its null (execve(2)). libc's `environ` names the same slots,
+    // but nothing in rini calls getenv or its kin: variables are read through this slice.
     Strings(unsafe { slice::from_raw_parts_mut(first, count.saturating_add(1)) })
 }

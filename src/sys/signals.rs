@@ -199,8 +199,9 @@ fn take(set: Mask, patience: Patience) -> Result<Option<Received>, Errno> {
 ///
 /// The kernel ignores the signal where nobody could continue the group: an orphaned process group, or PID 1.
 pub fn stop_own_group(signal: Signal) -> bool {
-    // A stop takes a pending SIGCONT away, and here is one that came to undo the very stop that is to be passed on. (One
-    // that comes between this look and the kill is lost, as in every program that stops itself for another's stop.)
+    // A stop takes a pending SIGCONT away, and here is one that came to undo the very stop that is to be passed on.
+    // (One that comes between this look and the kill is lost, as in every program that stops itself for another's
+    // stop.)
     if pending() & bit(Signal::CONT) != 0 {
         return true;
     }
