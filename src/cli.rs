@@ -119,8 +119,18 @@ const DELAY: &str = "a time up to 8760h, such as 10s, 1500ms, 0.5, 2m or 0";
 const SWITCH: &str = "1 or 0, yes or no, true or false, on or off";
 const FILTER: &str = "off, error, warn, info, debug or trace, or a list such as warn,rini::runtime=debug";
 
-fn refused(source: &str, value: &OsStr, right: &str) -> UsageError {
-    UsageError(format!("{source}: {value:?} is not {right}"))
+/// Reads a value from an option or a variable; where `read` makes nothing of it, says what would be `right`.
+fn read<T>(source: &str, value: &OsStr, right: &str, read: impl FnOnce(&str) -> Option<T>) -> Result<T, UsageError> {
+    value.to_str().and_then(read).ok_or_else(|| UsageError(format!("{source}: {value:?} is not {right}")))
+}
+
+/// The value of the option that the parser has just read.
+fn value_of(parser: &mut lexopt::Parser, source: &str, right: &str) -> Result<OsString, UsageError> {
+    parser.value().map_err(|_| UsageError(format!("{source}: the value is missing; it takes {right}")))
+}
+
+fn unknown(option: &str) -> UsageError {
+    UsageError(format!("there is no option {option:?}; rini --help lists them, and PROGRAM's own go behind it"))
 }
 
 /// Reads the command line `argv`, whose first word is rini's own name, and the environment by `variable`.
@@ -135,7 +145,6 @@ pub fn parse<'a>(
     let mut verbose = 0_u8;
     let mut remap = Remap::default();
     let mut rewrite = Rewrite::default();
-    let missing = |source: &str, right: &str| UsageError(format!("{source}: the value is missing; it takes {right}"));
     let program = loop {
         // A long option with a value that it does not take, or an option that is none; both are told by what follows.
         let argument = parser.next().map_err(|error| UsageError(one_line(&error.to_string())))?;
@@ -145,34 +154,28 @@ pub fn parse<'a>(
             Some(Short('w') | Long("warn-on-reap")) => options.warn_on_reap = true,
             Some(Short('v') | Long("verbose")) => verbose = verbose.saturating_add(1),
             Some(Short('e') | Long("remap-exit")) => {
-                let value = parser.value().map_err(|_| missing("--remap-exit", CODES))?;
-                if !value.to_str().is_some_and(|text| remap.add(text)) {
-                    return Err(refused("--remap-exit", &value, CODES));
-                }
+                let value = value_of(&mut parser, "--remap-exit", CODES)?;
+                read("--remap-exit", &value, CODES, |text| remap.add(text).then_some(()))?;
             }
             Some(Short('r') | Long("rewrite")) => {
-                let value = parser.value().map_err(|_| missing("--rewrite", RULES))?;
-                if !value.to_str().is_some_and(|text| rewrite.add(text)) {
-                    return Err(refused("--rewrite", &value, RULES));
-                }
+                let value = value_of(&mut parser, "--rewrite", RULES)?;
+                read("--rewrite", &value, RULES, |text| rewrite.add(text).then_some(()))?;
             }
             Some(Short('t') | Long("grace-period")) => {
-                let value = parser.value().map_err(|_| missing("--grace-period", GRACE))?;
-                options.policy.grace = Some(grace("--grace-period", &value)?);
+                let value = value_of(&mut parser, "--grace-period", GRACE)?;
+                options.policy.grace = Some(read("--grace-period", &value, GRACE, grace)?);
             }
             Some(Long("stop-delay")) => {
-                let value = parser.value().map_err(|_| missing("--stop-delay", DELAY))?;
-                options.policy.delay = delay("--stop-delay", &value)?;
+                let value = value_of(&mut parser, "--stop-delay", DELAY)?;
+                options.policy.delay = read("--stop-delay", &value, DELAY, delay)?;
             }
             Some(Long("stop-signals")) => {
-                let value = parser.value().map_err(|_| missing("--stop-signals", LIST))?;
-                options.policy.shutdown_signals = signals("--stop-signals", &value)?;
+                let value = value_of(&mut parser, "--stop-signals", LIST)?;
+                options.policy.shutdown_signals = read("--stop-signals", &value, LIST, SignalSet::parse)?;
             }
             Some(Short('p') | Long("parent-death-signal")) => {
-                let value = parser.value().map_err(|_| missing("--parent-death-signal", SIGNALS))?;
-                let signal = value.to_str().and_then(Signal::parse);
-                options.parent_death_signal =
-                    Some(signal.ok_or_else(|| refused("--parent-death-signal", &value, SIGNALS))?);
+                let value = value_of(&mut parser, "--parent-death-signal", SIGNALS)?;
+                options.parent_death_signal = Some(read("--parent-death-signal", &value, SIGNALS, Signal::parse)?);
             }
             Some(Short('h') | Long("help")) => return Ok(Invocation::Print(HELP)),
             Some(Short('V') | Long("version")) => return Ok(Invocation::Print(VERSION)),
@@ -181,16 +184,8 @@ pub fn parse<'a>(
                 let left = parser.try_raw_args().map_or(0, |rest| rest.as_slice().len());
                 break count.saturating_sub(left).saturating_sub(1);
             }
-            Some(option) => {
-                let name = match option {
-                    Short(letter) => format!("-{letter}"),
-                    Long(name) => format!("--{name}"),
-                    Value(_) => String::new(),
-                };
-                let text =
-                    format!("there is no option {name:?}; rini --help lists them, and PROGRAM's own go behind it");
-                return Err(UsageError(text));
-            }
+            Some(Short(letter)) => return Err(unknown(&format!("-{letter}"))),
+            Some(Long(name)) => return Err(unknown(&format!("--{name}"))),
             None => {
                 let text = "no PROGRAM was given; usage: rini [OPTIONS] [--] PROGRAM [ARG...], and rini --help lists the options";
                 return Err(UsageError(text.to_owned()));
@@ -243,23 +238,23 @@ fn set<'a>(variable: &impl Fn(&str) -> Option<&'a OsStr>, name: &str) -> Option<
 fn from_environment<'a>(variable: &impl Fn(&str) -> Option<&'a OsStr>) -> Result<Options, UsageError> {
     let switch = |rini: &str, tini: &str| match set(variable, rini) {
         None => Ok(variable(tini).is_some()),
-        Some(value) => match value.to_str().map(str::to_ascii_lowercase).as_deref() {
-            Some("1" | "yes" | "true" | "on") => Ok(true),
-            Some("0" | "no" | "false" | "off") => Ok(false),
-            _ => Err(refused(rini, value, SWITCH)),
-        },
+        Some(value) => read(rini, value, SWITCH, |text| match text.to_ascii_lowercase().as_str() {
+            "1" | "yes" | "true" | "on" => Some(true),
+            "0" | "no" | "false" | "off" => Some(false),
+            _ => None,
+        }),
     };
+    let list_of = |right: &str| format!("a list, by commas, of {right}");
     let mut remap = Remap::default();
-    if let Some(value) = set(variable, "RINI_REMAP_EXIT")
-        && !value.to_str().is_some_and(|list| list.split(',').all(|rule| remap.add(rule)))
-    {
-        return Err(refused("RINI_REMAP_EXIT", value, &format!("a list, by commas, of {CODES}")));
+    if let Some(value) = set(variable, "RINI_REMAP_EXIT") {
+        let add = |list: &str| list.split(',').all(|rule| remap.add(rule)).then_some(());
+        read("RINI_REMAP_EXIT", value, &list_of(CODES), add)?;
     }
     let verbosity = match (set(variable, "RINI_LOG"), variable("TINI_VERBOSITY")) {
-        (Some(value), _) => match value.to_str() {
-            Some(text) if is_filter(text) => Verbosity::Filter(text.to_owned()),
-            _ => return Err(refused("RINI_LOG", value, FILTER)),
-        },
+        (Some(value), _) => {
+            let filter = |text: &str| is_filter(text).then(|| Verbosity::Filter(text.to_owned()));
+            read("RINI_LOG", value, FILTER, filter)?
+        }
         (None, Some(value)) => Verbosity::Level(match atoi(value.as_bytes()) {
             0 => LevelFilter::Error,
             1 => LevelFilter::Warn,
@@ -272,18 +267,17 @@ fn from_environment<'a>(variable: &impl Fn(&str) -> Option<&'a OsStr>) -> Result
     };
     let mut policy = Policy { shutdown_signals: SignalSet::parse("TERM,INT").unwrap_or_default(), ..Policy::default() };
     if let Some(value) = set(variable, "RINI_STOP_SIGNALS") {
-        policy.shutdown_signals = signals("RINI_STOP_SIGNALS", value)?;
+        policy.shutdown_signals = read("RINI_STOP_SIGNALS", value, LIST, SignalSet::parse)?;
     }
     if let Some(value) = set(variable, "RINI_GRACE_PERIOD") {
-        policy.grace = Some(grace("RINI_GRACE_PERIOD", value)?);
+        policy.grace = Some(read("RINI_GRACE_PERIOD", value, GRACE, grace)?);
     }
     if let Some(value) = set(variable, "RINI_STOP_DELAY") {
-        policy.delay = delay("RINI_STOP_DELAY", value)?;
+        policy.delay = read("RINI_STOP_DELAY", value, DELAY, delay)?;
     }
-    if let Some(value) = set(variable, "RINI_REWRITE")
-        && !value.to_str().is_some_and(|list| list.split(',').all(|rule| policy.rewrite.add(rule)))
-    {
-        return Err(refused("RINI_REWRITE", value, &format!("a list, by commas, of {RULES}")));
+    if let Some(value) = set(variable, "RINI_REWRITE") {
+        let add = |list: &str| list.split(',').all(|rule| policy.rewrite.add(rule)).then_some(());
+        read("RINI_REWRITE", value, &list_of(RULES), add)?;
     }
     Ok(Options {
         policy,
@@ -296,19 +290,13 @@ fn from_environment<'a>(variable: &impl Fn(&str) -> Option<&'a OsStr>) -> Result
     })
 }
 
-fn signals(source: &str, value: &OsStr) -> Result<SignalSet, UsageError> {
-    value.to_str().and_then(SignalSet::parse).ok_or_else(|| refused(source, value, LIST))
-}
-
-fn grace(source: &str, value: &OsStr) -> Result<Duration, UsageError> {
-    let period = value.to_str().and_then(duration).filter(|period| *period >= Duration::from_millis(1));
-    period.ok_or_else(|| refused(source, value, GRACE))
+fn grace(text: &str) -> Option<Duration> {
+    duration(text).filter(|period| *period >= Duration::from_millis(1))
 }
 
 /// No time at all is no delay.
-fn delay(source: &str, value: &OsStr) -> Result<Option<Duration>, UsageError> {
-    let delay = value.to_str().and_then(duration).ok_or_else(|| refused(source, value, DELAY))?;
-    Ok(Some(delay).filter(|delay| !delay.is_zero()))
+fn delay(text: &str) -> Option<Option<Duration>> {
+    duration(text).map(|delay| Some(delay).filter(|delay| !delay.is_zero()))
 }
 
 /// Reads `10s`, `1500ms`, `2m`, `1h`, or a bare number of seconds; with up to six decimals; a year at the most.
@@ -369,14 +357,14 @@ mod tests {
     use super::*;
     use std::collections::HashMap;
 
-    fn read(words: &[&str], variables: &[(&str, &str)]) -> Result<Invocation, UsageError> {
+    fn parsed(words: &[&str], variables: &[(&str, &str)]) -> Result<Invocation, UsageError> {
         let variables: HashMap<_, _> = variables.iter().copied().collect();
         let argv = std::iter::once("rini").chain(words.iter().copied()).map(OsStr::new);
         parse(argv, |name| variables.get(name).map(|value| OsStr::new(*value)))
     }
 
     fn run(words: &[&str], variables: &[(&str, &str)]) -> (Options, usize) {
-        match read(words, variables) {
+        match parsed(words, variables) {
             Ok(Invocation::Run { options, program }) => (options, program),
             other => panic!("{words:?} gave {other:?}"),
         }
@@ -456,7 +444,7 @@ mod tests {
         for _ in 0..=4 {
             for sequence in &sequences {
                 count += 1;
-                let first = read(sequence, &[]);
+                let first = parsed(sequence, &[]);
                 let longer: Vec<_> = sequence.iter().copied().chain(["-h", "--", "x"]).collect();
                 match &first {
                     Ok(Invocation::Run { program, .. }) => {
@@ -464,9 +452,9 @@ mod tests {
                         let word = sequence.get(program - 1).unwrap();
                         let dashes = program.checked_sub(2).and_then(|before| sequence.get(before)) == Some(&"--");
                         assert!(dashes || !word.starts_with('-') || *word == "-", "{sequence:?} {program}");
-                        assert_eq!(read(&longer, &[]), first, "{sequence:?}");
+                        assert_eq!(parsed(&longer, &[]), first, "{sequence:?}");
                     }
-                    Ok(Invocation::Print(_)) => assert_eq!(read(&longer, &[]), first, "{sequence:?}"),
+                    Ok(Invocation::Print(_)) => assert_eq!(parsed(&longer, &[]), first, "{sequence:?}"),
                     Err(error) => assert_eq!(error.to_string().lines().count(), 1, "{sequence:?}"),
                 }
             }

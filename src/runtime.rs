@@ -13,6 +13,7 @@ use crate::sys::process::{self, Change, Children, Pid};
 use crate::sys::signals::{self, Patience, Received, Sender};
 use crate::sys::spawn::{Report, Spawned};
 use crate::sys::terminal::Terminal;
+use nix::errno::Errno;
 use std::ops::ControlFlow;
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -177,17 +178,10 @@ impl Runtime {
         // One that was held back comes with a later event, or with none.
         let of_signal = |received: &Received| received.signal() == Some(signal);
         let received = received.filter(of_signal).or(self.delayed.filter(of_signal));
-        let alone = |pid| match &received {
-            Some(received) => received.forward_to(pid, rewritten),
-            None => process::kill(pid, rewritten),
-        };
-        let sent = if self.options.process_group {
-            let sent = process::kill_group(child.pid, rewritten);
-            // The child itself may have left for another group.
-            if process::group_of(child.pid) == Ok(child.pid) { sent } else { alone(child.pid) }
-        } else {
-            alone(child.pid)
-        };
+        let sent = self.deliver(child, rewritten, || match &received {
+            Some(received) => received.forward_to(child.pid, rewritten),
+            None => process::kill(child.pid, rewritten),
+        });
         let origin = self.origin(signal, received);
         if self.supervisor.begins_shutdown(signal) && self.asked.is_none() {
             self.asked = Some((origin, Instant::now()));
@@ -202,10 +196,17 @@ impl Runtime {
     /// Sends a signal of rini's own to the child, or with --process-group to its group.
     fn send(&self, signal: Signal) {
         let Some(child) = &self.child else { return };
-        if self.options.process_group {
-            let _ = process::kill_group(child.pid, signal);
+        let _ = self.deliver(child, signal, || process::kill(child.pid, signal));
+    }
+
+    /// Sends a signal to the child in the way of `alone`, or with --process-group to its group.
+    fn deliver(&self, child: &Child, signal: Signal, alone: impl FnOnce() -> Result<(), Errno>) -> Result<(), Errno> {
+        if !self.options.process_group {
+            return alone();
         }
-        let _ = process::kill(child.pid, signal);
+        let sent = process::kill_group(child.pid, signal);
+        // The child itself may have left for another group.
+        if process::group_of(child.pid) == Ok(child.pid) { sent } else { alone() }
     }
 
     /// The grace period is over.

@@ -58,6 +58,11 @@ impl Signal {
         self.0
     }
 
+    /// Its bit in the kernel's sets of signals, which begin with signal 1.
+    pub fn bit(self) -> u64 {
+        1_u64.checked_shl(u32::from(self.0).saturating_sub(1)).unwrap_or(0)
+    }
+
     /// Whether it can come to rini and go further: SIGKILL and SIGSTOP cannot be caught, and SIGCHLD is rini's own.
     fn can_come(self) -> bool {
         !matches!(self, Signal::KILL | Signal::STOP | Signal::CHLD)
@@ -127,19 +132,15 @@ pub struct SignalSet(u64);
 impl SignalSet {
     /// Whether it is among them.
     pub fn contains(self, signal: Signal) -> bool {
-        self.0 & SignalSet::bit(signal) != 0
+        self.0 & signal.bit() != 0
     }
 
     /// Reads a list such as `TERM,INT`. None where a part of it is no signal, or one that never comes to rini.
     pub fn parse(list: &str) -> Option<SignalSet> {
         list.split(',').try_fold(SignalSet::default(), |set, name| {
             let signal = Signal::parse(name).filter(|signal| signal.can_come())?;
-            Some(SignalSet(set.0 | SignalSet::bit(signal)))
+            Some(SignalSet(set.0 | signal.bit()))
         })
-    }
-
-    fn bit(signal: Signal) -> u64 {
-        1_u64.checked_shl(u32::from(signal.0.saturating_sub(1))).unwrap_or(0)
     }
 }
 

@@ -31,12 +31,8 @@ impl Mask {
     }
 
     fn without(self, signal: Signal) -> Mask {
-        Mask(self.0 & !bit(signal))
+        Mask(self.0 & !signal.bit())
     }
-}
-
-fn bit(signal: Signal) -> u64 {
-    1_u64.checked_shl(u32::from(signal.number()).saturating_sub(1)).unwrap_or(0)
 }
 
 /// Blocks every signal and gives back the mask that was in force.
@@ -168,7 +164,7 @@ pub fn wait(patience: Patience) -> Result<Option<Received>, Errno> {
 /// It is nobody else's, so it must not be forwarded. Nor may it wait to be taken: it would wake rini, and a line about
 /// that would bring the next one. It is taken before one that somebody sent, as it was sent to rini's thread.
 pub fn take_own_sigpipe() {
-    let _ = take(Mask(bit(Signal::PIPE)), Patience::None);
+    let _ = take(Mask(Signal::PIPE.bit()), Patience::None);
 }
 
 fn take(set: Mask, patience: Patience) -> Result<Option<Received>, Errno> {
@@ -202,7 +198,7 @@ pub fn stop_own_group(signal: Signal) -> bool {
     // A stop takes a pending SIGCONT away, and here is one that came to undo the very stop that is to be passed on.
     // (One that comes between this look and the kill is lost, as in every program that stops itself for another's
     // stop.)
-    if pending() & bit(Signal::CONT) != 0 {
+    if pending() & Signal::CONT.bit() != 0 {
         return true;
     }
     set_mask(Mask::ALL.without(signal));
@@ -211,7 +207,7 @@ pub fn stop_own_group(signal: Signal) -> bool {
     set_mask(Mask::ALL);
     // Only SIGCONT ends a stop, and being blocked it is then still pending; a stop had removed any older one
     // (signal(7)).
-    sent.is_ok() && pending() & bit(Signal::CONT) != 0
+    sent.is_ok() && pending() & Signal::CONT.bit() != 0
 }
 
 fn pending() -> u64 {
