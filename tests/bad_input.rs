@@ -1,6 +1,6 @@
 //! One clear line and a documented code; or it works as if nothing was wrong. Nothing hangs.
 
-use crate::support::{Output, Start, beside, namespaces, pid1, probe, tools};
+use crate::support::{Output, Start, beside, injecting, namespaces, pid1, probe, tools};
 use std::ffi::OsStr;
 use std::fs;
 use std::os::unix::ffi::OsStrExt;
@@ -243,8 +243,7 @@ fn where_signals_cannot_be_waited_for_the_child_s_end_still_is() {
     if !tools(&["strace"]) {
         return;
     }
-    let strace = ["-f", "-o", "/dev/null", "-e", "inject=rt_sigtimedwait:error=EPERM"];
-    let output = Start::of("strace").args(strace).args([crate::support::rini()]).args(["sh", "-c", "exit 7"]).run();
+    let output = injecting("rt_sigtimedwait:error=EPERM").args(["sh", "-c", "exit 7"]).run();
     assert!(line(&output, 7).starts_with("cannot wait for signals, so none is forwarded from now on: "));
 }
 
@@ -254,8 +253,7 @@ fn where_children_cannot_be_waited_for_it_ends_with_a_line() {
     if !tools(&["strace"]) {
         return;
     }
-    let strace = ["-f", "-o", "/dev/null", "-e", "inject=waitid:error=EPERM"];
-    let output = Start::of("strace").args(strace).args([crate::support::rini()]).args(["sh", "-c", "exit 7"]).run();
+    let output = injecting("waitid:error=EPERM").args(["sh", "-c", "exit 7"]).run();
     assert_eq!(line(&output, 1), "cannot wait for the child: Operation not permitted");
 }
 
@@ -265,9 +263,7 @@ fn where_signals_cannot_be_queued_they_are_sent() {
     if !tools(&["strace"]) {
         return;
     }
-    let strace = ["-f", "-o", "/dev/null", "-e", "inject=rt_sigqueueinfo:error=EPERM"];
-    let mut run =
-        Start::of("strace").args(strace).args([crate::support::rini(), probe()]).args(["signals", "15"]).spawn();
+    let mut run = injecting("rt_sigqueueinfo:error=EPERM").args([probe()]).args(["signals", "15"]).spawn();
     assert!(run.line().starts_with("ready "));
     let rini = run.only_child();
     for signal in [nix::sys::signal::SIGUSR1, nix::sys::signal::SIGTERM] {
@@ -283,10 +279,9 @@ fn a_subreaper_that_cannot_be_is_refused_only_where_it_was_asked_for() {
     if !tools(&["strace"]) {
         return;
     }
-    let strace = ["-f", "-o", "/dev/null", "-e", "inject=prctl:error=EINVAL"];
     let run = |options: &[&str]| {
         let words = options.iter().copied().chain(["sh", "-c", "exit 7"]);
-        Start::of("strace").args(strace).args([crate::support::rini()]).args(words).run()
+        injecting("prctl:error=EINVAL").args(words).run()
     };
     let output = run(&[]);
     assert_eq!(output.code(), 7);

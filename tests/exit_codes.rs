@@ -1,18 +1,10 @@
 //! The child's end is rini's exit code.
 
-use crate::support::{Output, Start, beside, bit, namespaces, pid1, probe};
-use std::ffi::OsString;
+use crate::support::{Output, Start, beside, bit, namespaces, pid1, probe, probing};
 use std::os::unix::process::ExitStatusExt;
 
-fn words(options: &[&str], program: &[&str]) -> Vec<OsString> {
-    let mut words: Vec<OsString> = options.iter().map(Into::into).collect();
-    words.push(probe().into());
-    words.extend(program.iter().map(OsString::from));
-    words
-}
-
 fn run(options: &[&str], program: &[&str]) -> Output {
-    beside(words(options, program)).run()
+    beside(probing(options, program)).run()
 }
 
 #[test]
@@ -28,7 +20,7 @@ fn all_256_exit_codes_come_through_as_pid_1() {
         return;
     }
     for code in 0..=255 {
-        assert_eq!(pid1(words(&[], &["exit", &code.to_string()])).run().code(), code);
+        assert_eq!(pid1(probing(&[], &["exit", &code.to_string()])).run().code(), code);
     }
 }
 
@@ -56,7 +48,7 @@ fn death_by_each_signal_that_kills_is_128_and_its_number_as_pid_1() {
         return;
     }
     for signal in deadly() {
-        assert_eq!(pid1(words(&[], &["die", &signal.to_string()])).run().code(), 128 + signal, "signal {signal}");
+        assert_eq!(pid1(probing(&[], &["die", &signal.to_string()])).run().code(), 128 + signal, "signal {signal}");
     }
 }
 
@@ -92,8 +84,8 @@ fn the_code_comes_through_where_sigchld_was_ignored() {
         return;
     }
     for _ in 0..20 {
-        let output = pid1(words(&[], &["exit", "7"])).ignored(bit(libc::SIGCHLD)).run();
+        let output = pid1(probing(&[], &["exit", "7"])).ignored(bit(libc::SIGCHLD)).run();
         assert_eq!(output.code(), 7);
-        assert_eq!(beside(words(&[], &["die", "15"])).ignored(bit(libc::SIGCHLD)).run().code(), 143);
+        assert_eq!(beside(probing(&[], &["die", "15"])).ignored(bit(libc::SIGCHLD)).run().code(), 143);
     }
 }

@@ -1,6 +1,6 @@
 //! What a user can ask for, by option and by environment, and what rini says.
 
-use crate::support::{Output, Start, beside, probe, rini, state, tools, until};
+use crate::support::{Output, Start, beside, injecting, probe, state, tools, until};
 use std::fs::File;
 use std::io::Read;
 use std::os::fd::{AsRawFd, OwnedFd};
@@ -250,8 +250,8 @@ fn a_full_pipe_does_not_block_an_older_kernel_s_rini_either() {
     let (_reader, writer) = std::io::pipe().unwrap();
     let filled = fill(&writer);
     assert!(filled > 0);
-    let strace = ["-f", "-o", "/dev/null", "-e", "inject=pwritev2:error=EOPNOTSUPP"];
-    let start = |program: &str| Start::of("strace").args(strace).args([rini()]).args(["-vvv", "sh", "-c", program]);
+    let older = || injecting("pwritev2:error=EOPNOTSUPP");
+    let start = |program: &str| older().args(["-vvv", "sh", "-c", program]);
     let output = start("exit 7").with(|command| command.stderr(writer.try_clone().unwrap())).run();
     assert_eq!(output.code(), 7);
     assert_eq!(fill(&writer), 0);
@@ -261,7 +261,7 @@ fn a_full_pipe_does_not_block_an_older_kernel_s_rini_either() {
     let (_reader, writer) = std::io::pipe().unwrap();
     fill_up_to(&writer, room - 4096);
     let name = "x".repeat(4200);
-    let output = Start::of("strace").args(strace).args([rini()]).args([&name]);
+    let output = older().args([&name]);
     assert_eq!(output.with(|command| command.stderr(writer.try_clone().unwrap())).run().code(), 127);
     // Where there is room the lines do come.
     let output = start("exit 7").run();

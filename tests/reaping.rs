@@ -1,12 +1,6 @@
 //! Zombies, and whose they are.
 
-use crate::support::{Start, beside, children_of, namespaces, pid1, probe, state, until, zombies_of};
-use std::ffi::OsStr;
-
-fn with<'a>(options: &[&'a str], probe: &'a OsStr, command: &[&'a str]) -> Vec<&'a OsStr> {
-    let plain = |words: &[&'a str]| words.iter().map(|word| OsStr::new(*word)).collect::<Vec<_>>();
-    [plain(options), vec![probe], plain(command)].concat()
-}
+use crate::support::{Start, beside, children_of, namespaces, pid1, probe, probing, state, until, zombies_of};
 
 #[test]
 fn orphans_are_reaped_and_without_an_init_they_are_not() {
@@ -14,7 +8,7 @@ fn orphans_are_reaped_and_without_an_init_they_are_not() {
         return;
     }
     let probe = probe();
-    let mut run = pid1(with(&["-w"], probe.as_os_str(), &["orphans", "50"])).spawn();
+    let mut run = pid1(probing(&["-w"], &["orphans", "50"])).spawn();
     run.expect("made 50");
     for _ in 0..50 {
         assert!(run.err_line().starts_with("rini: WARN reaped orphan pid "));
@@ -36,7 +30,7 @@ fn orphans_are_reaped_and_without_an_init_they_are_not() {
 fn orphans_are_adopted_and_reaped_by_a_rini_that_is_not_pid_1() {
     let probe = probe();
     for options in [&["-w"][..], &["-w", "-s"], &["-w", "--subreaper"]] {
-        let mut run = beside(with(options, probe.as_os_str(), &["orphans", "50"])).spawn();
+        let mut run = beside(probing(options, &["orphans", "50"])).spawn();
         run.expect("made 50");
         for _ in 0..50 {
             let line = run.err_line();
@@ -57,8 +51,7 @@ fn orphans_are_adopted_and_reaped_by_a_rini_that_is_not_pid_1() {
 
 #[test]
 fn without_warn_on_reap_nothing_is_said() {
-    let probe = probe();
-    let mut run = beside(with(&[], probe.as_os_str(), &["orphans", "50"])).spawn();
+    let mut run = beside(probing(&[], &["orphans", "50"])).spawn();
     run.expect("made 50");
     until("no zombie is left", || children_of(run.pid()).len() == 1);
     drop(run.stdin.take());
@@ -106,7 +99,7 @@ fn a_storm_of_orphans_holds_up_no_signal() {
     if !namespaces() {
         return;
     }
-    let mut run = pid1(with(&[], probe().as_os_str(), &["storm"])).spawn();
+    let mut run = pid1(probing(&[], &["storm"])).spawn();
     run.expect("made 1000");
     run.signal(15);
     assert_eq!(run.finish().code(), 143);

@@ -2,22 +2,17 @@
 //!
 //! Time is checked from below only: nothing comes early. How late something may come is the machine's affair.
 
-use crate::support::{Running, beside, children_of, namespaces, pid1, probe, rini, state, status_field, until};
+use crate::support::{
+    Running, beside, blocked_in, children_of, namespaces, pid1, probe, probing, rini, state, status_field, until,
+};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use std::ffi::OsString;
 use std::time::{Duration, Instant};
 
-fn words(options: &[&str], command: &[&str]) -> Vec<OsString> {
-    let mut words: Vec<OsString> = options.iter().map(Into::into).collect();
-    words.push(probe().into());
-    words.extend(command.iter().map(OsString::from));
-    words
-}
-
 /// A child that records signals and does not end by them, but for SIGUSR2.
 fn stubborn(options: &[&str]) -> Running {
-    let mut run = pid1(words(options, &["signals", "12"])).spawn();
+    let mut run = pid1(probing(options, &["signals", "12"])).spawn();
     run.expect("ready 2");
     run
 }
@@ -32,7 +27,7 @@ fn a_child_that_outlives_the_grace_period_is_killed_and_that_is_said() {
         return;
     }
     for (options, variable) in [(&["-t", "300ms"][..], ""), (&["--grace-period=0.3"], "1h"), (&[], "300ms")] {
-        let start = pid1(words(options, &["signals", "12"])).env("RINI_GRACE_PERIOD", variable);
+        let start = pid1(probing(options, &["signals", "12"])).env("RINI_GRACE_PERIOD", variable);
         let mut run = start.spawn();
         run.expect("ready 2");
         // Before the stop nothing runs out.
@@ -93,11 +88,7 @@ fn without_a_grace_period_nobody_is_killed() {
     run.signal(15);
     received(&mut run, 15);
     // What rini waits with has no limit: nothing is to come. With a period it has one.
-    let limit = |run: &Running| {
-        until("it waits", || state(run.pid()) == Some('S'));
-        let text = std::fs::read_to_string(format!("/proc/{}/syscall", run.pid())).unwrap();
-        text.split(' ').nth(3).unwrap().to_owned()
-    };
+    let limit = |run: &Running| blocked_in(run.pid())[3].clone();
     assert_eq!(limit(&run), "0x0");
     run.signal(12);
     assert_eq!(run.finish().code(), 0);
@@ -144,7 +135,7 @@ fn a_delayed_stop_signal_comes_after_the_delay_and_the_others_at_once() {
         return;
     }
     for (options, variable) in [(&["--stop-delay", "300ms"][..], "1h"), (&[], "0.3")] {
-        let mut run = pid1(words(options, &["signals", "12"])).env("RINI_STOP_DELAY", variable).spawn();
+        let mut run = pid1(probing(options, &["signals", "12"])).env("RINI_STOP_DELAY", variable).spawn();
         run.expect("ready 2");
         let asked = Instant::now();
         run.signal(15);
@@ -163,13 +154,9 @@ fn a_second_stop_signal_ends_the_delay() {
         return;
     }
     let mut run = stubborn(&["-v", "--stop-delay", "1h"]);
-    let mut queued = libc::sigval { sival_ptr: 42 as *mut libc::c_void };
-    // SAFETY: a system call on numbers; the value is never used as a pointer.
-    assert_eq!(unsafe { libc::sigqueue(run.pid().as_raw(), 2, queued) }, 0);
+    run.queue(2, 42);
     assert_eq!(run.err_line(), "rini: INFO SIGINT from outside the container, held back for 3600s");
-    queued.sival_ptr = 43 as *mut libc::c_void;
-    // SAFETY: as above.
-    assert_eq!(unsafe { libc::sigqueue(run.pid().as_raw(), 15, queued) }, 0);
+    run.queue(15, 43);
     // The child may find both pending, and then takes the lower number first.
     run.expect("signal 2 code -1 pid 0 uid 0 value 42");
     run.expect("signal 15 code -1 pid 0 uid 0 value 43");
@@ -207,15 +194,13 @@ fn only_a_stop_signal_begins_a_stop() {
     }
     for (options, variable) in [(&["--stop-signals", "USR1,RTMIN+3"][..], "TERM"), (&[], "usr1,37")] {
         for stop in [10, 37] {
-            let start = pid1(words(options, &["signals", "12"])).env("RINI_STOP_SIGNALS", variable);
+            let start = pid1(probing(options, &["signals", "12"])).env("RINI_STOP_SIGNALS", variable);
             let mut run = start.env("RINI_STOP_DELAY", "200ms").env("RINI_GRACE_PERIOD", "200ms").spawn();
             run.expect("ready 2");
             // Not held back, and no period begins: the wait has no limit.
             run.signal(15);
             received(&mut run, 15);
-            until("it waits", || state(run.pid()) == Some('S'));
-            let text = std::fs::read_to_string(format!("/proc/{}/syscall", run.pid())).unwrap();
-            assert_eq!(text.split(' ').nth(3), Some("0x0"));
+            assert_eq!(blocked_in(run.pid())[3], "0x0");
             run.signal(stop);
             received(&mut run, stop);
             assert_eq!(run.finish().code(), 137);
@@ -231,7 +216,7 @@ fn signals_are_rewritten_or_dropped() {
     let rules = ["TERM:QUIT", "15:SIGINT", "USR1:0", "34:RTMAX", "HUP:TERM"];
     let options: Vec<_> = rules.iter().flat_map(|rule| ["--rewrite", rule]).collect();
     for (options, variable) in [(&options[..], "TERM:0"), (&[], "TERM:INT,usr1:0,RTMIN:64,1:15")] {
-        let mut run = pid1(words(options, &["signals", "12"])).env("RINI_REWRITE", variable).spawn();
+        let mut run = pid1(probing(options, &["signals", "12"])).env("RINI_REWRITE", variable).spawn();
         run.expect("ready 2");
         // SIGUSR1 is dropped: what comes next is the next signal's.
         for (sent, wanted) in [(10, None), (15, Some(2)), (1, Some(15)), (3, Some(3)), (10, None), (2, Some(2))] {
@@ -240,9 +225,7 @@ fn signals_are_rewritten_or_dropped() {
                 received(&mut run, wanted);
             }
         }
-        let value = libc::sigval { sival_ptr: 42 as *mut libc::c_void };
-        // SAFETY: a system call on numbers; the value is never used as a pointer.
-        assert_eq!(unsafe { libc::sigqueue(run.pid().as_raw(), 34, value) }, 0);
+        run.queue(34, 42);
         run.expect("signal 64 code -1 pid 0 uid 0 value 42");
         run.signal(12);
         assert_eq!(run.finish().code(), 0);
@@ -328,7 +311,7 @@ fn a_bad_value_is_refused_before_anything_starts() {
 /// As a service of a supervisor's, and not PID 1: the same.
 #[test]
 fn a_subreaper_escalates_too() {
-    let mut run = beside(words(&["-t", "200ms"], &["signals"])).spawn();
+    let mut run = beside(probing(&["-t", "200ms"], &["signals"])).spawn();
     assert!(run.line().starts_with("ready "));
     run.signal(2);
     let output = run.finish();

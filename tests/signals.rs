@@ -1,19 +1,13 @@
 //! Forwarding.
 
 use crate::support::{
-    Running, Start, beside, bit, children_of, namespaces, pid1, probe, state, status_field, tools, until,
+    Running, Start, beside, bit, blocked_in, children_of, namespaces, pid1, probe, probing, state, status_field, tools,
+    until,
 };
 use std::ffi::OsString;
 use std::hint::black_box;
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::process::Command;
-
-fn recorder(options: &[&str], command: &[&str]) -> Vec<OsString> {
-    let mut words: Vec<OsString> = options.iter().map(Into::into).collect();
-    words.push(probe().into());
-    words.extend(command.iter().map(OsString::from));
-    words
-}
 
 /// All that can be caught, but SIGCHLD, and SIGTERM, which ends the recorder.
 fn others() -> impl Iterator<Item = i32> {
@@ -25,7 +19,7 @@ fn each_signal_from_1_to_64_is_forwarded_by_pid_1() {
     if !namespaces() {
         return;
     }
-    let mut run = pid1(recorder(&[], &["signals", "15"])).spawn();
+    let mut run = pid1(probing(&[], &["signals", "15"])).spawn();
     run.expect("ready 2");
     for signal in others() {
         run.signal(signal);
@@ -41,7 +35,7 @@ fn each_signal_from_1_to_64_is_forwarded_by_pid_1() {
 
 #[test]
 fn each_signal_from_1_to_64_is_forwarded_by_a_subreaper() {
-    let mut run = beside(recorder(&[], &["signals", "15"])).spawn();
+    let mut run = beside(probing(&[], &["signals", "15"])).spawn();
     assert!(run.line().starts_with("ready "));
     let (pid, uid) = (std::process::id(), nix::unistd::getuid());
     for signal in others() {
@@ -60,7 +54,7 @@ fn each_signal_from_1_to_64_is_forwarded_to_a_group() {
         return;
     }
     for option in ["-g", "--process-group"] {
-        let mut run = pid1(recorder(&[option], &["signals", "15"])).spawn();
+        let mut run = pid1(probing(&[option], &["signals", "15"])).spawn();
         run.expect("ready 2");
         for signal in others() {
             run.signal(signal);
@@ -73,28 +67,22 @@ fn each_signal_from_1_to_64_is_forwarded_to_a_group() {
     }
 }
 
-fn queue(to: &Running, signal: i32, value: usize) {
-    let value = libc::sigval { sival_ptr: value as *mut libc::c_void };
-    // SAFETY: a system call on numbers; the value is never used as a pointer.
-    assert_eq!(unsafe { libc::sigqueue(to.pid().as_raw(), signal, value) }, 0);
-}
-
 /// peers: every one loses the value, and what it says of the sender is itself.
 #[test]
 fn queued_signals_keep_order_number_and_value() {
     if !namespaces() {
         return;
     }
-    let mut run = pid1(recorder(&[], &["signals", "15"])).spawn();
+    let mut run = pid1(probing(&[], &["signals", "15"])).spawn();
     run.expect("ready 2");
     for value in 1..=500 {
-        queue(&run, 40, value);
+        run.queue(40, value);
     }
     for value in 1..=500 {
         run.expect(&format!("signal 40 code -1 pid 0 uid 0 value {value}"));
     }
     // A standard signal carries one too; and the largest.
-    queue(&run, libc::SIGUSR1, usize::MAX);
+    run.queue(libc::SIGUSR1, usize::MAX);
     run.expect(&format!("signal 10 code -1 pid 0 uid 0 value {}", usize::MAX));
     run.signal(15);
     assert_eq!(run.finish().out.len(), 1);
@@ -103,7 +91,7 @@ fn queued_signals_keep_order_number_and_value() {
 /// Runs the probe inside the namespace of `run`, as another process than rini and its child.
 fn inside(run: &Running, command: &[&str]) -> Running {
     let target = run.pid().to_string();
-    Start::of("nsenter").args(["--target", &target, "--pid", "--mount"]).args(recorder(&[], command)).spawn()
+    Start::of("nsenter").args(["--target", &target, "--pid", "--mount"]).args(probing(&[], command)).spawn()
 }
 
 #[test]
@@ -114,7 +102,7 @@ fn the_sender_and_the_value_are_passed_on() {
     for (options, wanted) in
         [(&["-v"][..], "code -1 pid SENDER uid 0 value 42"), (&["-v", "-g"], "code 0 pid 1 uid 0 value 0")]
     {
-        let mut run = pid1(recorder(options, &["signals", "15"])).spawn();
+        let mut run = pid1(probing(options, &["signals", "15"])).spawn();
         run.expect("ready 2");
         let mut sender = inside(&run, &["send", "1", "12", "42"]);
         let line = sender.line();
@@ -133,7 +121,7 @@ fn a_sender_that_is_gone_or_without_proc_is_named_by_its_pid() {
     if !namespaces() || !tools(&["nsenter"]) {
         return;
     }
-    let mut run = pid1(recorder(&["-v"], &["signals", "15"])).hide(c"/proc").spawn();
+    let mut run = pid1(probing(&["-v"], &["signals", "15"])).hide(c"/proc").spawn();
     run.expect("ready 2");
     let mut sender = inside(&run, &["send", "1", "12", "42"]);
     let line = sender.line();
@@ -180,7 +168,7 @@ fn a_child_that_left_its_group_is_still_reached() {
         return;
     }
     for others in ["0", "1"] {
-        let mut run = pid1(recorder(&["-g"], &["leave", others])).spawn();
+        let mut run = pid1(probing(&["-g"], &["leave", others])).spawn();
         run.expect("ready 2");
         run.signal(10);
         run.expect("signal 10 code -1 pid 0 uid 0 value 0");
@@ -191,7 +179,7 @@ fn a_child_that_left_its_group_is_still_reached() {
 
 #[test]
 fn a_signal_to_one_thread_keeps_its_sender() {
-    let mut run = beside(recorder(&[], &["signals", "15"])).spawn();
+    let mut run = beside(probing(&[], &["signals", "15"])).spawn();
     assert!(run.line().starts_with("ready "));
     let (to, own, uid) = (run.pid().as_raw(), std::process::id(), nix::unistd::getuid());
     for signal in [10, 40, 15] {
@@ -211,7 +199,7 @@ fn a_full_queue_loses_no_signal() {
         assert_eq!(unsafe { libc::setrlimit(libc::RLIMIT_SIGPENDING, &raw const none) }, 0);
         Ok(())
     };
-    let start = beside(recorder(&[], &["signals", "15"]));
+    let start = beside(probing(&[], &["signals", "15"]));
     // SAFETY: the closure makes system calls only.
     let mut run = start.with(|command| unsafe { command.pre_exec(no_queue) }).spawn();
     assert!(run.line().starts_with("ready "));
@@ -234,7 +222,7 @@ fn a_signal_at_any_moment_of_the_start_reaches_the_child() {
     let (mut killed, mut recorded) = (0, 0);
     for run in 0..240_u64 {
         let options: &[&str] = if run % 2 == 0 { &["-g"] } else { &[] };
-        let running = pid1(recorder(options, &["signals", "15"])).spawn();
+        let running = pid1(probing(options, &["signals", "15"])).spawn();
         // While it waits for them the kernel shows them as not blocked; but then there is a child.
         let blocked = || status_field(running.pid(), "SigBlk") == "fffffffffffbfeff";
         until("the signals are blocked", || blocked() || !children_of(running.pid()).is_empty());
@@ -298,7 +286,7 @@ fn pid_1_keeps_a_signal_that_comes_before_its_tenth_instruction() {
 fn a_fault_of_its_own_kills_rini_and_is_not_forwarded() {
     use nix::sys::ptrace;
     use nix::sys::wait::waitpid;
-    let mut run = beside(recorder(&[], &["signals", "15"])).spawn();
+    let mut run = beside(probing(&[], &["signals", "15"])).spawn();
     assert!(run.line().starts_with("ready "));
     run.signal(libc::SIGSEGV);
     assert!(run.line().starts_with("signal 11 "), "one that was sent is forwarded");
@@ -328,7 +316,7 @@ fn a_sigpipe_of_rini_s_own_making_is_not_forwarded() {
     }
     let (reader, writer) = std::io::pipe().unwrap();
     drop(reader);
-    let mut run = pid1(recorder(&["-vvv"], &["signals", "15"])).with(|command| command.stderr(writer)).spawn();
+    let mut run = pid1(probing(&["-vvv"], &["signals", "15"])).with(|command| command.stderr(writer)).spawn();
     run.expect("ready 2");
     for signal in [10, 12, 13, 14] {
         run.signal(signal);
@@ -347,7 +335,7 @@ fn an_ignored_signal_is_forwarded_too() {
         return;
     }
     let ignored = bit(1) | bit(10) | bit(34);
-    let mut run = pid1(recorder(&[], &["signals", "15"])).ignored(ignored).blocked(bit(15)).spawn();
+    let mut run = pid1(probing(&[], &["signals", "15"])).ignored(ignored).blocked(bit(15)).spawn();
     run.expect("ready 2");
     for signal in [1, 10, 34, 15] {
         run.signal(signal);
@@ -418,7 +406,7 @@ fn a_parent_that_dies_before_it_is_watched_is_not_missed() {
     let (mut pids, to_pids) = std::io::pipe().unwrap();
     let to_pids_fd = to_pids.as_raw_fd();
     let mut command = Command::new(crate::support::rini());
-    command.args(["-p", "USR1", "--"]).args(recorder(&[], &["signals", "10"])).stdout(std::process::Stdio::piped());
+    command.args(["-p", "USR1", "--"]).args(probing(&[], &["signals", "10"])).stdout(std::process::Stdio::piped());
     // A process in between is the parent; rini's own is stopped until it is traced.
     let fork = move || {
         // SAFETY: system calls on numbers and locals, in a forked child.
@@ -479,7 +467,7 @@ fn a_forwarded_signal_takes_three_system_calls() {
     if !tools(&["strace"]) {
         return;
     }
-    let mut run = beside(recorder(&[], &["signals", "15"])).spawn();
+    let mut run = beside(probing(&[], &["signals", "15"])).spawn();
     assert!(run.line().starts_with("ready "));
     let log = tempfile::NamedTempFile::new().unwrap();
     let mut strace = Command::new("strace");
@@ -508,23 +496,20 @@ fn a_forwarded_signal_takes_three_system_calls() {
     }
 }
 
-/// tini's wait ends every second. What a process is blocked in stands in /proc/PID/syscall (proc_pid_syscall(5)).
+/// tini's wait ends every second. The third argument is the time limit.
 #[test]
 #[cfg(target_arch = "x86_64")]
 fn an_idle_rini_waits_without_a_time_limit() {
     let waits_in = |run: &Running| {
-        let pid = run.pid();
-        until("it waits", || state(pid) == Some('S'));
-        let text = std::fs::read_to_string(format!("/proc/{pid}/syscall")).unwrap();
-        let words: Vec<_> = text.split(' ').map(str::to_owned).collect();
-        (words[0].parse::<i64>().unwrap(), words[3].clone())
+        let call = blocked_in(run.pid());
+        (call[0].parse::<i64>().unwrap(), call[3].clone())
     };
-    let mut run = beside(recorder(&[], &["signals", "15"])).spawn();
+    let mut run = beside(probing(&[], &["signals", "15"])).spawn();
     assert!(run.line().starts_with("ready "));
     assert_eq!(waits_in(&run), (libc::SYS_rt_sigtimedwait, "0x0".to_owned()));
     // The negative control, where there is a tini.
     if std::path::Path::new("/usr/bin/tini").exists() {
-        let mut run = Start::of("/usr/bin/tini").args(["-s", "--"]).args(recorder(&[], &["signals", "15"])).spawn();
+        let mut run = Start::of("/usr/bin/tini").args(["-s", "--"]).args(probing(&[], &["signals", "15"])).spawn();
         assert!(run.line().starts_with("ready "));
         let (call, limit) = waits_in(&run);
         assert!(call == libc::SYS_rt_sigtimedwait && limit != "0x0", "{call} {limit}");

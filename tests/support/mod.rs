@@ -5,7 +5,7 @@
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use std::collections::VecDeque;
-use std::ffi::{CStr, OsStr};
+use std::ffi::{CStr, OsStr, OsString};
 use std::fs;
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::os::unix::process::{CommandExt, ExitStatusExt};
@@ -87,6 +87,19 @@ pub struct Start {
 /// rini as PID 1 of a new PID namespace. Takes rini's arguments.
 pub fn pid1<I: IntoIterator<Item: AsRef<OsStr>>>(args: I) -> Start {
     Start::of(rini()).args(args).in_namespace()
+}
+
+/// The words of a rini that runs the probe.
+pub fn probing(options: &[&str], command: &[&str]) -> Vec<OsString> {
+    let mut words: Vec<OsString> = options.iter().map(Into::into).collect();
+    words.push(probe().into());
+    words.extend(command.iter().map(OsString::from));
+    words
+}
+
+/// rini under an strace that makes one of its system calls fail, such as `waitid:error=EPERM`. rini is its only child.
+pub fn injecting(fault: &str) -> Start {
+    Start::of("strace").args(["-f", "-o", "/dev/null", "-e", &format!("inject={fault}")]).args([rini()])
 }
 
 /// rini as an ordinary process.
@@ -368,6 +381,13 @@ impl Running {
         assert_eq!(sent, 0, "kill: {}", io::Error::last_os_error());
     }
 
+    /// Queues a signal with a value.
+    pub fn queue(&self, signal: i32, value: usize) {
+        let value = libc::sigval { sival_ptr: value as *mut libc::c_void };
+        // SAFETY: a system call on numbers; the value is never used as a pointer.
+        assert_eq!(unsafe { libc::sigqueue(self.pid().as_raw(), signal, value) }, 0);
+    }
+
     /// The next line on standard output.
     pub fn line(&mut self) -> String {
         self.next(Stream::Out, |_| true)
@@ -477,6 +497,18 @@ fn family_of(pid: Pid) -> Vec<Pid> {
 pub fn state(pid: Pid) -> Option<char> {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
     stat.rsplit_once(") ")?.1.chars().next()
+}
+
+/// The system call that a process is blocked in, once it is: its number and its arguments (proc_pid_syscall(5)).
+pub fn blocked_in(pid: Pid) -> Vec<String> {
+    let mut call = Vec::new();
+    // One word, `running`, as long as it is not.
+    until("it is blocked", || {
+        let text = fs::read_to_string(format!("/proc/{pid}/syscall")).unwrap();
+        call = text.split_whitespace().map(str::to_owned).collect();
+        call.len() > 4
+    });
+    call
 }
 
 /// How many zombies a process has not reaped.
