@@ -8,7 +8,7 @@
 
 use crate::exit::Remap;
 use crate::signal::{Rewrite, Signal, SignalSet};
-use crate::supervisor::Policy;
+use crate::supervisor::{AfterExit, Policy};
 use lexopt::Arg::{Long, Short, Value};
 use log::LevelFilter;
 use std::ffi::{OsStr, OsString};
@@ -22,23 +22,24 @@ rini: the init of a container. Starts PROGRAM, forwards every signal to it,
 reaps zombies, and exits with PROGRAM's status.
 
 Usage: rini [OPTIONS] [--] PROGRAM [ARG...]
-
   -g, --process-group            forward signals to PROGRAM's process group
   -e, --remap-exit CODE[:TO]     exit with TO (0) where the code is CODE; repeat
   -t, --grace-period DURATION    SIGKILL so long after a stop signal; off
       --stop-signals LIST        what begins a stop; TERM,INT
       --stop-delay DURATION      hold a stop signal back so long; 0
+      --after-exit WHAT          kill, terminate or wait for what is left; kill
   -r, --rewrite FROM:TO          forward TO in place of FROM; TO 0 drops; repeat
   -p, --parent-death-signal SIG  forward SIG when rini's parent dies
   -s, --subreaper                adopt orphans; done anyway if not PID 1
   -w, --warn-on-reap             warn of each orphan reaped
   -v, --verbose                  -v info, -vv debug, -vvv trace
+  -P, --pause                    no PROGRAM: reap until a stop signal, exit 0
   -l, --license, -h, --help, -V, --version
 
 Environment, where no option is given: RINI_PROCESS_GROUP=1 RINI_SUBREAPER=1
 RINI_REMAP_EXIT=143,1:0 RINI_GRACE_PERIOD=8s RINI_STOP_SIGNALS=TERM,QUIT
-RINI_STOP_DELAY=5s RINI_REWRITE=TERM:QUIT,HUP:0 RINI_LOG=warn; and TINI_*.
-
+RINI_STOP_DELAY=5s RINI_AFTER_EXIT=wait RINI_REWRITE=TERM:QUIT,HUP:0
+RINI_LOG=warn; and TINI_*.
 Exit codes: PROGRAM's own; 128 + n if signal n killed it; 127 if PROGRAM is not
 found; 126 if it cannot be executed; 1 if rini could not start.
 ";
@@ -59,8 +60,8 @@ pub enum Invocation {
     Run {
         /// The options.
         options: Options,
-        /// The index of PROGRAM in argv: at least 1.
-        program: usize,
+        /// The index of PROGRAM in argv: at least 1. None with --pause.
+        program: Option<usize>,
     },
     /// Print this on standard output and exit with 0.
     Print(&'static str),
@@ -116,6 +117,7 @@ const LIST: &str = "a list, by commas, of signals such as TERM, SIGTERM, RTMIN+3
 const RULES: &str = "FROM:TO, two signals such as TERM:QUIT, or TERM:0; FROM cannot be KILL, STOP or CHLD";
 const GRACE: &str = "a time from 1ms to 8760h, such as 10s, 1500ms, 0.5 or 2m; leave it out for no limit";
 const DELAY: &str = "a time up to 8760h, such as 10s, 1500ms, 0.5, 2m or 0";
+const AFTER_EXIT: &str = "kill, terminate or wait";
 const SWITCH: &str = "1 or 0, yes or no, true or false, on or off";
 const FILTER: &str = "off, error, warn, info, debug or trace, or a list such as warn,rini::runtime=debug";
 
@@ -177,21 +179,30 @@ pub fn parse<'a>(
                 let value = value_of(&mut parser, "--parent-death-signal", SIGNALS)?;
                 options.parent_death_signal = Some(read("--parent-death-signal", &value, SIGNALS, Signal::parse)?);
             }
+            Some(Long("after-exit")) => {
+                let value = value_of(&mut parser, "--after-exit", AFTER_EXIT)?;
+                options.policy.after_exit = read("--after-exit", &value, AFTER_EXIT, after_exit)?;
+            }
+            Some(Short('P') | Long("pause")) => options.policy.pause = true,
             Some(Short('h') | Long("help")) => return Ok(Invocation::Print(HELP)),
             Some(Short('V') | Long("version")) => return Ok(Invocation::Print(VERSION)),
             Some(Short('l') | Long("license")) => return Ok(Invocation::Print(LICENSE)),
             Some(Value(_)) => {
                 let left = parser.try_raw_args().map_or(0, |rest| rest.as_slice().len());
-                break count.saturating_sub(left).saturating_sub(1);
+                break Some(count.saturating_sub(left).saturating_sub(1));
             }
             Some(Short(letter)) => return Err(unknown(&format!("-{letter}"))),
             Some(Long(name)) => return Err(unknown(&format!("--{name}"))),
+            None if options.policy.pause => break None,
             None => {
                 let text = "no PROGRAM was given; usage: rini [OPTIONS] [--] PROGRAM [ARG...], and rini --help lists the options";
                 return Err(UsageError(text.to_owned()));
             }
         }
     };
+    if options.policy.pause && program.is_some() {
+        return Err(UsageError("--pause takes no PROGRAM; leave out the one or the other".to_owned()));
+    }
     if !remap.is_empty() {
         options.remap = remap;
     }
@@ -275,6 +286,9 @@ fn from_environment<'a>(variable: &impl Fn(&str) -> Option<&'a OsStr>) -> Result
     if let Some(value) = set(variable, "RINI_STOP_DELAY") {
         policy.delay = read("RINI_STOP_DELAY", value, DELAY, delay)?;
     }
+    if let Some(value) = set(variable, "RINI_AFTER_EXIT") {
+        policy.after_exit = read("RINI_AFTER_EXIT", value, AFTER_EXIT, after_exit)?;
+    }
     if let Some(value) = set(variable, "RINI_REWRITE") {
         let add = |list: &str| list.split(',').all(|rule| policy.rewrite.add(rule)).then_some(());
         read("RINI_REWRITE", value, &list_of(RULES), add)?;
@@ -288,6 +302,15 @@ fn from_environment<'a>(variable: &impl Fn(&str) -> Option<&'a OsStr>) -> Result
         remap,
         verbosity,
     })
+}
+
+fn after_exit(text: &str) -> Option<AfterExit> {
+    match text {
+        "kill" => Some(AfterExit::Kill),
+        "terminate" => Some(AfterExit::Terminate),
+        "wait" => Some(AfterExit::Wait),
+        _ => None,
+    }
 }
 
 fn grace(text: &str) -> Option<Duration> {
@@ -365,7 +388,7 @@ mod tests {
 
     fn run(words: &[&str], variables: &[(&str, &str)]) -> (Options, usize) {
         match parsed(words, variables) {
-            Ok(Invocation::Run { options, program }) => (options, program),
+            Ok(Invocation::Run { options, program }) => (options, program.unwrap()),
             other => panic!("{words:?} gave {other:?}"),
         }
     }
@@ -448,6 +471,7 @@ mod tests {
                 let longer: Vec<_> = sequence.iter().copied().chain(["-h", "--", "x"]).collect();
                 match &first {
                     Ok(Invocation::Run { program, .. }) => {
+                        let program = program.unwrap();
                         started += 1;
                         let word = sequence.get(program - 1).unwrap();
                         let dashes = program.checked_sub(2).and_then(|before| sequence.get(before)) == Some(&"--");
@@ -502,15 +526,19 @@ mod tests {
             delay: Some(Duration::from_millis(1500)),
             grace: Some(Duration::from_secs(8)),
             rewrite,
+            after_exit: AfterExit::Terminate,
+            pause: false,
             terminal: false,
         };
         let words =
-            ["-t8s", "--stop-delay=1.5", "--stop-signals", "SIGQUIT,37", "-r", "15:quit", "--rewrite=HUP:0", "p"];
+            "-t8s --stop-delay=1.5 --stop-signals SIGQUIT,37 --after-exit=terminate -r 15:quit --rewrite=HUP:0 p";
+        let words: Vec<_> = words.split(' ').collect();
         let variables = [
             ("RINI_GRACE_PERIOD", "8"),
             ("RINI_STOP_DELAY", "1500ms"),
             ("RINI_STOP_SIGNALS", "3,rtmin+3"),
             ("RINI_REWRITE", "TERM:3,SIGHUP:0"),
+            ("RINI_AFTER_EXIT", "terminate"),
         ];
         assert_eq!(run(&words, &[]).0.policy, policy);
         assert_eq!(run(&["p"], &variables).0.policy, policy);
@@ -519,6 +547,7 @@ mod tests {
             ("RINI_STOP_DELAY", "0"),
             ("RINI_STOP_SIGNALS", "1"),
             ("RINI_REWRITE", "1:2"),
+            ("RINI_AFTER_EXIT", "wait"),
         ];
         assert_eq!(run(&words, &others).0.policy, policy, "the option is stronger");
         assert_eq!(run(&["--stop-delay", "0", "p"], &variables).0.policy.delay, None);

@@ -1,6 +1,8 @@
-//! Saying what happened, so that nobody has to guess: why a program could not be executed, who sent a signal.
+//! Saying what happened, so that nobody has to guess: why a program could not be executed, who sent a signal, what
+//! killed the child.
 #![forbid(unsafe_code)]
 
+use crate::exit::{self, Status};
 use crate::signal::Signal;
 use crate::sys::process::Pid;
 use crate::sys::signals::Sender;
@@ -11,6 +13,7 @@ use std::fmt;
 use std::fs::File;
 use std::io::Read;
 use std::os::unix::ffi::OsStrExt;
+use std::time::{Duration, Instant};
 
 /// A failed exec as the child saw it: plain data, which goes through memory shared with the parent. All zeros: none.
 #[repr(C)]
@@ -261,6 +264,102 @@ impl fmt::Display for Named {
             Some(name @ [_, ..]) => write!(f, " ({})", name.escape_ascii()),
             _ => Ok(()),
         }
+    }
+}
+
+/// A time that has passed, to the millisecond.
+#[derive(Clone, Copy)]
+pub struct Elapsed(pub Duration);
+
+impl Elapsed {
+    /// Since then.
+    pub fn since(then: Instant) -> Elapsed {
+        Elapsed(then.elapsed())
+    }
+}
+
+impl fmt::Display for Elapsed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let whole = Duration::from_millis(u64::try_from(self.0.as_millis()).unwrap_or(u64::MAX));
+        write!(f, "{whole:?}")
+    }
+}
+
+/// Why the child may have ended as it did, where rini has nothing to do with that and its user may not see it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Suspicion {
+    /// It was killed by a SIGKILL of somebody else's.
+    Killed,
+    /// The kernel killed it: there was no memory left.
+    OutOfMemory,
+    /// The kernel killed so many of the container's processes for memory, and the child's exit code is that of a shell
+    /// whose command was killed.
+    CommandOutOfMemory(u64),
+    /// It exited with the code of a shell that did not find its command.
+    CommandNotFound(Duration),
+    /// It exited with the code of a shell that could not execute its command.
+    CommandNotExecutable(Duration),
+}
+
+impl Suspicion {
+    /// A program that fails later than this was not started wrongly.
+    const AT_ONCE: Duration = Duration::from_secs(10);
+
+    /// What there is to say of a child that ended so: whether rini had sent it a SIGKILL, how long it lasted, and how
+    /// many processes the kernel killed for memory in that time, where it tells.
+    pub fn of(
+        status: Status,
+        killed: bool,
+        lasted: Duration,
+        out_of_memory: impl FnOnce() -> Option<u64>,
+    ) -> Option<Suspicion> {
+        let at_once = lasted < Suspicion::AT_ONCE;
+        match status {
+            Status::Killed(Signal::KILL) if !killed => {
+                Some(out_of_memory().map_or(Suspicion::Killed, |_| Suspicion::OutOfMemory))
+            }
+            Status::Exited(code) if code == Status::Killed(Signal::KILL).code() => {
+                out_of_memory().map(Suspicion::CommandOutOfMemory)
+            }
+            Status::Exited(exit::NOT_FOUND) if at_once => Some(Suspicion::CommandNotFound(lasted)),
+            Status::Exited(exit::NOT_EXECUTABLE) if at_once => Some(Suspicion::CommandNotExecutable(lasted)),
+            _ => None,
+        }
+    }
+
+    /// One line, to be put behind who ended: what happened, and why. `limit` is asked for the memory limit in bytes.
+    pub fn with_limit(self, limit: impl FnOnce() -> Option<u64>) -> String {
+        let memory = || {
+            let limit = limit().map_or_else(String::new, |limit| format!(", limit {}", Bytes(limit)));
+            format!("out of memory{limit}")
+        };
+        match self {
+            Suspicion::Killed => "was killed by SIGKILL, which rini did not send".to_owned(),
+            Suspicion::OutOfMemory => format!("was killed by the kernel: {}", memory()),
+            Suspicion::CommandOutOfMemory(count) => {
+                format!("exited with 137; processes here that the kernel killed meanwhile: {count}, {}", memory())
+            }
+            Suspicion::CommandNotFound(lasted) => {
+                format!("exited with 127 after {}: it ran, but did not find a command of its own", Elapsed(lasted))
+            }
+            Suspicion::CommandNotExecutable(lasted) => {
+                format!("exited with 126 after {}: it ran, but could not execute a command of its own", Elapsed(lasted))
+            }
+        }
+    }
+}
+
+/// `64 MiB`, in the largest unit in which it is a whole number.
+struct Bytes(u64);
+
+impl fmt::Display for Bytes {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let whole = [(30, "GiB"), (20, "MiB"), (10, "KiB")].into_iter().find_map(|(shift, unit)| {
+            let count = self.0.checked_shr(shift).filter(|count| *count > 0)?;
+            (count.checked_shl(shift) == Some(self.0)).then_some((count, unit))
+        });
+        let (count, unit) = whole.unwrap_or((self.0, "bytes"));
+        write!(f, "{count} {unit}")
     }
 }
 

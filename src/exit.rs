@@ -23,7 +23,7 @@ pub const NOT_EXECUTABLE: u8 = 126;
 pub const NOT_FOUND: u8 = 127;
 
 /// How a process ended (waitid(2): `CLD_EXITED`; `CLD_KILLED` and `CLD_DUMPED`).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Status {
     /// It exited with this code.
     Exited(u8),

@@ -7,6 +7,7 @@
 //!    [`supervisor`] what happened, and does what that decides. Its end is rini's exit code ([`exit`]), which `run`
 //!    returns.
 //!
+//! [`remaining`] is what the child leaves behind, where somebody cares for that, and [`cgroup`] tells of memory.
 //! [`signal`] holds the signals' numbers and names, and [`diagnosis`] the words for what went wrong. All unsafe code is
 //! under [`sys`].
 //!
@@ -17,10 +18,12 @@
 #![cfg_attr(test, allow(dead_code))] // The tests' program has a main of its own, from which `run` is not reached.
 #![cfg_attr(test, allow(clippy::arithmetic_side_effects, clippy::indexing_slicing, clippy::panic, clippy::unwrap_used))]
 
+mod cgroup;
 mod cli;
 mod diagnosis;
 mod exit;
 mod logging;
+mod remaining;
 mod runtime;
 mod signal;
 mod supervisor;
@@ -32,7 +35,7 @@ use std::ffi::OsStr;
 use std::fmt;
 use std::os::unix::ffi::OsStrExt;
 use sys::Start;
-use sys::process::{self, Pid};
+use sys::process::{self, Pid, Pid1};
 use sys::signals;
 use sys::spawn::{self, Program, SpawnError};
 use sys::terminal::Terminal;
@@ -81,13 +84,15 @@ fn run(start: Start) -> u8 {
 }
 
 /// Everything that can keep the child from being started, and its start.
-fn set_up(start: Start, parent: Pid, mut options: Options, first: usize) -> Result<Runtime, Refusal> {
+fn set_up(start: Start, parent: Pid, mut options: Options, program: Option<usize>) -> Result<Runtime, Refusal> {
     let Start { argv, environment, mask } = start;
     let role = role(options.subreaper)?;
     if let Some(signal) = options.parent_death_signal {
         watch_parent(signal, parent)?;
     }
+    // Inherited as ignored it would leave no child to be told of, an orphan neither.
     let sigchld = signals::default_sigchld().map_err(|errno| format!("cannot reset SIGCHLD: {}", errno.desc()))?;
+    let Some(first) = program else { return Ok(Runtime::new(None, role, options)) };
     // Only from the foreground: a job in the background must not take the terminal from the shell that started it.
     let terminal = Terminal::open();
     let foreground = terminal.as_ref().filter(|terminal| terminal.is_ours());
@@ -96,18 +101,17 @@ fn set_up(start: Start, parent: Pid, mut options: Options, first: usize) -> Resu
     options.policy.terminal = terminal.is_some();
     // The runtime closes every descriptor above 2, and nobody may own one by then.
     drop(terminal);
-    Ok(Runtime::new(spawned, role, options))
+    Ok(Runtime::new(Some(spawned), role, options))
 }
 
 /// What rini is to the processes around it.
 fn role(subreaper_wanted: bool) -> Result<Role, Refusal> {
-    let pid1 = process::own_pid().as_raw() == 1;
-    if pid1 && !subreaper_wanted {
-        return Ok(Role::Pid1);
+    let pid1 = Pid1::of_this_process();
+    if let Some(pid1) = pid1.filter(|_| !subreaper_wanted) {
+        return Ok(Role::Pid1(pid1));
     }
     match process::become_subreaper() {
-        Ok(()) if pid1 => Ok(Role::Pid1),
-        Ok(()) => Ok(Role::Subreaper),
+        Ok(()) => Ok(pid1.map_or(Role::Subreaper, Role::Pid1)),
         Err(errno) if subreaper_wanted => Err(Refusal(format!("--subreaper: cannot become one: {}", errno.desc()))),
         Err(errno) => {
             log::warn!("cannot become a subreaper: {}; orphans go to another init", errno.desc());

@@ -1,28 +1,31 @@
 //! The loop: wait for a signal, tell the supervisor, do what it says, reap. It cannot fail.
 //!
 //! It blocks in one place, the wait for a signal, and wakes for nothing else but the supervisor's deadline. Until the
-//! child is reaped its pid is the child's: [`Child`] owns that pid, and is given up at the reap.
+//! child is reaped its pid is the child's: [`Child`] owns that pid, and is given up at the reap. What is left then is
+//! [`Remaining`].
 #![forbid(unsafe_code)]
 
+use crate::cgroup;
 use crate::cli::Options;
-use crate::diagnosis::{Named, Origin};
+use crate::diagnosis::{Elapsed, Named, Origin, Suspicion};
 use crate::exit::{self, Status};
+use crate::remaining::{Remaining, Told};
 use crate::signal::Signal;
-use crate::supervisor::{Action, Event, Foreground, Supervisor};
-use crate::sys::process::{self, Change, Children, Pid};
+use crate::supervisor::{Action, AfterExit, Event, Foreground, Supervisor, Target};
+use crate::sys::process::{self, Change, Children, Pid, Pid1};
 use crate::sys::signals::{self, Patience, Received, Sender};
 use crate::sys::spawn::{Report, Spawned};
 use crate::sys::terminal::Terminal;
 use nix::errno::Errno;
 use std::ops::ControlFlow;
 use std::path::Path;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 /// What rini is to the processes around it; decided once, at the start.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Role {
     /// The init of a PID namespace: the kernel gives it every orphan, and ends the namespace with it.
-    Pid1,
+    Pid1(Pid1),
     /// Somewhere else in a process tree: the kernel gives it its descendants' orphans.
     Subreaper,
     /// Neither: orphans go to another process.
@@ -42,33 +45,81 @@ const BATCH: u32 = 256;
 /// Everything that the loop works with.
 pub struct Runtime {
     child: Option<Child>,
+    remaining: Remaining,
     supervisor: Supervisor,
     role: Role,
     options: Options,
     /// The shutdown signal that is being held back.
     delayed: Option<Received>,
-    /// The first shutdown signal that was forwarded, and when.
+    /// The first shutdown signal that was forwarded to the child, and when.
     asked: Option<(Origin, Instant)>,
+    /// What asked what remains to end, and when.
+    asked_remaining: Option<(Origin, Instant)>,
+    /// rini sent the child a SIGKILL, of its own or as a rewritten signal.
+    killed: bool,
+    /// The kernel's count of out-of-memory kills at the start, where it tells.
+    oom_kills: Option<u64>,
+    tally: Tally,
+}
+
+/// For the closing line.
+struct Tally {
+    started: Instant,
+    /// How the child ended, after how long.
+    child: Option<(Pid, Status, Elapsed)>,
+    signals: u64,
+    orphans: u64,
+}
+
+impl Role {
+    fn pid1(self) -> Option<Pid1> {
+        match self {
+            Role::Pid1(pid1) => Some(pid1),
+            Role::Subreaper | Role::Plain => None,
+        }
+    }
 }
 
 impl Runtime {
-    /// The child has been forked. From here on there is no error.
-    pub fn new(spawned: Spawned, role: Role, options: Options) -> Runtime {
-        let child = Child { pid: spawned.pid, report: spawned.report };
-        log::debug!("started pid {}", child.pid);
+    /// The child has been forked; None: there is to be none. From here on there is no error.
+    pub fn new(spawned: Option<Spawned>, role: Role, options: Options) -> Runtime {
+        let started = Instant::now();
+        let child = spawned.map(|Spawned { pid, report }| Child { pid, report });
+        match &child {
+            Some(child) => log::debug!("started pid {}", child.pid),
+            None => log::debug!("paused: there is no program, and a stop signal ends this"),
+        }
         // What rini holds of the container's would be held as long as the container runs: a file deleted and not freed,
         // a pipe without an end, a mount that cannot be unmounted. The child has its own copies.
         process::close_from_3();
         let _ = std::env::set_current_dir(Path::new("/"));
-        let supervisor = Supervisor::new(options.policy.clone());
-        Runtime { child: Some(child), supervisor, role, options, delayed: None, asked: None }
+        Runtime {
+            remaining: Remaining::new(role.pid1(), child.as_ref().map(|child| child.pid)),
+            supervisor: Supervisor::new(options.policy.clone()),
+            oom_kills: child.as_ref().and_then(|_| cgroup::oom_kills()),
+            child,
+            role,
+            options,
+            delayed: None,
+            asked: None,
+            asked_remaining: None,
+            killed: false,
+            tally: Tally { started, child: None, signals: 0, orphans: 0 },
+        }
     }
 
     /// Runs until the child has ended; returns rini's exit code.
     pub fn run(mut self) -> u8 {
         let mut blind = false;
         loop {
-            let more = match self.reap(blind) {
+            let reaped = match self.reap(blind) {
+                // Without the signals nobody can be asked to end, and no grace period runs out.
+                ControlFlow::Continue(_) if blind && self.child.is_none() => {
+                    self.tell(Event::Helpless, None).map_continue(|()| false)
+                }
+                reaped => reaped,
+            };
+            let more = match reaped {
                 ControlFlow::Continue(more) => more,
                 ControlFlow::Break(code) => return code,
             };
@@ -102,22 +153,28 @@ impl Runtime {
     fn reap(&mut self, block: bool) -> ControlFlow<u8, bool> {
         log::trace!("looking for changes of children");
         for _ in 0..BATCH {
-            match process::next_change(block) {
-                Children::Unchanged => return ControlFlow::Continue(false),
+            match process::next_change(block && self.child.is_some()) {
+                Children::Unchanged => return self.catch_up().map_continue(|()| false),
+                Children::Unknown(Errno::ECHILD) if self.child.is_none() => {
+                    return self.tell(Event::NoChildren, None).map_continue(|()| false);
+                }
                 Children::Unknown(errno) => {
-                    log::error!("cannot wait for the child: {}", errno.desc());
-                    self.tell(Event::ChildLost, None)?;
-                    return ControlFlow::Continue(false);
+                    log::error!("cannot wait for children: {}", errno.desc());
+                    return self.tell(Event::Helpless, None).map_continue(|()| false);
                 }
                 Children::Changed(pid, change) if self.child.as_ref().is_some_and(|child| child.pid == pid) => {
                     let event = match change {
-                        Change::Ended(status) => Event::ChildEnded(status),
+                        Change::Ended(status) => {
+                            self.child_ended(status);
+                            Event::ChildEnded(status)
+                        }
                         Change::Stopped(by) => Event::ChildStopped { by, foreground: self.foreground(pid) },
                         Change::Continued => Event::ChildContinued,
                     };
                     self.tell(event, None)?;
                 }
                 Children::Changed(pid, Change::Ended(status)) => {
+                    self.tally.orphans = self.tally.orphans.saturating_add(1);
                     let level = if self.options.warn_on_reap { log::Level::Warn } else { log::Level::Debug };
                     log::log!(level, "reaped orphan pid {pid}, which {status}");
                 }
@@ -125,6 +182,15 @@ impl Runtime {
             }
         }
         ControlFlow::Continue(true)
+    }
+
+    /// What came to rini's children since the rest was told something is told that too.
+    fn catch_up(&mut self) -> ControlFlow<u8> {
+        if self.child.is_some() {
+            return ControlFlow::Continue(());
+        }
+        let told = self.remaining.catch_up();
+        self.note(told)
     }
 
     fn receive(&mut self, received: Received) -> ControlFlow<u8> {
@@ -149,14 +215,19 @@ impl Runtime {
     fn tell(&mut self, event: Event, received: Option<Received>) -> ControlFlow<u8> {
         for action in self.supervisor.handle(event, Instant::now()) {
             match action {
-                Action::Forward { signal, rewritten } => self.forward(signal, rewritten, received),
+                Action::Forward { signal, rewritten, to: Target::Child } => self.forward(signal, rewritten, received),
+                Action::Forward { signal, rewritten, to: Target::Remaining } => {
+                    self.forward_to_remaining(signal, rewritten, received)?;
+                }
                 Action::Delay(signal) => {
                     self.delayed = received;
                     let origin = self.origin(signal, received);
                     log::info!("{origin}, held back for {:?}", self.options.policy.delay.unwrap_or_default());
                 }
+                Action::Terminate => self.terminate()?,
                 Action::Continue => self.send(Signal::CONT),
-                Action::Kill => self.kill(),
+                Action::Kill(Target::Child) => self.kill(),
+                Action::Kill(Target::Remaining) => self.send_to_remaining(Signal::KILL)?,
                 Action::Suspend(signal) => self.suspend(signal)?,
                 Action::Resume => self.resume(),
                 Action::Finish(status) => return ControlFlow::Break(self.finish(status)),
@@ -167,7 +238,7 @@ impl Runtime {
 
     fn origin(&self, signal: Signal, received: Option<Received>) -> Origin {
         let sender = received.map_or(Sender::Kernel, |received| received.sender());
-        Origin { signal, sender, container: self.role == Role::Pid1 }
+        Origin { signal, sender, container: self.role.pid1().is_some() }
     }
 
     /// Passes a signal on: to the child, or with --process-group to its group.
@@ -175,9 +246,7 @@ impl Runtime {
     /// A group gets it by kill(2), without the sender and the value: the kernel queues those to single processes only.
     fn forward(&mut self, signal: Signal, rewritten: Signal, received: Option<Received>) {
         let Some(child) = &self.child else { return };
-        // One that was held back comes with a later event, or with none.
-        let of_signal = |received: &Received| received.signal() == Some(signal);
-        let received = received.filter(of_signal).or(self.delayed.filter(of_signal));
+        let received = self.as_received(signal, received);
         let sent = self.deliver(child, rewritten, || match &received {
             Some(received) => received.forward_to(child.pid, rewritten),
             None => process::kill(child.pid, rewritten),
@@ -186,11 +255,72 @@ impl Runtime {
         if self.supervisor.begins_shutdown(signal) && self.asked.is_none() {
             self.asked = Some((origin, Instant::now()));
         }
+        self.killed |= rewritten == Signal::KILL;
+        if sent.is_ok() {
+            self.tally.signals = self.tally.signals.saturating_add(1);
+        }
         match sent {
             Ok(()) if rewritten == signal => log::info!("{origin}, forwarded to pid {}", child.pid),
             Ok(()) => log::info!("{origin}, forwarded to pid {} as {rewritten}", child.pid),
             Err(errno) => log::warn!("{origin}, cannot be forwarded to {}: {}", Named(child.pid), errno.desc()),
         }
+    }
+
+    /// As it was received: one that was held back comes with a later event, or with none.
+    fn as_received(&self, signal: Signal, now: Option<Received>) -> Option<Received> {
+        let of_signal = |received: &Received| received.signal() == Some(signal);
+        now.filter(of_signal).or(self.delayed.filter(of_signal))
+    }
+
+    /// Passes a signal on to what remains. The kernel has no queued form for that either.
+    fn forward_to_remaining(
+        &mut self,
+        signal: Signal,
+        rewritten: Signal,
+        received: Option<Received>,
+    ) -> ControlFlow<u8> {
+        let origin = match (self.as_received(signal, received), self.asked) {
+            // It ended the child, and goes on to what remains.
+            (None, Some((origin, _))) if origin.signal == signal => origin,
+            (received, _) => self.origin(signal, received),
+        };
+        self.tally.signals = self.tally.signals.saturating_add(1);
+        match rewritten == signal {
+            true => log::info!("{origin}, forwarded to all that is left"),
+            false => log::info!("{origin}, forwarded to all that is left as {rewritten}"),
+        }
+        // The period that runs counts from the first.
+        if self.asked_remaining.is_none() {
+            self.asked_remaining = Some((origin, Instant::now()));
+        }
+        self.send_to_remaining(rewritten)
+    }
+
+    /// Asks what remains to end.
+    fn terminate(&mut self) -> ControlFlow<u8> {
+        let origin = Origin { signal: Signal::TERM, sender: Sender::Process(process::own_pid()), container: true };
+        self.asked_remaining = Some((origin, Instant::now()));
+        log::info!("SIGTERM to all that is left");
+        self.send_to_remaining(Signal::TERM)
+    }
+
+    fn send_to_remaining(&mut self, signal: Signal) -> ControlFlow<u8> {
+        let told = self.remaining.send(signal);
+        self.note(told)
+    }
+
+    /// Says who was killed, and gives up where nobody can be.
+    fn note(&mut self, told: Told) -> ControlFlow<u8> {
+        if self.remaining.is_being_killed() {
+            for name in &told.new {
+                self.report_kill(name, self.asked_remaining);
+            }
+            if told.refused {
+                log::warn!("what is left cannot be killed: {}", Errno::EPERM.desc());
+                return self.tell(Event::Helpless, None);
+            }
+        }
+        ControlFlow::Continue(())
     }
 
     /// Sends a signal of rini's own to the child, or with --process-group to its group.
@@ -210,14 +340,18 @@ impl Runtime {
     }
 
     /// The grace period is over.
-    fn kill(&self) {
+    fn kill(&mut self) {
         let Some(child) = &self.child else { return };
         let name = Named(child.pid).to_string();
         self.send(Signal::KILL);
-        match &self.asked {
+        self.killed = true;
+        self.report_kill(&name, self.asked);
+    }
+
+    fn report_kill(&self, name: &str, asked: Option<(Origin, Instant)>) {
+        match asked {
             Some((origin, since)) => {
-                let waited = Duration::from_millis(u64::try_from(since.elapsed().as_millis()).unwrap_or(u64::MAX));
-                log::warn!("killed {name}, which was still there {waited:?} after {origin}");
+                log::warn!("killed {name}, which was still there {} after {origin}", Elapsed::since(since));
             }
             None => log::warn!("killed {name}: the grace period is over"),
         }
@@ -241,7 +375,7 @@ impl Runtime {
     /// SIGCONT comes here too.
     fn suspend(&mut self, signal: Signal) -> ControlFlow<u8> {
         let outside = process::own_group_is_outside();
-        let alone = self.role == Role::Pid1 && !outside;
+        let alone = self.role.pid1().is_some() && !outside;
         if !alone && (signals::stop_own_group(signal) || outside) {
             return ControlFlow::Continue(());
         }
@@ -253,25 +387,59 @@ impl Runtime {
         terminal.map_or(Foreground::Other, |terminal| terminal.foreground(child))
     }
 
-    /// The child has been reaped: its pid is given up, what it left is put in order, and its exit code is made rini's.
-    fn finish(&mut self, status: Option<Status>) -> u8 {
-        let Some((child, status)) = self.child.take().zip(status) else { return exit::CANNOT_START };
+    /// The child has been reaped: its pid is given up, and what it left is put in order.
+    fn child_ended(&mut self, status: Status) {
+        let Some(child) = self.child.take() else { return };
+        let lasted = Elapsed::since(self.tally.started);
         let failure = match status {
             Status::Exited(exit::NOT_FOUND | exit::NOT_EXECUTABLE) => child.report.read(),
             _ => None,
         };
         match failure {
             Some(failure) => log::error!("{failure}"),
-            None => log::info!("pid {} {status}", child.pid),
+            None => self.suspect(child.pid, status, lasted),
         }
-        // A script that started rini goes on to use the terminal, and from a group in the background it could not.
-        if self.role != Role::Pid1
+        self.tally.child = Some((child.pid, status, lasted));
+        if self.options.policy.after_exit != AfterExit::Kill {
+            log::info!("pid {} {status}", child.pid);
+        }
+        // A script that started rini goes on to use the terminal, and from a group in the background it could not. And
+        // where rini stays for what remains, a ^C is for rini.
+        if self.role.pid1().is_none()
             && self.options.policy.terminal
             && let Some(terminal) = Terminal::open()
             && terminal.foreground(child.pid) == Foreground::Child
         {
             terminal.take_back();
         }
-        self.options.remap.apply(status.code())
+    }
+
+    /// Warns of an end that nobody seems to have wanted.
+    fn suspect(&self, child: Pid, status: Status, lasted: Elapsed) {
+        let out_of_memory = || {
+            // A count that rini could not read at the start says nothing.
+            let (before, after) = self.oom_kills.zip(cgroup::oom_kills())?;
+            after.checked_sub(before).filter(|count| *count > 0)
+        };
+        if let Some(suspicion) = Suspicion::of(status, self.killed, lasted.0, out_of_memory) {
+            log::warn!("pid {child} {}", suspicion.with_limit(cgroup::memory_limit));
+        }
+    }
+
+    /// The end: the child's exit code is made rini's.
+    fn finish(&mut self, status: Option<Status>) -> u8 {
+        let Tally { started, child, signals, orphans } = &self.tally;
+        match child {
+            Some((pid, status, lasted)) => {
+                log::info!(
+                    "pid {pid} {status} after {lasted}; signals forwarded: {signals}, orphans reaped: {orphans}"
+                );
+            }
+            None => {
+                let lasted = Elapsed::since(*started);
+                log::info!("stopped after {lasted}; signals forwarded: {signals}, orphans reaped: {orphans}");
+            }
+        }
+        status.map_or(exit::CANNOT_START, |status| self.options.remap.apply(status.code()))
     }
 }

@@ -8,7 +8,7 @@
 use std::fmt;
 
 /// A signal, 1 to 64.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Signal(u8);
 
 const MAX: u8 = 64;
@@ -35,6 +35,8 @@ impl Signal {
     pub const PIPE: Signal = Signal::known(libc::SIGPIPE);
     /// Stop; cannot be caught.
     pub const STOP: Signal = Signal::known(libc::SIGSTOP);
+    /// Terminate: what asks a process to end.
+    pub const TERM: Signal = Signal::known(libc::SIGTERM);
     /// Stop, typed at the terminal.
     pub const TSTP: Signal = Signal::known(libc::SIGTSTP);
     /// Stop: a background process read from its terminal.

@@ -9,8 +9,12 @@
 //!      │     SIGCONT / Resume                                │
 //!      │     SuspendRefused / Resume, or – where the stop    │
 //!      │     had been asked for                              │
-//!      └──────────────▶ Ended ◀──────────────────────────────┘
-//!               ChildEnded, ChildLost / Finish
+//!      │                                                     │
+//!      ├──────────────────────────┬──────────────────────────┘
+//!      │ ChildEnded / Finish      │ ChildEnded / Terminate, or Forward, or –
+//!      ▼                          ▼
+//!    Ended ◀────────────────── Remaining
+//!            NoChildren / Finish
 //! ```
 //!
 //! In `Running` and `Suspended` every signal but SIGCHLD is answered by `Forward`; but in `Suspended`, where the child
@@ -37,6 +41,18 @@
 //! Where the child is stopped, SIGCONT follows the signal, or it could not act on it. The grace period counts from that
 //! forwarding; nothing moves its end, and nothing but the child's end comes before it. Time comes in with each event:
 //! the machine has no clock, and says by [`Supervisor::deadline`] when it wants to be told the time again.
+//!
+//! **What remains.** `Remaining` is for what the child leaves behind, where the user does not want it killed
+//! ([`AfterExit`]); what counts as remaining is the runtime's affair, as it depends on the role. There the same
+//! shutdown goes on, with everything that remains in the child's place:
+//!
+//! - `Terminate`: the child's end asks what remains to end, and the grace period, now a whole one, counts from there.
+//! - `Wait`: nobody is signalled unasked. A shutdown signal is forwarded to what remains, and the grace period counts
+//!   from there. Where the child ended by a shutdown, what remains has not been asked yet and was meant too: it gets
+//!   the same signal.
+//!
+//! Other signals were meant for the child, and are dropped. When nothing remains that is the end, with the child's
+//! status. `pause` is a `Remaining` from the start, which lasts until a shutdown.
 #![forbid(unsafe_code)]
 
 use crate::exit::Status;
@@ -63,9 +79,11 @@ pub enum Event {
     SuspendRefused,
     /// The child ended and was reaped.
     ChildEnded(Status),
-    /// The kernel says that there is no child, and never told how it ended; or it does not let rini ask. Neither should
-    /// happen, and waiting for the child would be waiting for ever.
-    ChildLost,
+    /// rini has no children. While the child has not been reaped this should not happen: nobody knows how it ended.
+    NoChildren,
+    /// Nothing more can be learned of children, or nothing done about them: the kernel does not let rini wait, or not
+    /// kill. Waiting on would be waiting for ever.
+    Helpless,
 }
 
 /// Whose process group is the terminal's foreground group.
@@ -79,22 +97,35 @@ pub enum Foreground {
     Other,
 }
 
+/// Who is meant by an action.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Target {
+    /// The child, or its process group where that was asked for.
+    Child,
+    /// Everything that the child has left behind.
+    Remaining,
+}
+
 /// What to do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Action {
-    /// Pass a signal on to the child, or to its process group where that was asked for.
+    /// Pass a signal on. What of the remaining is stopped is also continued.
     Forward {
         /// The signal that came.
         signal: Signal,
         /// What it is passed on as.
         rewritten: Signal,
+        /// To whom.
+        to: Target,
     },
     /// Keep a shutdown signal back for the shutdown delay; a `Forward` of it will follow.
     Delay(Signal),
+    /// Ask everything that remains to end, by SIGTERM, and continue what of it is stopped.
+    Terminate,
     /// Continue the child, or its group, so that it can act on the signal before.
     Continue,
-    /// The grace period is over: kill the child, or its group.
-    Kill,
+    /// The grace period is over: kill.
+    Kill(Target),
     /// Stop rini's own process group with this signal, as the terminal would have.
     Suspend(Signal),
     /// Give the child's process group the terminal, if rini's has it, and continue it.
@@ -125,6 +156,18 @@ impl IntoIterator for Actions {
     }
 }
 
+/// What becomes of the other processes when the child has ended.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum AfterExit {
+    /// rini exits too; as PID 1, the kernel then kills them.
+    #[default]
+    Kill,
+    /// They are asked to end, and killed when the grace period is over.
+    Terminate,
+    /// They go on, and rini with them.
+    Wait,
+}
+
 /// What the user asked for, as far as it concerns decisions.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Policy {
@@ -136,23 +179,40 @@ pub struct Policy {
     pub grace: Option<Duration>,
     /// What signals are passed on as.
     pub rewrite: Rewrite,
+    /// What becomes of the other processes when the child has ended.
+    pub after_exit: AfterExit,
+    /// There is no child, and rini runs until a shutdown.
+    pub pause: bool,
     /// Whether rini and its child share a controlling terminal: without one there is no job control.
     pub terminal: bool,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// How long what remains has to end where no grace period is given.
+pub const DEFAULT_GRACE: Duration = Duration::from_secs(10);
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 enum State {
     Running,
     Suspended { by: Signal },
+    Remaining { status: Status },
     Ended,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 enum Shutdown {
     Not,
-    Delayed { signal: Signal, until: Option<Instant> },
-    Asked { kill_at: Option<Instant> },
-    Escalated,
+    Delayed {
+        signal: Signal,
+        until: Option<Instant>,
+    },
+    /// They were asked to end by this signal.
+    Asked {
+        by: Signal,
+        kill_at: Option<Instant>,
+    },
+    Escalated {
+        by: Signal,
+    },
 }
 
 /// The state machine. See the module's own text.
@@ -168,31 +228,38 @@ pub struct Supervisor {
 }
 
 impl Supervisor {
-    /// The child has been started.
+    /// The child has been started; or with `pause` there is none.
     pub fn new(policy: Policy) -> Supervisor {
-        Supervisor { policy, state: State::Running, shutdown: Shutdown::Not, stopped: false, stop_requested: false }
+        let state = if policy.pause { State::Remaining { status: Status::Exited(0) } } else { State::Running };
+        Supervisor { policy, state, shutdown: Shutdown::Not, stopped: false, stop_requested: false }
     }
 
     /// Takes one event, at the time `now`, and says what to do about it.
     pub fn handle(&mut self, event: Event, now: Instant) -> Actions {
         let mut actions = Actions::default();
+        match self.state {
+            State::Ended => return actions,
+            State::Remaining { status } => self.handle_remaining(event, status, now, &mut actions),
+            State::Running | State::Suspended { .. } => self.handle_child(event, now, &mut actions),
+        }
+        // With every event and not with `Tick` alone: signals may come so fast that rini never just waits.
+        self.check_time(now, &mut actions);
+        actions
+    }
+
+    fn handle_child(&mut self, event: Event, now: Instant, actions: &mut Actions) {
         match (self.state, event) {
-            (State::Ended, _) => return actions,
-            (_, Event::ChildEnded(status)) => self.finish(Some(status), &mut actions),
-            (_, Event::ChildLost) => self.finish(None, &mut actions),
+            (_, Event::ChildEnded(status)) => self.child_ended(status, now, actions),
+            (_, Event::NoChildren | Event::Helpless) => self.finish(None, actions),
             (_, Event::Signal(Signal::CHLD) | Event::Tick) => (),
-            (State::Suspended { .. }, Event::Signal(Signal::CONT)) => self.resume(&mut actions),
+            (State::Suspended { .. }, Event::Signal(Signal::CONT)) => self.resume(actions),
             // A second ^Z, which took the SIGCONT of the first away before rini did. The child is still stopped.
-            (State::Suspended { .. }, Event::Signal(signal)) if signal.stops() => {
-                self.suspend(Signal::TSTP, &mut actions);
-            }
-            (_, Event::Signal(signal)) if self.begins_shutdown(signal) => {
-                self.shut_down(signal, now, &mut actions);
-            }
-            (_, Event::Signal(signal)) => self.forward(signal, &mut actions),
+            (State::Suspended { .. }, Event::Signal(signal)) if signal.stops() => self.suspend(Signal::TSTP, actions),
+            (_, Event::Signal(signal)) if self.begins_shutdown(signal) => self.shut_down(signal, now, actions),
+            (_, Event::Signal(signal)) => self.forward(signal, actions),
             (_, Event::ChildStopped { by, foreground }) => {
                 self.stopped = true;
-                self.child_stopped(by, foreground, &mut actions);
+                self.child_stopped(by, foreground, actions);
             }
             // Not the end of `Suspended`: it may have been the child alone, by its pid. The SIGCONT that let rini look
             // is still to be taken; it continues the whole group and hands the terminal on.
@@ -202,13 +269,27 @@ impl Supervisor {
             }
             // A reader or writer in the background would only stop again.
             (State::Suspended { by: Signal::TSTP }, Event::SuspendRefused) if !self.stop_requested => {
-                self.resume(&mut actions);
+                self.resume(actions);
             }
             (_, Event::SuspendRefused) => self.state = State::Running,
         }
-        // With every event and not with `Tick` alone: signals may come so fast that rini never just waits.
-        self.check_time(now, &mut actions);
-        actions
+    }
+
+    fn handle_remaining(&mut self, event: Event, status: Status, now: Instant, actions: &mut Actions) {
+        match event {
+            Event::NoChildren if self.may_pause() => (),
+            Event::Helpless if self.may_pause() => self.finish(None, actions),
+            Event::NoChildren | Event::Helpless => self.finish(Some(status), actions),
+            Event::Signal(signal) if self.begins_shutdown(signal) => self.shut_down(signal, now, actions),
+            Event::Signal(_) | Event::Tick => (),
+            // There is no child any more of which these could tell.
+            Event::ChildStopped { .. } | Event::ChildContinued | Event::SuspendRefused | Event::ChildEnded(_) => (),
+        }
+    }
+
+    /// Whether rini is to stay although nothing remains.
+    fn may_pause(&self) -> bool {
+        self.policy.pause && matches!(self.shutdown, Shutdown::Not | Shutdown::Delayed { .. })
     }
 
     /// Whether this signal begins a shutdown.
@@ -221,8 +302,8 @@ impl Supervisor {
         match (self.state, self.shutdown) {
             (State::Ended, _) => None,
             (_, Shutdown::Delayed { until, .. }) => until,
-            (_, Shutdown::Asked { kill_at }) => kill_at,
-            (_, Shutdown::Not | Shutdown::Escalated) => None,
+            (_, Shutdown::Asked { kill_at, .. }) => kill_at,
+            (_, Shutdown::Not | Shutdown::Escalated { .. }) => None,
         }
     }
 
@@ -232,12 +313,16 @@ impl Supervisor {
         }
         match self.shutdown {
             Shutdown::Delayed { signal, .. } => self.ask(signal, now, actions),
-            Shutdown::Asked { .. } => {
-                self.shutdown = Shutdown::Escalated;
-                actions.push(Action::Kill);
+            Shutdown::Asked { by, .. } => {
+                self.shutdown = Shutdown::Escalated { by };
+                actions.push(Action::Kill(self.target()));
             }
-            Shutdown::Not | Shutdown::Escalated => (),
+            Shutdown::Not | Shutdown::Escalated { .. } => (),
         }
+    }
+
+    fn target(&self) -> Target {
+        if matches!(self.state, State::Remaining { .. }) { Target::Remaining } else { Target::Child }
     }
 
     /// A shutdown signal came.
@@ -250,22 +335,42 @@ impl Supervisor {
             (Shutdown::Not, None) => self.ask(signal, now, actions),
             (Shutdown::Delayed { signal: first, .. }, _) => {
                 // Two of a kind that are both pending are one to the kernel too; another kind is not lost.
-                if signal != first {
+                if signal != first && self.forwards() {
                     self.forward(first, actions);
                 }
                 self.ask(signal, now, actions);
             }
-            (Shutdown::Asked { .. } | Shutdown::Escalated, _) => self.forward(signal, actions),
+            (Shutdown::Asked { .. } | Shutdown::Escalated { .. }, _) => self.forward(signal, actions),
         }
     }
 
-    /// Forwards a shutdown signal, from which on the grace period counts. One that is dropped by a rewrite counts too.
+    /// Whether asking is to forward a signal: what remains may have to be asked, or not asked, in another way.
+    fn forwards(&self) -> bool {
+        self.target() == Target::Child || self.policy.after_exit == AfterExit::Wait
+    }
+
+    /// Asks for the end, from which on the grace period counts: by a shutdown signal, which is forwarded. One that is
+    /// dropped by a rewrite counts too.
     fn ask(&mut self, signal: Signal, now: Instant, actions: &mut Actions) {
-        self.shutdown = Shutdown::Asked { kill_at: self.policy.grace.and_then(|grace| now.checked_add(grace)) };
+        match (self.state, self.policy.after_exit) {
+            // These two come with `pause` only.
+            (State::Remaining { status }, AfterExit::Kill) => return self.finish(Some(status), actions),
+            (State::Remaining { .. }, AfterExit::Terminate) => return self.terminate(now, actions),
+            _ => (),
+        }
+        let kill_at = self.policy.grace.and_then(|grace| now.checked_add(grace));
+        self.shutdown = Shutdown::Asked { by: signal, kill_at };
         self.forward(signal, actions);
-        if self.stopped {
+        if self.stopped && self.target() == Target::Child {
             actions.push(Action::Continue);
         }
+    }
+
+    /// Asks what remains to end. Where a shutdown signal was being held back, this is what it was to bring about.
+    fn terminate(&mut self, now: Instant, actions: &mut Actions) {
+        let kill_at = now.checked_add(self.policy.grace.unwrap_or(DEFAULT_GRACE));
+        self.shutdown = Shutdown::Asked { by: Signal::TERM, kill_at };
+        actions.push(Action::Terminate);
     }
 
     fn forward(&mut self, signal: Signal, actions: &mut Actions) {
@@ -275,7 +380,19 @@ impl Supervisor {
         } else if rewritten == Signal::CONT {
             self.stop_requested = false;
         }
-        actions.push(Action::Forward { signal, rewritten });
+        actions.push(Action::Forward { signal, rewritten, to: self.target() });
+    }
+
+    fn child_ended(&mut self, status: Status, now: Instant, actions: &mut Actions) {
+        if self.policy.after_exit == AfterExit::Kill {
+            return self.finish(Some(status), actions);
+        }
+        self.state = State::Remaining { status };
+        match (self.policy.after_exit, self.shutdown) {
+            (AfterExit::Terminate, _) => self.terminate(now, actions),
+            (_, Shutdown::Asked { by, .. } | Shutdown::Escalated { by }) => self.ask(by, now, actions),
+            (_, Shutdown::Not | Shutdown::Delayed { .. }) => (),
+        }
     }
 
     fn child_stopped(&mut self, by: Signal, foreground: Foreground, actions: &mut Actions) {
@@ -310,327 +427,4 @@ impl Supervisor {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use std::sync::LazyLock;
-
-    fn signal(number: i32) -> Signal {
-        Signal::from_number(number).unwrap()
-    }
-
-    static BEGIN: LazyLock<Instant> = LazyLock::new(Instant::now);
-
-    fn forwarded(signal: Signal) -> Option<Action> {
-        Some(Action::Forward { signal, rewritten: signal })
-    }
-
-    /// The one action of an answer, where there may be one at the most.
-    fn only(actions: Actions) -> Option<Action> {
-        let mut actions = actions.into_iter();
-        let only = actions.next();
-        assert_eq!(actions.next(), None);
-        only
-    }
-
-    fn job_control(terminal: bool) -> Supervisor {
-        Supervisor::new(Policy { terminal, ..Policy::default() })
-    }
-
-    /// Everything that can be told to the machine, a representative for each kind: an ordinary signal, each signal that
-    /// it treats in its own way, each stop at each foreground, and each end.
-    fn alphabet() -> Vec<Event> {
-        let mut events = vec![
-            Event::Signal(signal(libc::SIGTERM)),
-            Event::Signal(Signal::CHLD),
-            Event::Signal(Signal::CONT),
-            Event::Signal(Signal::TSTP),
-            Event::Signal(Signal::TTIN),
-            Event::Tick,
-            Event::ChildContinued,
-            Event::SuspendRefused,
-            Event::ChildEnded(Status::Exited(7)),
-            Event::ChildEnded(Status::Killed(Signal::STOP)),
-            Event::ChildLost,
-        ];
-        for by in [Signal::STOP, Signal::TSTP, Signal::TTIN, Signal::TTOU] {
-            for foreground in [Foreground::Child, Foreground::Own, Foreground::Other] {
-                events.push(Event::ChildStopped { by, foreground });
-            }
-        }
-        events
-    }
-
-    /// What an onlooker who knows only the contract expects, kept apart from the machine's own state.
-    #[derive(Clone, Default)]
-    struct Onlooker {
-        ended: bool,
-        /// rini stopped its own group, by this signal, and nothing has undone it.
-        suspended: Option<Signal>,
-        /// A stop went through rini and nothing has undone it.
-        requested: bool,
-    }
-
-    impl Onlooker {
-        fn check(&mut self, terminal: bool, event: Event, action: Option<Action>) {
-            if self.ended {
-                assert_eq!(action, None, "no action, and above all no signal, after the child was reaped");
-                return;
-            }
-            let resumed = action == Some(Action::Resume);
-            match event {
-                Event::ChildEnded(status) => {
-                    assert_eq!(action, Some(Action::Finish(Some(status))), "the end is the child's, at once");
-                    self.ended = true;
-                }
-                Event::ChildLost => {
-                    assert_eq!(action, Some(Action::Finish(None)), "a lost child is never waited for");
-                    self.ended = true;
-                }
-                Event::Signal(Signal::CHLD) | Event::Tick => assert_eq!(action, None, "SIGCHLD is for rini"),
-                Event::Signal(Signal::CONT) if self.suspended.is_some() => assert!(resumed, "SIGCONT undoes a ^Z"),
-                Event::Signal(signal) if self.suspended.is_some() && signal.stops() => {
-                    assert_eq!(action, Some(Action::Suspend(Signal::TSTP)), "another ^Z stops rini again");
-                    self.suspended = Some(Signal::TSTP);
-                }
-                Event::Signal(signal) => {
-                    assert_eq!(action, forwarded(signal), "every signal is forwarded, once, unchanged");
-                    self.requested = signal.stops() || (self.requested && signal != Signal::CONT);
-                }
-                Event::ChildContinued => assert_eq!(action, None),
-                Event::ChildStopped { .. } if !terminal => assert_eq!(action, None, "no terminal, no job control"),
-                Event::ChildStopped { by, foreground } => {
-                    let wanted = match (by == Signal::STOP, by == Signal::TSTP, foreground) {
-                        (true, _, Foreground::Child) => Some(Action::Suspend(Signal::TSTP)),
-                        (true, _, _) => None,
-                        (_, false, Foreground::Own) => Some(Action::Resume),
-                        (_, _, _) => Some(Action::Suspend(by)),
-                    };
-                    assert_eq!(action, wanted);
-                    if let Some(Action::Suspend(by)) = action {
-                        self.suspended = Some(by);
-                    }
-                }
-                Event::SuspendRefused => {
-                    let stuck = self.suspended == Some(Signal::TSTP) && !self.requested;
-                    assert_eq!(resumed, stuck, "undone only if nobody else could, and nobody meant it");
-                    assert!(resumed || action.is_none());
-                    self.suspended = None;
-                }
-            }
-            if resumed {
-                self.suspended = None;
-            }
-            if resumed || event == Event::ChildContinued {
-                self.requested = false;
-            }
-        }
-    }
-
-    fn every_history(machine: &Supervisor, onlooker: &Onlooker, events: &[Event], depth: usize, count: &mut u64) {
-        let now = *BEGIN;
-        *count += 1;
-        if depth == 0 {
-            return;
-        }
-        for &event in events {
-            let (mut machine, mut onlooker) = (machine.clone(), onlooker.clone());
-            let action = only(machine.handle(event, now));
-            onlooker.check(machine.policy.terminal, event, action);
-            every_history(&machine, &onlooker, events, depth - 1, count);
-        }
-    }
-
-    /// Every history up to a depth, the impossible ones too: the kernel's order of events is not the machine's to
-    /// trust.
-    #[test]
-    fn every_history_of_5_events_keeps_the_promises() {
-        const DEPTH: u32 = 5;
-        let events = alphabet();
-        for terminal in [false, true] {
-            let mut count = 0;
-            every_history(&job_control(terminal), &Onlooker::default(), &events, DEPTH as usize, &mut count);
-            let kinds = events.len() as u64;
-            assert_eq!(count, (0..=DEPTH).map(|n| kinds.pow(n)).sum::<u64>(), "the whole tree was walked");
-        }
-    }
-
-    #[test]
-    fn each_of_the_64_signals_is_forwarded_but_sigchld() {
-        for n in 1..=64 {
-            let wanted = if n == libc::SIGCHLD { None } else { forwarded(signal(n)) };
-            assert_eq!(only(job_control(false).handle(Event::Signal(signal(n)), *BEGIN)), wanted);
-        }
-    }
-
-    /// The walk above is worth only what its onlooker sees: machines with one wrong answer each must not pass it.
-    #[test]
-    fn a_wrong_answer_is_seen() {
-        let wrong: [(&[Event], Option<Action>); 6] = [
-            (&[Event::Signal(Signal::CHLD)], forwarded(Signal::CHLD)),
-            (&[Event::Signal(signal(15))], None),
-            (&[Event::ChildEnded(Status::Exited(7))], Some(Action::Finish(Some(Status::Exited(0))))),
-            (&[Event::ChildEnded(Status::Exited(7)), Event::Signal(signal(15))], forwarded(signal(15))),
-            (&[Event::ChildLost], None),
-            (&[Event::Signal(Signal::TSTP), Event::SuspendRefused], Some(Action::Resume)),
-        ];
-        for (history, last) in wrong {
-            let (mut machine, mut onlooker) = (job_control(true), Onlooker::default());
-            let seen = std::panic::catch_unwind(move || {
-                for (i, &event) in history.iter().enumerate() {
-                    let action = only(machine.handle(event, *BEGIN));
-                    onlooker.check(true, event, if i + 1 == history.len() { last } else { action });
-                }
-            });
-            assert!(seen.is_err(), "{history:?} answered by {last:?} passed");
-        }
-    }
-
-    /// What an onlooker expects of a shutdown who knows the contract, and counts time in seconds from the beginning.
-    #[derive(Clone, Default)]
-    struct Clock {
-        now: u64,
-        stopped: bool,
-        ended: bool,
-        /// The signal that is held back, and until when.
-        held: Option<(Signal, u64)>,
-        /// When the first shutdown signal was forwarded.
-        asked: Option<u64>,
-        killed: bool,
-    }
-
-    const DELAY: u64 = 1;
-    const GRACE: u64 = 2;
-
-    impl Clock {
-        fn expect(&mut self, policy: &Policy, event: Event) -> Vec<Action> {
-            if self.ended {
-                return vec![];
-            }
-            let forward = |signal| policy.rewrite.apply(signal).map(|rewritten| Action::Forward { signal, rewritten });
-            let mut wanted = vec![];
-            match event {
-                Event::Signal(Signal::CHLD) | Event::Tick => (),
-                Event::Signal(signal) if !policy.shutdown_signals.contains(signal) => wanted.extend(forward(signal)),
-                Event::Signal(signal) if self.asked.is_some() => wanted.extend(forward(signal)),
-                Event::Signal(signal) if policy.delay.is_some() && self.held.is_none() => {
-                    self.held = Some((signal, self.now + DELAY));
-                    wanted.push(Action::Delay(signal));
-                }
-                Event::Signal(signal) => {
-                    let first = self.held.take().map(|(first, _)| first).filter(|first| *first != signal);
-                    wanted.extend(first.and_then(forward));
-                    wanted.extend(forward(signal));
-                    wanted.extend(self.ask());
-                }
-                Event::ChildStopped { .. } => self.stopped = true,
-                Event::ChildContinued => self.stopped = false,
-                Event::ChildEnded(status) => {
-                    self.ended = true;
-                    return vec![Action::Finish(Some(status))];
-                }
-                Event::SuspendRefused | Event::ChildLost => panic!("not in this walk"),
-            }
-            if let Some((signal, _)) = self.held.filter(|(_, until)| self.now >= *until) {
-                self.held = None;
-                wanted.extend(forward(signal));
-                wanted.extend(self.ask());
-            } else if policy.grace.is_some() && !self.killed && self.asked.is_some_and(|at| self.now >= at + GRACE) {
-                self.killed = true;
-                wanted.push(Action::Kill);
-            }
-            wanted
-        }
-
-        fn ask(&mut self) -> Option<Action> {
-            self.asked = Some(self.now);
-            self.stopped.then_some(Action::Continue)
-        }
-
-        /// When the machine must want to be told the time.
-        fn deadline(&self, policy: &Policy) -> Option<u64> {
-            match (self.held, self.asked) {
-                _ if self.ended => None,
-                (Some((_, until)), _) => Some(until),
-                (None, Some(at)) if policy.grace.is_some() && !self.killed => Some(at + GRACE),
-                _ => None,
-            }
-        }
-    }
-
-    fn every_shutdown(machine: &Supervisor, clock: &Clock, events: &[Event], depth: u32, count: &mut u64) {
-        *count += 1;
-        if depth == 0 {
-            return;
-        }
-        for &event in events {
-            for passed in 0..=GRACE {
-                let (mut machine, mut clock) = (machine.clone(), clock.clone());
-                clock.now += passed;
-                let wanted = clock.expect(&machine.policy, event);
-                let now = *BEGIN + Duration::from_secs(clock.now);
-                let actions: Vec<_> = machine.handle(event, now).into_iter().collect();
-                assert_eq!(actions, wanted, "{event:?} at {} s", clock.now);
-                let deadline = clock.deadline(&machine.policy).map(|at| *BEGIN + Duration::from_secs(at));
-                assert_eq!(machine.deadline(), deadline);
-                every_shutdown(&machine, &clock, events, depth - 1, count);
-            }
-        }
-    }
-
-    fn policies() -> Vec<Policy> {
-        let mut policies = vec![];
-        for grace in [None, Some(Duration::from_secs(GRACE))] {
-            for delay in [None, Some(Duration::from_secs(DELAY))] {
-                for rules in [&[][..], &["TERM:QUIT", "USR1:0"], &["TERM:0", "USR1:KILL"]] {
-                    let mut rewrite = Rewrite::default();
-                    assert!(rules.iter().all(|rule| rewrite.add(rule)));
-                    let shutdown_signals = SignalSet::parse("TERM,INT").unwrap();
-                    policies.push(Policy { shutdown_signals, delay, grace, rewrite, terminal: false });
-                }
-            }
-        }
-        policies
-    }
-
-    /// Every order of shutdown signals, other signals, the child's stops and its end, with every passing of time
-    /// between them; for every policy.
-    #[test]
-    fn every_shutdown_of_up_to_5_events_keeps_to_the_clock() {
-        // The debug build takes its time.
-        let depth = if cfg!(debug_assertions) { 3 } else { 5 };
-        let stopped = Event::ChildStopped { by: Signal::STOP, foreground: Foreground::Other };
-        let events = [
-            Event::Signal(signal(libc::SIGTERM)),
-            Event::Signal(signal(libc::SIGINT)),
-            Event::Signal(signal(libc::SIGUSR1)),
-            Event::Tick,
-            stopped,
-            Event::ChildContinued,
-            Event::ChildEnded(Status::Exited(7)),
-        ];
-        for policy in policies() {
-            let mut count = 0;
-            every_shutdown(&Supervisor::new(policy), &Clock::default(), &events, depth, &mut count);
-            let kinds = events.len() as u64 * (GRACE + 1);
-            assert_eq!(count, (0..=depth).map(|n| kinds.pow(n)).sum::<u64>(), "the whole tree was walked");
-        }
-    }
-
-    /// A child that does not end is killed if there is a grace period, whatever else comes: being told the time at each
-    /// deadline is all that it takes.
-    #[test]
-    fn every_shutdown_with_a_grace_period_comes_to_an_end() {
-        for policy in policies() {
-            let escalates = policy.grace.is_some();
-            let mut machine = Supervisor::new(policy);
-            let mut now = *BEGIN;
-            let mut actions: Vec<_> = machine.handle(Event::Signal(signal(libc::SIGTERM)), now).into_iter().collect();
-            while let Some(deadline) = machine.deadline() {
-                assert!(deadline > now, "it never asks for the present again and again");
-                now = deadline;
-                actions.extend(machine.handle(Event::Tick, now));
-            }
-            assert_eq!(actions.contains(&Action::Kill), escalates);
-        }
-    }
-}
+mod tests;

@@ -254,7 +254,7 @@ fn where_children_cannot_be_waited_for_it_ends_with_a_line() {
         return;
     }
     let output = injecting("waitid:error=EPERM").args(["sh", "-c", "exit 7"]).run();
-    assert_eq!(line(&output, 1), "cannot wait for the child: Operation not permitted");
+    assert_eq!(line(&output, 1), "cannot wait for children: Operation not permitted");
 }
 
 /// A seccomp profile without rt_sigqueueinfo: kill does, without sender and value.

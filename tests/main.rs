@@ -24,6 +24,7 @@
 
 mod support;
 
+mod after_exit;
 mod bad_input;
 mod binary;
 mod docker;

@@ -19,7 +19,10 @@ fn help_version_and_license_go_to_standard_output() {
         for word in ["--process-group", "--remap-exit", "--parent-death-signal", "--subreaper", "--warn-on-reap"] {
             assert!(text(&output).contains(word), "{word}");
         }
-        for word in ["--grace-period", "--stop-signals", "--stop-delay", "--rewrite", "RINI_GRACE_PERIOD"] {
+        for word in ["--grace-period", "--stop-signals", "--stop-delay", "--rewrite", "--after-exit", "--pause"] {
+            assert!(text(&output).contains(word), "{word}");
+        }
+        for word in ["RINI_GRACE_PERIOD", "RINI_AFTER_EXIT", "RINI_REWRITE", "RINI_STOP_DELAY"] {
             assert!(text(&output).contains(word), "{word}");
         }
         for word in ["--verbose", "--license", "--help", "--version", "RINI_LOG", "128 + n", "127", "126"] {

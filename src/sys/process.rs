@@ -5,6 +5,7 @@ use crate::exit::Status;
 use crate::signal::Signal;
 use libc::{c_int, c_long};
 use nix::errno::Errno;
+use nix::sys::wait::{Id, WaitPidFlag};
 pub use nix::unistd::Pid;
 use std::fs::OpenOptions;
 use std::io::Write;
@@ -41,6 +42,31 @@ pub fn set_parent_death_signal(signal: Signal) -> Result<(), Errno> {
     // SAFETY: this prctl takes a number and no pointer.
     let set = unsafe { libc::prctl(libc::PR_SET_PDEATHSIG, libc::c_ulong::from(signal.number())) };
     Errno::result(set).map(drop)
+}
+
+/// That this process is process 1 of its PID namespace. Only so can [`Pid1::kill_everything`] be had: anywhere else
+/// "everything" would be the user's whole session.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Pid1(());
+
+impl Pid1 {
+    /// Where it is so.
+    pub fn of_this_process() -> Option<Pid1> {
+        (own_pid().as_raw() == 1).then_some(Pid1(()))
+    }
+
+    /// Sends a signal to every process of the namespace but rini (kill(2), pid -1), at one moment: the kernel lets no
+    /// fork slip through. EPERM: there are processes, and rini may signal none of them. ESRCH: there are none.
+    pub fn kill_everything(self, signal: Signal) -> Result<(), Errno> {
+        raw_kill(-1, signal)
+    }
+}
+
+/// Whether rini has a child, a zombie too, in this process group; so that its number cannot be another group's.
+pub fn has_child_in(group: Pid) -> bool {
+    let flags = WaitPidFlag::WEXITED | WaitPidFlag::WNOHANG | WaitPidFlag::WNOWAIT;
+    // Any answer but ECHILD; the others may be a change that nix cannot read, and with WNOWAIT it is not lost.
+    nix::sys::wait::waitid(Id::PGid(group), flags) != Err(Errno::ECHILD)
 }
 
 /// Sends a signal to a process.

@@ -1,0 +1,504 @@
+//! The machine, in every history: however long, in whatever order, possible or not. The kernel's order of events is not
+//! the machine's to trust.
+//!
+//! The machine is finite, if time is taken as what is left until its deadline. So all states that any history leads to
+//! can be listed ([`explore`]), and every event tried in each of them, after every passing of time; a witness, who knows
+//! only the contract, says each time what should have been answered. Which role rini has does not come in here: no
+//! decision depends on it, and what only PID 1 may do is a matter of types (`sys::process::Pid1`).
+//!
+//! `tests/mutations.rs` breaks the machine in one place at a time, and expects these tests to fail.
+
+use super::*;
+use std::collections::{HashSet, VecDeque};
+use std::hash::Hash;
+use std::sync::LazyLock;
+
+fn signal(number: i32) -> Signal {
+    Signal::from_number(number).unwrap()
+}
+
+static BEGIN: LazyLock<Instant> = LazyLock::new(Instant::now);
+
+const DELAY: u64 = 1;
+const GRACE: u64 = 2;
+/// How much time may pass between two events, in seconds: none, too little for the grace period, enough for that, and
+/// enough for the one that is taken where none is given.
+const STEPS: [u64; 4] = [0, 1, GRACE, DEFAULT_GRACE.as_secs()];
+
+fn forwarded(signal: Signal) -> Option<Action> {
+    Some(Action::Forward { signal, rewritten: signal, to: Target::Child })
+}
+
+/// Somebody who follows a history and says what was wrong about an answer.
+trait Witness: Clone + Eq + Hash {
+    /// `passed` seconds after the last event comes this one, and is answered so.
+    fn see(&mut self, policy: &Policy, event: Event, passed: u64, actions: &[Action]);
+
+    /// In so many seconds the machine wants to be told the time.
+    fn see_deadline(&self, left: Option<u64>);
+}
+
+/// All of a machine that its answers can depend on, with the time as what is left of it.
+type Key = (State, Option<u64>, (u8, Option<Signal>), bool, bool);
+
+fn key(machine: &Supervisor, now: Instant) -> Key {
+    let shutdown = match machine.shutdown {
+        Shutdown::Not => (0, None),
+        Shutdown::Delayed { signal, .. } => (1, Some(signal)),
+        Shutdown::Asked { by, .. } => (2, Some(by)),
+        Shutdown::Escalated { by } => (3, Some(by)),
+    };
+    let left = machine.deadline().map(|deadline| (deadline - now).as_secs());
+    (machine.state, left, shutdown, machine.stopped, machine.stop_requested)
+}
+
+/// Every event in every state that can be come to. Gives back the actions that were seen, and how many answers.
+fn explore(policy: &Policy, events: &[Event], witness: impl Witness) -> (Vec<Action>, u64) {
+    let machine = Supervisor::new(policy.clone());
+    let mut known = HashSet::from([(key(&machine, *BEGIN), witness.clone())]);
+    let mut ahead = VecDeque::from([(machine, *BEGIN, witness)]);
+    let (mut seen, mut answers) = (Vec::new(), 0);
+    while let Some((machine, now, witness)) = ahead.pop_front() {
+        for &event in events {
+            for passed in STEPS {
+                let (mut machine, mut witness) = (machine.clone(), witness.clone());
+                let now = now + Duration::from_secs(passed);
+                let actions: Vec<_> = machine.handle(event, now).into_iter().collect();
+                witness.see(policy, event, passed, &actions);
+                let left = machine.deadline().map(|deadline| (deadline - now).as_secs());
+                witness.see_deadline(left);
+                answers += 1;
+                seen.extend(actions.into_iter().filter(|action| !seen.contains(action)).collect::<Vec<_>>());
+                if known.insert((key(&machine, now), witness.clone())) {
+                    ahead.push_back((machine, now, witness));
+                }
+            }
+        }
+    }
+    (seen, answers)
+}
+
+/// Everything that can be told to the machine, a representative for each kind: an ordinary signal, each signal that
+/// it treats in its own way, each stop at each foreground, and each end.
+fn every_event() -> Vec<Event> {
+    let mut events = vec![
+        Event::Signal(Signal::TERM),
+        Event::Signal(signal(libc::SIGINT)),
+        Event::Signal(signal(libc::SIGUSR1)),
+        Event::Signal(Signal::CHLD),
+        Event::Signal(Signal::CONT),
+        Event::Signal(Signal::TSTP),
+        Event::Signal(Signal::TTIN),
+        Event::Tick,
+        Event::ChildContinued,
+        Event::SuspendRefused,
+        Event::ChildEnded(Status::Exited(7)),
+        Event::ChildEnded(Status::Killed(Signal::STOP)),
+        Event::NoChildren,
+        Event::Helpless,
+    ];
+    for by in [Signal::STOP, Signal::TSTP, Signal::TTIN, Signal::TTOU] {
+        for foreground in [Foreground::Child, Foreground::Own, Foreground::Other] {
+            events.push(Event::ChildStopped { by, foreground });
+        }
+    }
+    events
+}
+
+/// Each after-exit, grace, delay, with and without a child, and several rewrites.
+fn policies(terminal: bool) -> Vec<Policy> {
+    let mut policies = vec![];
+    let shutdown_signals = SignalSet::parse("TERM,INT").unwrap();
+    for after_exit in [AfterExit::Kill, AfterExit::Terminate, AfterExit::Wait] {
+        for grace in [None, Some(Duration::from_secs(GRACE))] {
+            for delay in [None, Some(Duration::from_secs(DELAY))] {
+                for rules in [&[][..], &["TERM:QUIT", "USR1:0"], &["TERM:0", "USR1:KILL"], &["INT:STOP"]] {
+                    for pause in [false, true] {
+                        let mut rewrite = Rewrite::default();
+                        assert!(rules.iter().all(|rule| rewrite.add(rule)));
+                        policies.push(Policy { shutdown_signals, delay, grace, rewrite, after_exit, pause, terminal });
+                    }
+                }
+            }
+        }
+    }
+    policies
+}
+
+/// What an onlooker expects of job control, kept apart from the machine's own state. For a policy without shutdown
+/// signals, where no time runs.
+#[derive(Clone, Default, PartialEq, Eq, Hash)]
+struct JobControl {
+    ended: bool,
+    /// rini stopped its own group, by this signal, and nothing has undone it.
+    suspended: Option<Signal>,
+    /// A stop went through rini and nothing has undone it.
+    requested: bool,
+}
+
+impl Witness for JobControl {
+    fn see(&mut self, policy: &Policy, event: Event, _: u64, actions: &[Action]) {
+        assert!(actions.len() <= 1, "{event:?} is answered by {actions:?}");
+        let action = actions.first().copied();
+        if self.ended {
+            assert_eq!(action, None, "no action, and above all no signal, after the child was reaped");
+            return;
+        }
+        let resumed = action == Some(Action::Resume);
+        match event {
+            Event::ChildEnded(status) => {
+                assert_eq!(action, Some(Action::Finish(Some(status))), "the end is the child's, at once");
+                self.ended = true;
+            }
+            Event::NoChildren | Event::Helpless => {
+                assert_eq!(action, Some(Action::Finish(None)), "a lost child is never waited for");
+                self.ended = true;
+            }
+            Event::Signal(Signal::CHLD) | Event::Tick => assert_eq!(action, None, "SIGCHLD is for rini"),
+            Event::Signal(Signal::CONT) if self.suspended.is_some() => assert!(resumed, "SIGCONT undoes a ^Z"),
+            Event::Signal(signal) if self.suspended.is_some() && signal.stops() => {
+                assert_eq!(action, Some(Action::Suspend(Signal::TSTP)), "another ^Z stops rini again");
+                self.suspended = Some(Signal::TSTP);
+            }
+            Event::Signal(signal) => {
+                assert_eq!(action, forwarded(signal), "every signal is forwarded, once, unchanged");
+                self.requested = signal.stops() || (self.requested && signal != Signal::CONT);
+            }
+            Event::ChildContinued => assert_eq!(action, None),
+            Event::ChildStopped { .. } if !policy.terminal => assert_eq!(action, None, "no terminal, no job control"),
+            Event::ChildStopped { by, foreground } => {
+                let wanted = match (by == Signal::STOP, by == Signal::TSTP, foreground) {
+                    (true, _, Foreground::Child) => Some(Action::Suspend(Signal::TSTP)),
+                    (true, _, _) => None,
+                    (_, false, Foreground::Own) => Some(Action::Resume),
+                    (_, _, _) => Some(Action::Suspend(by)),
+                };
+                assert_eq!(action, wanted);
+                if let Some(Action::Suspend(by)) = action {
+                    self.suspended = Some(by);
+                }
+            }
+            Event::SuspendRefused => {
+                let stuck = self.suspended == Some(Signal::TSTP) && !self.requested;
+                assert_eq!(resumed, stuck, "undone only if nobody else could, and nobody meant it");
+                assert!(resumed || action.is_none());
+                self.suspended = None;
+            }
+        }
+        if resumed {
+            self.suspended = None;
+        }
+        if resumed || event == Event::ChildContinued {
+            self.requested = false;
+        }
+    }
+
+    fn see_deadline(&self, left: Option<u64>) {
+        assert_eq!(left, None, "no shutdown, no deadline");
+    }
+}
+
+#[test]
+fn every_history_of_job_control_keeps_the_promises() {
+    for terminal in [false, true] {
+        let policy = Policy { terminal, ..Policy::default() };
+        let (seen, answers) = explore(&policy, &every_event(), JobControl::default());
+        assert_eq!(seen.contains(&Action::Resume) && seen.contains(&Action::Suspend(Signal::TSTP)), terminal);
+        assert!(seen.contains(&Action::Finish(None)) && answers > 100, "{seen:?} {answers}");
+    }
+}
+
+#[test]
+fn each_of_the_64_signals_is_forwarded_but_sigchld() {
+    for n in 1..=64 {
+        let wanted = if n == libc::SIGCHLD { None } else { forwarded(signal(n)) };
+        let answer = Supervisor::new(Policy::default()).handle(Event::Signal(signal(n)), *BEGIN);
+        assert_eq!(answer.into_iter().collect::<Vec<_>>(), wanted.into_iter().collect::<Vec<_>>());
+    }
+}
+
+/// A walk is worth only what its witness sees: machines with one wrong answer each must not pass it.
+#[test]
+fn a_wrong_answer_is_seen() {
+    let end = Event::ChildEnded(Status::Exited(7));
+    let wrong: [(&[Event], Option<Action>); 6] = [
+        (&[Event::Signal(Signal::CHLD)], forwarded(Signal::CHLD)),
+        (&[Event::Signal(signal(15))], None),
+        (&[end], Some(Action::Finish(Some(Status::Exited(0))))),
+        (&[end, Event::Signal(signal(15))], forwarded(signal(15))),
+        (&[Event::Helpless], None),
+        (&[Event::Signal(Signal::TSTP), Event::SuspendRefused], Some(Action::Resume)),
+    ];
+    for (history, last) in wrong {
+        let policy = Policy { terminal: true, ..Policy::default() };
+        let (mut machine, mut witness) = (Supervisor::new(policy.clone()), JobControl::default());
+        let seen = std::panic::catch_unwind(move || {
+            for (i, &event) in history.iter().enumerate() {
+                let actions: Vec<_> = machine.handle(event, *BEGIN).into_iter().collect();
+                let last: Vec<_> = last.into_iter().collect();
+                witness.see(&policy, event, 0, if i + 1 == history.len() { &last } else { &actions });
+            }
+        });
+        assert!(seen.is_err(), "{history:?} answered by {last:?} passed");
+    }
+}
+
+/// Who is there to be asked.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+enum Phase {
+    Child,
+    Remaining(Status),
+    Ended,
+}
+
+/// What an onlooker expects of a shutdown who knows the contract, and counts seconds down. For policies without a
+/// terminal.
+#[derive(Clone, PartialEq, Eq, Hash)]
+struct Clock {
+    phase: Phase,
+    stopped: bool,
+    /// The signal that is held back, and how much longer.
+    held: Option<(Signal, u64)>,
+    /// The signal that those of this phase were asked by.
+    asked: Option<Signal>,
+    /// When they are killed.
+    kill_in: Option<u64>,
+}
+
+impl Clock {
+    fn new(policy: &Policy) -> Clock {
+        let phase = if policy.pause { Phase::Remaining(Status::Exited(0)) } else { Phase::Child };
+        Clock { phase, stopped: false, held: None, asked: None, kill_in: None }
+    }
+
+    fn forward(&self, policy: &Policy, signal: Signal) -> Option<Action> {
+        let to = if self.phase == Phase::Child { Target::Child } else { Target::Remaining };
+        policy.rewrite.apply(signal).map(|rewritten| Action::Forward { signal, rewritten, to })
+    }
+
+    fn end(&mut self, status: Option<Status>) -> Vec<Action> {
+        self.phase = Phase::Ended;
+        vec![Action::Finish(status)]
+    }
+
+    fn terminate(&mut self, policy: &Policy) -> Vec<Action> {
+        self.held = None;
+        self.asked = Some(Signal::TERM);
+        self.kill_in = Some(policy.grace.map_or(10, |_| GRACE));
+        vec![Action::Terminate]
+    }
+
+    /// The delay is over: `signals` are let through, the last of them being the one that asks.
+    fn ask(&mut self, policy: &Policy, signals: &[Signal]) -> Vec<Action> {
+        self.held = None;
+        match (self.phase, policy.after_exit) {
+            (Phase::Remaining(status), AfterExit::Kill) => return self.end(Some(status)),
+            (Phase::Remaining(_), AfterExit::Terminate) => return self.terminate(policy),
+            _ => (),
+        }
+        self.asked = signals.last().copied();
+        self.kill_in = policy.grace.map(|_| GRACE);
+        let mut wanted: Vec<_> = signals.iter().filter_map(|signal| self.forward(policy, *signal)).collect();
+        if self.stopped && self.phase == Phase::Child {
+            wanted.push(Action::Continue);
+        }
+        wanted
+    }
+
+    fn expect(&mut self, policy: &Policy, event: Event) -> Vec<Action> {
+        let begins = |signal| policy.shutdown_signals.contains(signal);
+        let unfinished_pause = policy.pause && self.asked.is_none();
+        match (self.phase, event) {
+            (Phase::Ended, _) | (_, Event::Signal(Signal::CHLD) | Event::Tick) => vec![],
+            (_, Event::Signal(signal)) if begins(signal) => match (self.asked, self.held) {
+                (Some(_), _) => self.forward(policy, signal).into_iter().collect(),
+                (None, None) if policy.delay.is_some() => {
+                    self.held = Some((signal, DELAY));
+                    vec![Action::Delay(signal)]
+                }
+                (None, Some((first, _))) if first != signal => self.ask(policy, &[first, signal]),
+                (None, _) => self.ask(policy, &[signal]),
+            },
+            (Phase::Child, Event::Signal(signal)) => self.forward(policy, signal).into_iter().collect(),
+            (Phase::Child, Event::ChildEnded(status)) => {
+                self.phase = Phase::Remaining(status);
+                let asked_by = self.asked.take();
+                self.kill_in = None;
+                match policy.after_exit {
+                    AfterExit::Kill => self.end(Some(status)),
+                    AfterExit::Terminate => self.terminate(policy),
+                    AfterExit::Wait => asked_by.map(|by| self.ask(policy, &[by])).unwrap_or_default(),
+                }
+            }
+            (Phase::Child, Event::ChildStopped { .. }) => {
+                self.stopped = true;
+                vec![]
+            }
+            (Phase::Child, Event::ChildContinued) => {
+                self.stopped = false;
+                vec![]
+            }
+            (Phase::Child, Event::NoChildren | Event::Helpless) => self.end(None),
+            (Phase::Remaining(_), Event::Helpless) if unfinished_pause => self.end(None),
+            (Phase::Remaining(_), Event::NoChildren) if unfinished_pause => vec![],
+            (Phase::Remaining(status), Event::NoChildren | Event::Helpless) => self.end(Some(status)),
+            (Phase::Child, Event::SuspendRefused) | (Phase::Remaining(_), _) => vec![],
+        }
+    }
+
+    fn expect_of_time(&mut self, policy: &Policy) -> Vec<Action> {
+        match (self.held, self.kill_in) {
+            _ if self.phase == Phase::Ended => vec![],
+            (Some((signal, 0)), _) => self.ask(policy, &[signal]),
+            (None, Some(0)) => {
+                self.kill_in = None;
+                vec![Action::Kill(if self.phase == Phase::Child { Target::Child } else { Target::Remaining })]
+            }
+            _ => vec![],
+        }
+    }
+}
+
+impl Witness for Clock {
+    fn see(&mut self, policy: &Policy, event: Event, passed: u64, actions: &[Action]) {
+        self.held = self.held.map(|(signal, left)| (signal, left.saturating_sub(passed)));
+        self.kill_in = self.kill_in.map(|left| left.saturating_sub(passed));
+        let mut wanted = self.expect(policy, event);
+        wanted.extend(self.expect_of_time(policy));
+        assert_eq!(actions, wanted, "{event:?} after {passed} s, with {policy:?}");
+    }
+
+    fn see_deadline(&self, left: Option<u64>) {
+        let wanted = match (self.phase, self.held) {
+            (Phase::Ended, _) => None,
+            (_, Some((_, left))) => Some(left),
+            (_, None) => self.kill_in,
+        };
+        assert_eq!(left, wanted, "in how many seconds");
+    }
+}
+
+#[test]
+fn every_history_of_a_shutdown_keeps_to_the_clock() {
+    for policy in policies(false) {
+        let (seen, answers) = explore(&policy, &every_event(), Clock::new(&policy));
+        assert!(answers >= 2 * 26 * 4, "{answers}: there are at least two states");
+        let kills = |target| seen.contains(&Action::Kill(target));
+        assert_eq!(kills(Target::Child), !policy.pause && policy.grace.is_some());
+        let remaining =
+            policy.after_exit == AfterExit::Terminate || policy.after_exit == AfterExit::Wait && policy.grace.is_some();
+        assert_eq!(kills(Target::Remaining), remaining, "{policy:?}");
+    }
+}
+
+/// What must hold in every history, job control and shutdown at once, whatever else is right or wrong.
+#[derive(Clone, Default, PartialEq, Eq, Hash)]
+struct Promises {
+    /// How the child ended, when it has.
+    status: Option<Status>,
+    ended: bool,
+    /// Somebody asked for a shutdown, by a signal.
+    asked_for: bool,
+    /// How long ago the child, and the remaining, were first asked to end; counted up to the longest period.
+    asked: [Option<u64>; 2],
+    killed: [bool; 2],
+}
+
+impl Witness for Promises {
+    fn see(&mut self, policy: &Policy, event: Event, passed: u64, actions: &[Action]) {
+        self.asked = self.asked.map(|since| since.map(|since| (since + passed).min(DEFAULT_GRACE.as_secs())));
+        if let Event::Signal(signal) = event {
+            self.asked_for |= policy.shutdown_signals.contains(signal) && !self.ended;
+        }
+        if let (Event::ChildEnded(status), None, false) = (event, self.status, policy.pause) {
+            self.status = Some(status).filter(|_| !self.ended);
+        }
+        let mut signals = 0;
+        for action in actions {
+            assert!(!self.ended, "nothing comes after the end: {action:?}");
+            let (target, kills) = match action {
+                Action::Finish(status) => {
+                    let own = if policy.pause { Some(Status::Exited(0)) } else { self.status };
+                    let lost = matches!(event, Event::NoChildren | Event::Helpless) && status.is_none();
+                    assert!(*status == own || lost, "the status is the child's: {status:?}, {own:?}");
+                    self.ended = true;
+                    continue;
+                }
+                Action::Delay(_) => continue,
+                Action::Forward { to, .. } => {
+                    signals += 1;
+                    (*to, false)
+                }
+                Action::Terminate => (Target::Remaining, false),
+                Action::Continue | Action::Suspend(_) | Action::Resume => (Target::Child, false),
+                Action::Kill(target) => (*target, true),
+            };
+            let to_child = target == Target::Child;
+            assert_eq!(to_child, self.status.is_none() && !policy.pause, "a dead child is never signalled: {action:?}");
+            assert!(to_child || policy.after_exit != AfterExit::Kill, "`kill` leaves the rest to the kernel");
+            let unasked = policy.after_exit == AfterExit::Wait && !self.asked_for;
+            assert!(to_child || !unasked, "`wait` signals nobody unasked: {action:?}");
+            let index = usize::from(!to_child);
+            if kills {
+                let grace = policy.grace.map_or(DEFAULT_GRACE.as_secs(), |_| GRACE);
+                assert!(self.asked[index].is_some_and(|since| since >= grace), "nobody is killed who has time left");
+                assert!(policy.grace.is_some() || policy.after_exit == AfterExit::Terminate && !to_child);
+                assert!(!self.killed[index], "nobody is killed twice");
+                self.killed[index] = true;
+            }
+            let asks = match action {
+                Action::Terminate => true,
+                Action::Forward { signal, .. } => policy.shutdown_signals.contains(*signal),
+                _ => false,
+            };
+            if asks && self.asked[index].is_none() {
+                self.asked[index] = Some(0);
+            }
+        }
+        assert!(signals <= 2, "no signal is multiplied");
+    }
+
+    fn see_deadline(&self, left: Option<u64>) {
+        assert!(left.is_none_or(|left| left > 0), "it never asks for the present again and again");
+        assert!(left.is_none() || !self.ended, "after the end there is nothing to wait for");
+    }
+}
+
+#[test]
+fn every_history_keeps_the_promises() {
+    for terminal in [false, true] {
+        // A shutdown signal that is dropped asks too, but this witness cannot see it. The one before can.
+        let visible = |policy: &Policy| policy.rewrite.apply(Signal::TERM).is_some();
+        for policy in policies(terminal).into_iter().filter(visible) {
+            let (seen, answers) = explore(&policy, &every_event(), Promises::default());
+            assert!(answers >= 2 * 26 * 4, "{answers}: there are at least two states");
+            let code = if policy.pause { 0 } else { 7 };
+            assert!(seen.contains(&Action::Finish(Some(Status::Exited(code)))));
+            assert_eq!(seen.contains(&Action::Resume), terminal && !policy.pause);
+        }
+    }
+}
+
+/// Whoever does not end is killed if there is a grace period: being told the time at each deadline is all that it
+/// takes. Then, when all are gone, rini ends.
+#[test]
+fn every_shutdown_with_a_grace_period_comes_to_an_end() {
+    for policy in policies(false) {
+        let mut machine = Supervisor::new(policy.clone());
+        let mut now = *BEGIN;
+        let mut seen = Vec::new();
+        for event in [Event::Signal(Signal::TERM), Event::ChildEnded(Status::Killed(Signal::KILL)), Event::NoChildren] {
+            seen.extend(machine.handle(event, now));
+            while let Some(deadline) = machine.deadline() {
+                assert!(deadline > now, "it never asks for the present again and again");
+                now = deadline;
+                seen.extend(machine.handle(Event::Tick, now));
+            }
+        }
+        assert_eq!(seen.contains(&Action::Kill(Target::Child)), policy.grace.is_some() && !policy.pause);
+        let limited = policy.after_exit == AfterExit::Wait && policy.grace.is_some();
+        let remaining = policy.after_exit == AfterExit::Terminate || limited;
+        assert_eq!(seen.contains(&Action::Kill(Target::Remaining)), remaining, "{policy:?}");
+        assert_eq!(machine.state, State::Ended, "{policy:?}");
+    }
+}
