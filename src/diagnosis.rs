@@ -281,7 +281,7 @@ impl Elapsed {
 impl fmt::Display for Elapsed {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let whole = Duration::from_millis(u64::try_from(self.0.as_millis()).unwrap_or(u64::MAX));
-        write!(f, "{whole:?}")
+        if whole.is_zero() { f.write_str("less than 1ms") } else { write!(f, "{whole:?}") }
     }
 }
 
@@ -470,5 +470,53 @@ mod tests {
         odd.keep_first(failure(libc::EACCES, exists, b""));
         odd.keep_first(failure(libc::ELOOP, exists, b""));
         assert_eq!(odd.errno, libc::EACCES, "the first that is about a file");
+    }
+
+    #[test]
+    fn only_an_end_that_nobody_wanted_is_suspect() {
+        let second = Duration::from_secs(1);
+        let (short, long) = (Suspicion::AT_ONCE - second, Suspicion::AT_ONCE);
+        let killed = Status::Killed(Signal::KILL);
+        let of = |status, by_rini, lasted, count| Suspicion::of(status, by_rini, lasted, || count);
+        for (suspicion, wanted) in [
+            (of(killed, false, long, None), Some(Suspicion::Killed)),
+            (of(killed, false, short, Some(1)), Some(Suspicion::OutOfMemory)),
+            (of(killed, true, long, Some(1)), None),
+            (of(Status::Exited(137), false, long, Some(2)), Some(Suspicion::CommandOutOfMemory(2))),
+            (of(Status::Exited(137), false, short, None), None),
+            (of(Status::Exited(127), false, short, Some(1)), Some(Suspicion::CommandNotFound(short))),
+            (of(Status::Exited(126), false, short, None), Some(Suspicion::CommandNotExecutable(short))),
+            (of(Status::Exited(127), false, long, None), None),
+            (of(Status::Exited(126), false, long, None), None),
+            (of(Status::Exited(0), false, short, Some(1)), None),
+            (of(Status::Killed(Signal::TERM), false, short, Some(1)), None),
+        ] {
+            assert_eq!(suspicion, wanted);
+        }
+    }
+
+    #[test]
+    fn a_limit_is_said_in_the_largest_whole_unit() {
+        for (bytes, text) in [
+            (64 << 20, "64 MiB"),
+            (2 << 30, "2 GiB"),
+            (1536 << 20, "1536 MiB"),
+            (4096, "4 KiB"),
+            (1000, "1000 bytes"),
+            ((64 << 20) + 1, "67108865 bytes"),
+            (0, "0 bytes"),
+        ] {
+            assert_eq!(Bytes(bytes).to_string(), text);
+            let line = Suspicion::OutOfMemory.with_limit(|| Some(bytes));
+            assert_eq!(line, format!("was killed by the kernel: out of memory, limit {text}"));
+        }
+        assert_eq!(Suspicion::OutOfMemory.with_limit(|| None), "was killed by the kernel: out of memory");
+    }
+
+    #[test]
+    fn a_time_is_said_to_the_millisecond() {
+        for (micros, text) in [(0, "less than 1ms"), (1_999, "1ms"), (2_300_000, "2.3s"), (61_000_000, "61s")] {
+            assert_eq!(Elapsed(Duration::from_micros(micros)).to_string(), text);
+        }
     }
 }

@@ -1,8 +1,9 @@
 //! The real binary, in every surrounding that can be made here. A module is a tier or an area:
 //!
 //! - [`binary`]: the file itself: ELF headers, the first system call
-//! - [`start`], [`signals`], [`shutdown`], [`reaping`], [`exit_codes`], [`options`], [`bad_input`]: as PID 1 of a
-//!   namespace, and not
+//! - [`start`], [`signals`], [`shutdown`], [`after_exit`], [`pause`], [`diagnosis`], [`reaping`], [`exit_codes`],
+//!   [`options`], [`bad_input`]: as PID 1 of a namespace, and not
+//! - [`mutations`]: not the binary, but the tests of its state machine: each way to break it is noticed
 //! - [`terminal`]: on pseudo-terminals, under an interactive shell
 //! - [`docker`]: as the entry point of containers on a real engine
 //!
@@ -27,9 +28,12 @@ mod support;
 mod after_exit;
 mod bad_input;
 mod binary;
+mod diagnosis;
 mod docker;
 mod exit_codes;
+mod mutations;
 mod options;
+mod pause;
 mod reaping;
 mod shutdown;
 mod signals;

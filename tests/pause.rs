@@ -1,0 +1,158 @@
+//! `--pause`: no child; rini reaps what it is given until a stop signal comes.
+
+use crate::support::{
+    Running, Start, beside, blocked_in, children_of, injecting, namespaces, pid1, probe, rini, state, status_field,
+    tools, until, zombies_of,
+};
+
+/// The probe, in the PID namespace of a paused rini.
+fn inside(run: &Running, words: &[&str]) -> Running {
+    let pid = run.pid().to_string();
+    let enter = Start::of("nsenter").args(["--target", &pid, "--pid", "--mount"]);
+    enter.args([probe()]).args(words).spawn()
+}
+
+/// Waits until rini waits for signals, so that it has been through its start.
+fn paused(start: Start) -> Running {
+    let run = start.spawn();
+    until("it waits without a limit", || blocked_in(run.pid())[3] == "0x0");
+    run
+}
+
+#[test]
+fn a_stop_signal_ends_it_with_0_and_others_do_not() {
+    for option in ["-P", "--pause"] {
+        for end in [libc::SIGTERM, libc::SIGINT] {
+            let mut starts = vec![beside([option])];
+            if namespaces() {
+                starts.push(pid1([option]));
+            }
+            for start in starts {
+                let mut run = paused(start.env("RINI_LOG", "rini=info"));
+                assert_eq!(children_of(run.pid()), []);
+                for signal in [libc::SIGHUP, libc::SIGUSR1, libc::SIGCONT, libc::SIGCHLD, 64] {
+                    run.signal(signal);
+                }
+                until("all have been taken", || status_field(run.pid(), "ShdPnd") == "0000000000000000");
+                assert_eq!(blocked_in(run.pid())[3], "0x0");
+                run.signal(end);
+                let line = run.err_line();
+                assert!(line.starts_with("rini: INFO stopped after "), "{line}");
+                assert!(line.ends_with("; signals forwarded: 0, orphans reaped: 0"), "{line}");
+                let output = run.finish();
+                assert_eq!((output.code(), output.out, output.err), (0, vec![], vec![]));
+            }
+        }
+    }
+}
+
+#[test]
+fn what_ends_it_can_be_set_and_delayed() {
+    if !namespaces() {
+        return;
+    }
+    let mut run = paused(pid1(["-P", "-v", "--stop-signals", "USR1", "--stop-delay", "1h"]));
+    run.signal(libc::SIGTERM);
+    run.signal(libc::SIGUSR1);
+    assert_eq!(run.err_line(), "rini: INFO SIGUSR1 from outside the container, held back for 3600s");
+    run.signal(libc::SIGUSR1);
+    assert_eq!(run.finish().code(), 0);
+}
+
+#[test]
+fn it_reaps_the_orphans_of_its_namespace() {
+    if !namespaces() || !tools(&["nsenter"]) {
+        return;
+    }
+    let mut run = paused(pid1(["--pause", "-w"]));
+    let mut guest = inside(&run, &["orphans", "50"]);
+    guest.expect("made 50");
+    for _ in 0..50 {
+        assert!(run.err_line().starts_with("rini: WARN reaped orphan pid "));
+    }
+    assert_eq!(children_of(run.pid()), []);
+    // Nothing is left, and it stays.
+    assert_eq!(blocked_in(run.pid())[3], "0x0");
+    drop(guest.stdin.take());
+    assert_eq!(guest.finish().code(), 0);
+    run.signal(libc::SIGTERM);
+    assert_eq!(run.finish().code(), 0);
+
+    // The negative control: a PID 1 that does nothing.
+    let mut run = Start::of(probe()).args(["signals", "15"]).in_namespace().spawn();
+    run.expect("ready 1");
+    let mut guest = inside(&run, &["orphans", "50"]);
+    guest.expect("made 50");
+    until("50 zombies", || zombies_of(run.pid()) == 50);
+    drop(guest.stdin.take());
+    guest.finish();
+}
+
+/// With --after-exit the end of the pause is told to whoever is in the namespace.
+#[test]
+fn what_is_left_at_the_end_is_dealt_with_as_after_a_child() {
+    if !namespaces() || !tools(&["nsenter"]) {
+        return;
+    }
+    for (mode, wanted) in [("terminate", 15), ("wait", 2)] {
+        let run = paused(pid1(["-P", "--after-exit", mode, "-t", "1h"]));
+        // Their parent, which came from outside, goes at once.
+        let script = format!(r#"setsid "$0" signals {wanted} & "$0" signals {wanted} &"#);
+        let pid = run.pid().to_string();
+        let enter = Start::of("nsenter").args(["--target", &pid, "--pid", "--mount", "sh", "-c", &script]);
+        let mut guest = enter.args([probe()]).spawn();
+        for _ in 0..2 {
+            assert!(guest.line().starts_with("ready "));
+        }
+        until("rini has adopted them", || children_of(run.pid()).len() == 2);
+        run.signal(libc::SIGINT);
+        for _ in 0..2 {
+            let line = guest.line();
+            assert!(line.starts_with(&format!("signal {wanted} code 0 pid 1 ")), "{line}");
+        }
+        assert_eq!(run.finish().code(), 0);
+    }
+    // By default: at once, and nobody is asked.
+    let run = paused(pid1(["-P"]));
+    let mut guest = inside(&run, &["signals"]);
+    assert!(guest.line().starts_with("ready "));
+    run.signal(libc::SIGINT);
+    assert_eq!(run.finish().code(), 0);
+    assert_eq!(guest.finish().out, [""; 0], "killed by the kernel, unasked");
+}
+
+#[test]
+fn a_program_is_refused() {
+    for words in [&["-P", "sh", "-c", "echo started"][..], &["--pause", "--", "true"], &["-vP", "true"]] {
+        let output = beside(words).run();
+        assert_eq!((output.code(), output.out), (1, vec![]));
+        assert_eq!(output.err, ["rini: ERROR --pause takes no PROGRAM; leave out the one or the other"]);
+    }
+}
+
+/// A pause that no signal could end would be one for ever.
+#[test]
+fn where_signals_cannot_be_waited_for_it_ends_with_a_line() {
+    if !tools(&["strace"]) {
+        return;
+    }
+    let output = injecting("rt_sigtimedwait:error=EPERM").args(["--pause"]).run();
+    assert_eq!(output.code(), 1);
+    let line = output.err.iter().find(|line| line.starts_with("rini: ERROR ")).unwrap();
+    assert!(line.contains("cannot wait for signals"), "{line}");
+}
+
+/// Not PID 1: children from before the exec are reaped, and at the end asked.
+#[test]
+fn beside_other_processes_it_reaps_those_it_is_given() {
+    let script = r#""$0" exit 3 & "$0" signals 15 & exec "$1" --pause --after-exit terminate -w"#;
+    let mut run = Start::of("sh").args(["-c", script]).args([probe(), rini()]).spawn();
+    assert!(run.line().starts_with("ready "));
+    let line = run.err_line();
+    assert!(line.starts_with("rini: WARN reaped orphan pid ") && line.ends_with(", which exited with 3"), "{line}");
+    let worker = run.only_child();
+    run.signal(libc::SIGTERM);
+    assert!(run.line().starts_with("signal 15 code 0 "));
+    let output = run.finish();
+    assert_eq!((output.code(), state(worker)), (0, None));
+}
