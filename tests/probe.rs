@@ -14,6 +14,7 @@
 //! | `send PID N VALUE` | prints `sending PID UID`, queues signal N with VALUE, waits for the end of its standard input |
 //! | `leave N` | joins another process group, leaves N processes behind in its own, and does as `signals 15` |
 //! | `exec PROGRAM ...` | becomes PROGRAM, with nothing in between |
+//! | `eat MIB` | uses so much memory, and exits with 0 if nobody minds |
 //! | `count BYTES` | prints how many arguments it got and their length together |
 #![no_main]
 #![allow(unsafe_code, missing_docs)]
@@ -68,6 +69,14 @@ extern "C" fn main(argc: c_int, argv: *const *const c_char) -> c_int {
             libc::execv(*argv.add(2), argv.add(2));
             return 1;
         },
+        Some("eat") => {
+            let mut eaten: Vec<Vec<u8>> = Vec::new();
+            for n in 0..number(2).unwrap() {
+                // Each page holds something.
+                eaten.push(vec![n as u8 | 1; 1 << 20]);
+            }
+            assert!(std::hint::black_box(&eaten).iter().all(|part| part[0] != 0));
+        }
         Some("count") => {
             println!("{} {}", words.len() - 2, words[2..].iter().map(|word| word.count_bytes()).sum::<usize>());
             for word in &words[2..] {
