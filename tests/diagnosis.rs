@@ -1,6 +1,6 @@
 //! What rini says about an end that nobody seems to have wanted, and about every end at `-v`.
 
-use crate::support::{Start, beside, namespaces, pid1, probing, rini};
+use crate::support::{Start, beside, children_of, namespaces, pid1, probing, rini, until};
 use nix::sys::signal::{Signal, kill};
 
 #[test]
@@ -60,6 +60,7 @@ fn at_info_one_line_closes_the_account() {
         run.signal(libc::SIGCONT);
         run.err_line_with("forwarded to pid 2");
     }
+    until("the orphans are reaped", || children_of(run.pid()).len() == 1);
     drop(run.stdin.take());
     let output = run.finish();
     assert_eq!(output.code(), 0);
