@@ -404,8 +404,9 @@ impl Runtime {
             log::info!("pid {} {status}", child.pid);
         }
         // A script that started rini goes on to use the terminal, and from a group in the background it could not. And
-        // where rini stays for what remains, a ^C is for rini.
-        if self.role.pid1().is_none()
+        // where rini stays for what remains, a ^C is for rini, PID 1 or not.
+        let goes_on = self.role.pid1().is_none() || self.options.policy.after_exit != AfterExit::Kill;
+        if goes_on
             && self.options.policy.terminal
             && let Some(terminal) = Terminal::open()
             && terminal.foreground(child.pid) == Foreground::Child

@@ -9,7 +9,7 @@ use crate::support::{
 use nix::sys::signal::{Signal, kill};
 use nix::sys::termios::{InputFlags, LocalFlags, OutputFlags, SetArg, tcgetattr, tcsetattr};
 use nix::unistd::{Pid, mkfifo, tcgetpgrp};
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Write};
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
@@ -790,6 +790,44 @@ fn a_script_reads_from_the_terminal_after_its_rini() {
         session.line("hello");
         session.expect("got hello");
         assert_eq!(session.code(), 0, "{child}");
+    }
+}
+
+/// What remains has no terminal, so ^C has to reach rini for it.
+#[test]
+fn after_the_child_ctrl_c_stops_what_remains() {
+    let script = r#"(setsid "$0" signals 2 &); read x; exit 3"#;
+    let probe = probe();
+    let words = ["--after-exit", "wait", "--", "sh", "-c", script].map(OsString::from);
+    let words: Vec<_> = words.into_iter().chain([probe.clone().into()]).collect();
+    let mut sessions = vec![Session::rini(&words)];
+    if namespaces() {
+        sessions.push(Session::pid1(&words));
+    }
+    for mut session in sessions {
+        session.expect_with("ready ");
+        let child = children_of(session.leader)[0];
+        assert_eq!(session.foreground(), child);
+        session.line("");
+        session.until_foreground(session.leader);
+        session.keys(CTRL_C);
+        session.expect_with("signal 2 code 0 ");
+        assert_eq!(session.code(), 3);
+    }
+    for name in SHELLS {
+        let mut shell = Session::shell(name);
+        shell.line(&format!(r#""$RINI" --after-exit wait sh -c '{script}' {}"#, probe.display()));
+        shell.expect_with("ready ");
+        // What was forked twice may have been adopted already, behind the child.
+        let rini = children_of(shell.leader)[0];
+        assert_eq!(shell.foreground(), children_of(rini)[0]);
+        shell.line("");
+        shell.until_foreground(rini);
+        shell.keys(CTRL_C);
+        shell.expect_with("signal 2 code 0 ");
+        shell.expect(PROMPT);
+        assert_eq!(shell.run("echo status $?"), ["status 3"], "{name}");
+        shell.assert_shell_answers();
     }
 }
 
