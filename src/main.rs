@@ -92,16 +92,18 @@ fn set_up(start: Start, parent: Pid, mut options: Options, program: Option<usize
     }
     // Inherited as ignored it would leave no child to be told of, an orphan neither.
     let sigchld = signals::default_sigchld().map_err(|errno| format!("cannot reset SIGCHLD: {}", errno.desc()))?;
-    let Some(first) = program else { return Ok(Runtime::new(None, role, options)) };
+    let Some(first) = program else { return Ok(Runtime::new(None, role, options, None)) };
     // Only from the foreground: a job in the background must not take the terminal from the shell that started it.
     let terminal = Terminal::open();
     let foreground = terminal.as_ref().filter(|terminal| terminal.is_ours());
     let program = Program { argv, first, environment, mask, sigchld };
+    // Before the child, which may be killed for memory before rini runs again.
+    let oom_kills = cgroup::oom_kills();
     let spawned = spawn::spawn(program, foreground)?;
     options.policy.terminal = terminal.is_some();
     // The runtime closes every descriptor above 2, and nobody may own one by then.
     drop(terminal);
-    Ok(Runtime::new(Some(spawned), role, options))
+    Ok(Runtime::new(Some(spawned), role, options, oom_kills))
 }
 
 /// What rini is to the processes around it.

@@ -3,21 +3,24 @@
 //! | role | what remains | how it is signalled |
 //! | --- | --- | --- |
 //! | PID 1 | every other process of the PID namespace | kill(2) of -1, at one moment |
-//! | any other | the child's process group, and the children that rini was given | one by one, and again as more come |
+//! | any other | the child's process group, and the children that rini has or is given | one by one, and again as more come |
 //!
 //! In both it makes no difference whether a process called setsid or forked twice. Whoever is not PID 1 hears of what is
-//! further down only when its parents have ended and it is adopted; so what was said to the others is said to it then.
+//! further down only when it is adopted, and then tells it what the others were told. (It is adopted when its parents
+//! have ended. Where they were reaped by somebody who lives on, rini hears nothing of that, and sees it at the next
+//! reason to look.)
 //!
 //! Nobody else is ever signalled. A child that has not been reaped keeps its pid. The number of the child's process
-//! group is the child's, which *has* been reaped, so it is used only while a child of rini's is in that group: until
-//! then it cannot be given to anybody else.
+//! group is that of the child, which *has* been reaped, so it is used only while a child of rini's is in that group.
 //!
-//! Where /proc is missing, or shows another PID namespace, nobody can be named, and only PID 1 reaches those outside
-//! the child's group.
+//! What remains is asked once. A group that was asked with the child (`--process-group`) is not asked again.
+//!
+//! The role that adopts nobody has no children left when the child has been reaped, and so nobody to tell. Where /proc is
+//! missing, or shows another PID namespace, nobody can be named, and only PID 1 reaches those outside the child's group.
 #![forbid(unsafe_code)]
 
 use crate::diagnosis::Named;
-use crate::signal::Signal;
+use crate::signal::{Signal, SignalSet};
 use crate::sys::process::{self, Pid, Pid1};
 use nix::errno::Errno;
 use std::ffi::OsStr;
@@ -28,115 +31,181 @@ pub struct Remaining {
     pid1: Option<Pid1>,
     /// The process group that was the child's.
     group: Option<Pid>,
-    /// What all of it was told last.
-    last: Option<Signal>,
-    /// Whether the group was told that too.
+    /// By which signals the group was asked with the child.
+    asked_with_child: SignalSet,
+    /// What asked those that remain.
+    asked: Option<Signal>,
+    /// Whether the group has heard that, or the SIGKILL.
     group_told: bool,
-    /// Which processes were found when that was last said; sorted.
+    /// Which of rini's children have heard it; sorted.
     told: Vec<Pid>,
+    killing: bool,
 }
 
-/// What came of telling it something.
-pub struct Told {
-    /// Those who had not been told this before, as far as /proc shows them: pid and name.
-    pub new: Vec<String>,
-    /// There is somebody left, and rini may signal none of them.
-    pub refused: bool,
-}
-
-/// A process that remains.
-struct Found {
-    pid: Pid,
-    stopped: bool,
+/// What came of killing it.
+#[derive(Default)]
+pub struct Killed {
+    /// Who is killed for the first time, as far as /proc shows them: pid and name.
+    pub names: Vec<String>,
+    /// Nobody could be killed, for this reason.
+    pub failure: Option<Errno>,
+    /// What is still there will be killed by the kernel when rini ends.
+    pub by_kernel: bool,
 }
 
 impl Remaining {
     /// What is left of the child with this process group; None where there was no child.
     pub fn new(pid1: Option<Pid1>, group: Option<Pid>) -> Remaining {
-        Remaining { pid1, group, last: None, group_told: false, told: Vec::new() }
-    }
-
-    /// Sends a signal to all of it, and SIGCONT to what of it is stopped.
-    pub fn send(&mut self, signal: Signal) -> Told {
-        self.last = Some(signal);
-        self.told.clear();
-        self.tell(signal, true)
-    }
-
-    /// Tells those that have come since what the others were told. A SIGKILL is repeated to all: that does no harm, and
-    /// shows whether what is still there can be killed.
-    pub fn catch_up(&mut self) -> Told {
-        match self.last {
-            Some(Signal::KILL) => self.tell(Signal::KILL, true),
-            Some(signal) if self.pid1.is_none() => self.tell(signal, false),
-            _ => Told { new: Vec::new(), refused: false },
+        let told = Vec::new();
+        Remaining {
+            pid1,
+            group,
+            asked_with_child: SignalSet::default(),
+            asked: None,
+            group_told: false,
+            told,
+            killing: false,
         }
     }
 
-    /// Whether SIGKILL is what it was told last.
-    pub fn is_being_killed(&self) -> bool {
-        self.last == Some(Signal::KILL)
+    /// The child was asked to end by this signal, and its process group with it.
+    pub fn group_was_asked(&mut self, signal: Signal) {
+        self.asked_with_child.insert(signal);
     }
 
-    fn tell(&mut self, signal: Signal, again: bool) -> Told {
-        let found = self.look();
-        let is_new = |pid: &Pid| self.told.binary_search(pid).is_err();
-        // Before the signal: those that are dead have no name.
-        let new = found.iter().map(|process| process.pid).filter(is_new).map(|pid| Named(pid).to_string()).collect();
-        let mut sent = Err(Errno::ESRCH);
-        // One that could be signalled is enough.
-        let mut note = |result: Result<(), Errno>| {
-            if sent.is_err() && result != Err(Errno::ESRCH) {
-                sent = result;
+    /// Sends a signal to all of it, and SIGCONT to what of it is stopped. Returns false where there is nobody.
+    pub fn send(&mut self, signal: Signal) -> bool {
+        let has_it = self.asked.is_none() && self.asked_with_child.contains(signal);
+        self.asked.get_or_insert(signal);
+        self.group_told = has_it;
+        match self.pid1 {
+            Some(pid1) => {
+                let others = self.others();
+                let stopped: Vec<Pid> = others.iter().copied().filter(|pid| state(*pid) == Some(b'T')).collect();
+                let anybody = if has_it && !others.is_empty() {
+                    for pid in others.into_iter().filter(|pid| !self.is_in_group(*pid)) {
+                        let _ = process::kill(pid, signal);
+                    }
+                    true
+                } else {
+                    pid1.kill_everything(signal).is_ok()
+                };
+                for pid in stopped {
+                    let _ = process::kill(pid, Signal::CONT);
+                }
+                anybody
             }
-        };
-        if let Some(pid1) = self.pid1 {
-            note(pid1.kill_everything(signal));
-        } else {
-            self.group_told &= !again;
-            if let Some(group) = self.group.filter(|group| !self.group_told && process::has_child_in(*group)) {
-                note(process::kill_group(group, signal));
-                self.group_told = true;
-            }
-            let one_by_one = found.iter().map(|process| process.pid).filter(|pid| again || is_new(pid));
-            for pid in one_by_one.filter(|pid| !self.is_in_group(*pid)) {
-                note(process::kill(pid, signal));
+            None => {
+                self.told.clear();
+                self.tell_new(signal);
+                self.group_told || !self.told.is_empty()
             }
         }
-        for Found { pid, .. } in found.iter().filter(|process| process.stopped) {
-            let _ = process::kill(*pid, Signal::CONT);
+    }
+
+    /// Kills all of it.
+    pub fn kill(&mut self) -> Killed {
+        if !self.killing {
+            self.told.clear();
         }
-        self.told = found.into_iter().map(|process| process.pid).collect();
-        Told { new, refused: sent == Err(Errno::EPERM) }
+        self.killing = true;
+        match self.pid1 {
+            Some(pid1) => {
+                let living = self.others().into_iter().filter(|pid| state(*pid).is_some_and(|state| state != b'Z'));
+                let names = living.map(|pid| Named(pid).to_string()).collect();
+                let _ = pid1.kill_everything(Signal::KILL);
+                Killed { names, failure: None, by_kernel: true }
+            }
+            None => self.kill_children(),
+        }
+    }
+
+    /// Tells those that rini was given since what the others were told.
+    pub fn catch_up(&mut self) -> Killed {
+        match (self.pid1, self.asked) {
+            (None, _) if self.killing => return self.kill_children(),
+            (None, Some(signal)) => self.tell_new(signal),
+            _ => (),
+        }
+        Killed::default()
+    }
+
+    /// Not as PID 1: tells those of rini's children that have not heard it.
+    fn tell_new(&mut self, signal: Signal) {
+        let children = own_children();
+        let new: Vec<Pid> = children.iter().copied().filter(|pid| self.told.binary_search(pid).is_err()).collect();
+        // All that is asked about them is asked before they can act on the signal.
+        let stopped: Vec<Pid> = new.iter().copied().filter(|pid| state(*pid) == Some(b'T')).collect();
+        let outside: Vec<Pid> = new.into_iter().filter(|pid| !self.is_in_group(*pid)).collect();
+        if !self.group_told {
+            self.group_told = self.signal_group(signal).is_ok();
+        }
+        for pid in outside {
+            let _ = process::kill(pid, signal);
+        }
+        for pid in stopped {
+            let _ = process::kill(pid, Signal::CONT);
+        }
+        self.told = children;
+    }
+
+    /// Not as PID 1: kills rini's children, those too that were killed before; so it shows if one cannot be killed.
+    fn kill_children(&mut self) -> Killed {
+        let children = own_children();
+        let mut names = Vec::new();
+        let mut result = self.signal_group(Signal::KILL);
+        for pid in &children {
+            let name = Named(*pid).to_string();
+            let killed = process::kill(*pid, Signal::KILL);
+            if killed.is_ok() && self.told.binary_search(pid).is_err() {
+                names.push(name);
+            }
+            // Once is enough; and that there is nobody is the least of all reasons.
+            if killed.is_ok() || result == Err(Errno::ESRCH) {
+                result = killed;
+            }
+        }
+        self.told = children;
+        Killed { names, failure: result.err(), by_kernel: false }
+    }
+
+    fn signal_group(&self, signal: Signal) -> Result<(), Errno> {
+        match self.group.filter(|group| process::has_child_in(*group)) {
+            Some(group) => process::kill_group(group, signal),
+            None => Err(Errno::ESRCH),
+        }
     }
 
     fn is_in_group(&self, pid: Pid) -> bool {
         self.group.is_some() && process::group_of(pid).ok() == self.group
     }
 
-    /// Those that live, sorted by pid: of the whole namespace for PID 1, else rini's children.
-    fn look(&self) -> Vec<Found> {
+    /// As PID 1: every other process that /proc shows.
+    fn others(&self) -> Vec<Pid> {
         let own = process::own_pid();
-        // The numbers of another namespace's processes would be other processes here.
-        if fs::read_link("/proc/self").ok().and_then(|link| pid(link.as_os_str())) != Some(own) {
+        if !proc_is_ours() {
             return Vec::new();
         }
-        let mut pids: Vec<Pid> = match self.pid1 {
-            Some(_) => fs::read_dir("/proc")
-                .map(|entries| entries.flatten().filter_map(|entry| pid(&entry.file_name())).collect())
-                .unwrap_or_default(),
-            None => fs::read_to_string(format!("/proc/self/task/{own}/children"))
-                .map(|list| list.split_ascii_whitespace().filter_map(|word| pid(OsStr::new(word))).collect())
-                .unwrap_or_default(),
-        };
-        pids.sort_unstable();
-        let others = pids.into_iter().filter(|pid| *pid != own);
-        others
-            .filter_map(|pid| Some((pid, state(pid)?)))
-            .filter(|(_, state)| !matches!(state, b'Z' | b'X'))
-            .map(|(pid, state)| Found { pid, stopped: state == b'T' })
-            .collect()
+        fs::read_dir("/proc")
+            .map(|entries| entries.flatten().filter_map(|entry| pid(&entry.file_name())).filter(|pid| *pid != own))
+            .map_or_else(|_| Vec::new(), Iterator::collect)
     }
+}
+
+/// rini's children, sorted by pid.
+fn own_children() -> Vec<Pid> {
+    if !proc_is_ours() {
+        return Vec::new();
+    }
+    let list = fs::read_to_string(format!("/proc/self/task/{}/children", process::own_pid())).unwrap_or_default();
+    let mut pids: Vec<Pid> = list.split_ascii_whitespace().filter_map(|word| pid(OsStr::new(word))).collect();
+    pids.sort_unstable();
+    pids
+}
+
+/// Whether /proc is that of rini's own PID namespace: the numbers of another would be other processes here.
+fn proc_is_ours() -> bool {
+    fs::read_link("/proc/self").ok().and_then(|link| pid(link.as_os_str())) == Some(process::own_pid())
 }
 
 fn pid(name: &OsStr) -> Option<Pid> {

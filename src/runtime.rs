@@ -9,7 +9,7 @@ use crate::cgroup;
 use crate::cli::Options;
 use crate::diagnosis::{Elapsed, Named, Origin, Suspicion};
 use crate::exit::{self, Status};
-use crate::remaining::{Remaining, Told};
+use crate::remaining::{Killed, Remaining};
 use crate::signal::Signal;
 use crate::supervisor::{Action, AfterExit, Event, Foreground, Supervisor, Target};
 use crate::sys::process::{self, Change, Children, Pid, Pid1};
@@ -57,7 +57,7 @@ pub struct Runtime {
     asked_remaining: Option<(Origin, Instant)>,
     /// rini sent the child a SIGKILL, of its own or as a rewritten signal.
     killed: bool,
-    /// The kernel's count of out-of-memory kills at the start, where it tells.
+    /// The kernel's count of out-of-memory kills of others than the child, as far as it and rini can tell.
     oom_kills: Option<u64>,
     tally: Tally,
 }
@@ -81,8 +81,9 @@ impl Role {
 }
 
 impl Runtime {
-    /// The child has been forked; None: there is to be none. From here on there is no error.
-    pub fn new(spawned: Option<Spawned>, role: Role, options: Options) -> Runtime {
+    /// The child has been forked; None: there is to be none. From here on there is no error. `oom_kills` is the kernel's
+    /// count before that.
+    pub fn new(spawned: Option<Spawned>, role: Role, options: Options, oom_kills: Option<u64>) -> Runtime {
         let started = Instant::now();
         let child = spawned.map(|Spawned { pid, report }| Child { pid, report });
         match &child {
@@ -96,7 +97,7 @@ impl Runtime {
         Runtime {
             remaining: Remaining::new(role.pid1(), child.as_ref().map(|child| child.pid)),
             supervisor: Supervisor::new(options.policy.clone()),
-            oom_kills: child.as_ref().and_then(|_| cgroup::oom_kills()),
+            oom_kills,
             child,
             role,
             options,
@@ -177,6 +178,10 @@ impl Runtime {
                     self.tally.orphans = self.tally.orphans.saturating_add(1);
                     let level = if self.options.warn_on_reap { log::Level::Warn } else { log::Level::Debug };
                     log::log!(level, "reaped orphan pid {pid}, which {status}");
+                    // This one may be what the count rose for; the child's end then has to have another reason.
+                    if status == Status::Killed(Signal::KILL) && self.child.is_some() {
+                        self.oom_kills = self.oom_kills.and_then(|_| cgroup::oom_kills());
+                    }
                 }
                 Children::Changed(_, Change::Stopped(_) | Change::Continued) => (),
             }
@@ -189,8 +194,8 @@ impl Runtime {
         if self.child.is_some() {
             return ControlFlow::Continue(());
         }
-        let told = self.remaining.catch_up();
-        self.note(told)
+        let killed = self.remaining.catch_up();
+        self.note(killed)
     }
 
     fn receive(&mut self, received: Received) -> ControlFlow<u8> {
@@ -217,17 +222,20 @@ impl Runtime {
             match action {
                 Action::Forward { signal, rewritten, to: Target::Child } => self.forward(signal, rewritten, received),
                 Action::Forward { signal, rewritten, to: Target::Remaining } => {
-                    self.forward_to_remaining(signal, rewritten, received)?;
+                    self.forward_to_remaining(signal, rewritten, received);
                 }
                 Action::Delay(signal) => {
                     self.delayed = received;
                     let origin = self.origin(signal, received);
                     log::info!("{origin}, held back for {:?}", self.options.policy.delay.unwrap_or_default());
                 }
-                Action::Terminate => self.terminate()?,
+                Action::Terminate => self.terminate(),
                 Action::Continue => self.send(Signal::CONT),
                 Action::Kill(Target::Child) => self.kill(),
-                Action::Kill(Target::Remaining) => self.send_to_remaining(Signal::KILL)?,
+                Action::Kill(Target::Remaining) => {
+                    let killed = self.remaining.kill();
+                    self.note(killed)?;
+                }
                 Action::Suspend(signal) => self.suspend(signal)?,
                 Action::Resume => self.resume(),
                 Action::Finish(status) => return ControlFlow::Break(self.finish(status)),
@@ -256,6 +264,9 @@ impl Runtime {
             self.asked = Some((origin, Instant::now()));
         }
         self.killed |= rewritten == Signal::KILL;
+        if self.options.process_group && self.supervisor.begins_shutdown(signal) {
+            self.remaining.group_was_asked(rewritten);
+        }
         if sent.is_ok() {
             self.tally.signals = self.tally.signals.saturating_add(1);
         }
@@ -273,54 +284,53 @@ impl Runtime {
     }
 
     /// Passes a signal on to what remains. The kernel has no queued form for that either.
-    fn forward_to_remaining(
-        &mut self,
-        signal: Signal,
-        rewritten: Signal,
-        received: Option<Received>,
-    ) -> ControlFlow<u8> {
+    fn forward_to_remaining(&mut self, signal: Signal, rewritten: Signal, received: Option<Received>) {
         let origin = match (self.as_received(signal, received), self.asked) {
             // It ended the child, and goes on to what remains.
             (None, Some((origin, _))) if origin.signal == signal => origin,
             (received, _) => self.origin(signal, received),
         };
-        self.tally.signals = self.tally.signals.saturating_add(1);
-        match rewritten == signal {
-            true => log::info!("{origin}, forwarded to all that is left"),
-            false => log::info!("{origin}, forwarded to all that is left as {rewritten}"),
-        }
         // The period that runs counts from the first.
         if self.asked_remaining.is_none() {
             self.asked_remaining = Some((origin, Instant::now()));
         }
-        self.send_to_remaining(rewritten)
+        if !self.remaining.send(rewritten) {
+            return;
+        }
+        match rewritten == signal {
+            true => log::info!("{origin}, forwarded to all that is left"),
+            false => log::info!("{origin}, forwarded to all that is left as {rewritten}"),
+        }
     }
 
     /// Asks what remains to end.
-    fn terminate(&mut self) -> ControlFlow<u8> {
+    fn terminate(&mut self) {
         let origin = Origin { signal: Signal::TERM, sender: Sender::Process(process::own_pid()), container: true };
         self.asked_remaining = Some((origin, Instant::now()));
-        log::info!("SIGTERM to all that is left");
-        self.send_to_remaining(Signal::TERM)
+        if self.remaining.send(Signal::TERM) {
+            log::info!("SIGTERM to all that is left");
+        }
     }
 
-    fn send_to_remaining(&mut self, signal: Signal) -> ControlFlow<u8> {
-        let told = self.remaining.send(signal);
-        self.note(told)
-    }
-
-    /// Says who was killed, and gives up where nobody can be.
-    fn note(&mut self, told: Told) -> ControlFlow<u8> {
-        if self.remaining.is_being_killed() {
-            for name in &told.new {
-                self.report_kill(name, self.asked_remaining);
+    /// Says who was killed, and ends where there is nothing more to wait for.
+    fn note(&mut self, killed: Killed) -> ControlFlow<u8> {
+        for name in &killed.names {
+            self.report_kill(name, self.asked_remaining);
+        }
+        match killed.failure {
+            // The end of PID 1 is the end of the namespace, whoever's processes are in it: kill(2) does not reach
+            // those of another user, and does not even say so.
+            None if killed.by_kernel => self.tell(Event::Helpless, None),
+            None => ControlFlow::Continue(()),
+            Some(Errno::ESRCH) => {
+                log::warn!("what is left cannot be killed: /proc does not show rini its children");
+                self.tell(Event::Helpless, None)
             }
-            if told.refused {
-                log::warn!("what is left cannot be killed: {}", Errno::EPERM.desc());
-                return self.tell(Event::Helpless, None);
+            Some(errno) => {
+                log::warn!("what is left cannot be killed: {}", errno.desc());
+                self.tell(Event::Helpless, None)
             }
         }
-        ControlFlow::Continue(())
     }
 
     /// Sends a signal of rini's own to the child, or with --process-group to its group.

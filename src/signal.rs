@@ -137,11 +137,16 @@ impl SignalSet {
         self.0 & signal.bit() != 0
     }
 
+    /// Adds one.
+    pub fn insert(&mut self, signal: Signal) {
+        self.0 |= signal.bit();
+    }
+
     /// Reads a list such as `TERM,INT`. None where a part of it is no signal, or one that never comes to rini.
     pub fn parse(list: &str) -> Option<SignalSet> {
-        list.split(',').try_fold(SignalSet::default(), |set, name| {
-            let signal = Signal::parse(name).filter(|signal| signal.can_come())?;
-            Some(SignalSet(set.0 | signal.bit()))
+        list.split(',').try_fold(SignalSet::default(), |mut set, name| {
+            set.insert(Signal::parse(name).filter(|signal| signal.can_come())?);
+            Some(set)
         })
     }
 }

@@ -47,11 +47,12 @@
 //! shutdown goes on, with everything that remains in the child's place:
 //!
 //! - `Terminate`: the child's end asks what remains to end, and the grace period, now a whole one, counts from there.
+//!   Shutdown signals have nothing to add.
 //! - `Wait`: nobody is signalled unasked. A shutdown signal is forwarded to what remains, and the grace period counts
 //!   from there. Where the child ended by a shutdown, what remains has not been asked yet and was meant too: it gets
 //!   the same signal.
 //!
-//! Other signals were meant for the child, and are dropped. When nothing remains that is the end, with the child's
+//! Other signals were meant for the child, and are dropped; but for a ^Z, which now stops rini alone. When nothing remains that is the end, with the child's
 //! status. `pause` is a `Remaining` from the start, which lasts until a shutdown.
 #![forbid(unsafe_code)]
 
@@ -281,6 +282,10 @@ impl Supervisor {
             Event::Helpless if self.may_pause() => self.finish(None, actions),
             Event::NoChildren | Event::Helpless => self.finish(Some(status), actions),
             Event::Signal(signal) if self.begins_shutdown(signal) => self.shut_down(signal, now, actions),
+            // A ^Z is for whoever has the terminal, and that is rini now.
+            Event::Signal(signal) if signal.stops() && self.policy.terminal => {
+                actions.push(Action::Suspend(Signal::TSTP));
+            }
             Event::Signal(_) | Event::Tick => (),
             // There is no child any more of which these could tell.
             Event::ChildStopped { .. } | Event::ChildContinued | Event::SuspendRefused | Event::ChildEnded(_) => (),
@@ -340,11 +345,15 @@ impl Supervisor {
                 }
                 self.ask(signal, now, actions);
             }
+            // All that remains was asked already; a second SIGTERM is to many programs "at once, and never mind".
+            (Shutdown::Asked { .. }, _) if !self.forwards() => (),
+            // Those that are being killed hear of nothing else.
+            (Shutdown::Escalated { .. }, _) if self.target() == Target::Remaining => (),
             (Shutdown::Asked { .. } | Shutdown::Escalated { .. }, _) => self.forward(signal, actions),
         }
     }
 
-    /// Whether asking is to forward a signal: what remains may have to be asked, or not asked, in another way.
+    /// Whether shutdown signals are forwarded: what remains may have to be asked, or not asked, in another way.
     fn forwards(&self) -> bool {
         self.target() == Target::Child || self.policy.after_exit == AfterExit::Wait
     }

@@ -1,8 +1,8 @@
 //! `--after-exit`: what becomes of the other processes when the child has ended.
 
 use crate::support::{
-    Output, Running, Start, beside, blocked_in, children_of, injecting, namespaces, pid1, probe, state, status_field,
-    tools, until,
+    Output, Running, Start, beside, blocked_in, children_of, injecting, namespaces, pid1, probe, rini, state,
+    status_field, tools, until,
 };
 use nix::sys::signal::{Signal, kill};
 use std::ffi::OsString;
@@ -14,11 +14,13 @@ fn script(options: &[&str], script: &str) -> Vec<OsString> {
     words.chain([probe().into_os_string()]).collect()
 }
 
-/// As PID 1, and beside.
+/// In each role; and as another user, who may not signal everybody.
 fn both(words: &[OsString]) -> Vec<Start> {
     let mut starts = vec![beside(words)];
     if namespaces() {
         starts.push(pid1(words));
+        starts.push(beside(words).user(65534));
+        starts.push(pid1(words).user(65534));
     }
     starts
 }
@@ -89,8 +91,8 @@ fn terminate_asks_all_that_is_left_and_waits_for_it() {
 #[test]
 fn terminate_kills_what_outlives_the_grace_period_and_names_it() {
     let words = script(
-        &["--after-exit=terminate", "-t", "300ms"],
-        r#""$0" signals & setsid "$0" signals & (setsid sh -c '"$0" signals; :' "$0" &); read x; exit 3"#,
+        &["--after-exit=terminate", "-t", "1s"],
+        r#""$0" signals & setsid "$0" signals & (setsid "$0" signals &); read x; exit 3"#,
     );
     for start in both(&words) {
         let mut run = start.spawn();
@@ -99,7 +101,7 @@ fn terminate_kills_what_outlives_the_grace_period_and_names_it() {
         let asked = Instant::now();
         end_child(&mut run);
         let output = run.finish();
-        assert!(asked.elapsed() >= Duration::from_millis(300), "never early");
+        assert!(asked.elapsed() >= Duration::from_secs(1), "never early");
         assert_eq!(output.code(), 3, "the child's, whatever became of the others");
         // SIGCONT is for those that are stopped.
         assert_eq!(lines_with(&output.out, "signal 15 code 0 pid "), 3, "{output:?}");
@@ -132,6 +134,111 @@ fn terminate_has_a_grace_period_of_its_own() {
         assert_eq!(blocked_in(run.pid())[3] != "0x0", limited);
         kill(run.only_child(), Signal::SIGUSR2).unwrap();
         assert_eq!(run.finish().code(), 3);
+    }
+}
+
+/// A second SIGTERM is to many programs "at once, and never mind".
+#[test]
+fn terminate_asks_once() {
+    for start in both(&script(&["--after-exit=terminate", "-t", "1h"], r#"setsid "$0" signals 10 & read x; exit 3"#)) {
+        let mut run = start.spawn();
+        ready(&mut run, 1);
+        let child = children_of(run.pid())[0];
+        end_child(&mut run);
+        assert!(run.line().starts_with("signal 15 "));
+        until("the child is reaped", || state(child).is_none());
+        // What the engine sends now was asked for already.
+        run.signal(libc::SIGTERM);
+        run.signal(libc::SIGINT);
+        until("rini has taken both", || status_field(run.pid(), "ShdPnd") == "0000000000000000");
+        blocked_in(run.pid());
+        kill(run.only_child(), Signal::SIGUSR1).unwrap();
+        let output = run.finish();
+        assert_eq!((output.code(), output.out.len()), (3, 1), "SIGUSR1, and nothing before it: {output:?}");
+    }
+    // With -g the group has had the signal that ended the child, and the others have not.
+    for (mode, signal) in [("terminate", libc::SIGTERM), ("wait", libc::SIGTERM), ("wait", libc::SIGINT)] {
+        let words = script(
+            &["-g", "--after-exit", mode, "-t", "1h"],
+            &format!(r#""$0" signals 10 & setsid "$0" signals {signal} & exec "$0" signals {signal}"#),
+        );
+        for start in both(&words) {
+            let mut run = start.spawn();
+            ready(&mut run, 3);
+            run.signal(signal);
+            for _ in 0..3 {
+                assert!(run.line().starts_with(&format!("signal {signal} ")));
+            }
+            until("one is left", || children_of(run.pid()).len() == 1);
+            kill(run.only_child(), Signal::SIGUSR1).unwrap();
+            let output = run.finish();
+            assert_eq!((output.code(), output.out.len()), (0, 1), "SIGUSR1, and nothing before it: {output:?}");
+        }
+    }
+}
+
+/// What comes while the last are being killed changes nothing about that.
+#[test]
+fn a_stop_signal_does_not_save_those_that_are_being_killed() {
+    // Each deaf, and the parent of the next: whoever is not PID 1 hears of them one after the other.
+    let chain = r#"trap "" TERM INT; setsid sh -c 'setsid sh -c "setsid sleep 1000 & wait" & wait' & read x; exit 3"#;
+    for start in both(&script(&["--after-exit=terminate", "-t", "200ms"], chain)) {
+        let mut run = start.spawn();
+        let mut last = run.pid();
+        for _ in 0..4 {
+            until("the chain has grown", || !children_of(last).is_empty());
+            last = children_of(last)[0];
+        }
+        until("the last has become sleep", || status_field(last, "Name") == "sleep");
+        end_child(&mut run);
+        run.err_line_with("rini: WARN killed pid ");
+        // PID 1 may be gone already.
+        let _ = kill(run.pid(), Signal::SIGTERM);
+        let output = run.finish();
+        assert_eq!(output.code(), 3);
+        until("the last is gone", || matches!(state(last), None | Some('Z')));
+    }
+}
+
+/// kill(2) passes over processes of another user, in silence. The end of PID 1 does not.
+#[test]
+fn as_pid_1_another_user_s_process_does_not_outlive_the_grace_period() {
+    if !namespaces() || !tools(&["nsenter"]) {
+        return;
+    }
+    let words = script(&["--after-exit=terminate", "-t", "500ms"], "read x; exit 3");
+    let mut run = pid1(words).user(65534).spawn();
+    let pid = run.pid().to_string();
+    let enter = Start::of("nsenter").args(["--target", &pid, "--pid", "--mount", "sh", "-c", r#""$0" signals &"#]);
+    let mut guest = enter.args([probe()]).spawn();
+    assert!(guest.line().starts_with("ready "));
+    until("rini has adopted it", || children_of(run.pid()).len() == 2);
+    end_child(&mut run);
+    let output = run.finish();
+    assert_eq!((output.code(), output.err.len()), (3, 1), "{output:?}");
+    assert!(output.err[0].contains("(probe), which was still there"), "{output:?}");
+    assert_eq!(guest.finish().out, [""; 0], "it was not asked, and is gone");
+}
+
+/// A process whose first thread has ended looks like a zombie.
+#[test]
+fn a_process_without_its_first_thread_is_asked_and_killed_too() {
+    for (last, asked) in [("15", true), ("", false)] {
+        let words = script(
+            &["--after-exit=terminate", "-t", if asked { "1h" } else { "300ms" }],
+            &format!(r#"setsid "$0" headless {last} & read x; exit 3"#),
+        );
+        for start in both(&words) {
+            let mut run = start.spawn();
+            ready(&mut run, 1);
+            let other = children_of(children_of(run.pid())[0])[0];
+            until("its first thread has ended", || state(other) == Some('Z'));
+            end_child(&mut run);
+            let output = run.finish();
+            assert_eq!(output.code(), 3);
+            until("it is gone", || state(other).is_none());
+            assert!(!asked || lines_with(&output.out, "signal 15 ") == 1, "{output:?}");
+        }
     }
 }
 
@@ -265,9 +372,9 @@ fn a_stranger_of_the_same_user_is_not_touched() {
     // One in rini's own process group and session, as the test starts both, and one elsewhere.
     let mut strangers = [stranger(false), stranger(true)];
     for (options, worker) in [
-        (&["--after-exit=terminate", "-t", "100ms"][..], "signals"),
+        (&["--after-exit=terminate", "-t", "2s"][..], "signals"),
         (&["--after-exit=terminate"], "signals 15"),
-        (&["--after-exit=wait", "-t", "100ms"], "signals"),
+        (&["--after-exit=wait", "-t", "2s"], "signals"),
     ] {
         let words = script(options, &format!(r#""$0" {worker} & setsid "$0" {worker} & read x; exit 3"#));
         let mut run = beside(words).spawn();
@@ -324,6 +431,23 @@ fn without_proc_pid_1_still_ends_everything() {
     assert_eq!((output.code(), lines_with(&output.out, "signal 15 ")), (3, 2), "{output:?}");
 }
 
+/// Not PID 1, and nobody else can be found: the group is asked, and in the end rini says so and goes.
+#[test]
+fn without_proc_whoever_is_not_pid_1_reaches_the_group_and_ends() {
+    if !namespaces() {
+        return;
+    }
+    let inner = r#"setsid "$0" signals & "$0" signals 15 & read x; exit 3"#;
+    let outer = r#""$0" --after-exit=terminate -t 300ms sh -c "$1" "$2"; echo code $?"#;
+    let start = Start::of("sh").args(["-c", outer]).args([rini()]).args([inner]).args([probe()]);
+    let mut run = start.in_namespace().hide(c"/proc").spawn();
+    ready(&mut run, 2);
+    end_child(&mut run);
+    let output = run.finish();
+    assert_eq!((lines_with(&output.out, "signal 15 "), lines_with(&output.out, "code 3")), (1, 1), "{output:?}");
+    assert_eq!(output.err, ["rini: WARN what is left cannot be killed: /proc does not show rini its children"]);
+}
+
 /// One who cannot be killed would be waited for for ever.
 #[test]
 fn where_killing_is_refused_rini_says_so_and_ends() {
@@ -332,8 +456,7 @@ fn where_killing_is_refused_rini_says_so_and_ends() {
     }
     let words = script(&["--after-exit=terminate", "-t", "100ms"], "exec 3<&0; cat <&3 >/dev/null & exit 3");
     let mut run = injecting("kill:error=EPERM").args(words).spawn();
-    let line = run.err_line_with("rini: ");
-    assert!(line.contains("(cat), which was still there"), "{line}");
+    // Nobody is said to have been killed.
     assert_eq!(run.err_line_with("rini: "), "rini: WARN what is left cannot be killed: Operation not permitted");
     // Only now may the other end.
     drop(run.stdin.take());
@@ -372,7 +495,7 @@ fn a_bad_value_is_refused() {
     }
 }
 
-/// A storm of orphans that are all asked, and all go: rini's work for each does not grow with their number.
+/// Many that are all asked, and all go.
 #[test]
 fn a_thousand_are_asked_and_reaped() {
     let words = script(

@@ -688,6 +688,29 @@ fn under_docker_init_it_reaps_by_itself_and_says_nothing() {
     assert_eq!(count("rini: INFO SIGTERM from pid 1 ("), 1, "{output:?}");
 }
 
+/// gunicorn, nginx, postgres, celery and a script with workers; the script itself fails where rini loses anything.
+#[test]
+fn the_real_programs_lose_nothing() {
+    if image().is_none() {
+        return;
+    }
+    if !is_root() {
+        return skip("packaging/demo-programs needs root");
+    }
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("packaging/demo-programs");
+    // It makes a Debian image where there is none yet, which takes minutes on a slow network.
+    let limit = (LIMIT * 30).as_secs().to_string();
+    let output = Command::new("timeout").arg(limit).arg(script).env("RINI_BINARY", rini()).output().unwrap();
+    let (table, messages) = (String::from_utf8(output.stdout).unwrap(), String::from_utf8_lossy(&output.stderr));
+    assert!(output.status.success(), "{}: {messages}{table}", output.status);
+    for program in ["gunicorn", "nginx", "postgres", "celery", "workers"] {
+        let rows: Vec<&str> = table.lines().filter(|line| line.starts_with(&format!("| {program} "))).collect();
+        assert_eq!(rows.len(), 3, "{table}");
+        assert!(rows[0].contains("| `rini ") && rows[0].contains("| 0 of "), "{table}");
+        assert!(rows[1].contains("| `tini ") && rows[2].contains(", no init"), "{table}");
+    }
+}
+
 #[test]
 fn the_demonstration_comes_out_as_the_readme_says() {
     if image().is_none() {

@@ -10,7 +10,7 @@ use std::path::Path;
 use std::process::{Command, Output};
 
 /// What is wrong with it, the text that is there once, and the text in its place.
-const MUTATIONS: [(&str, &str, &str); 24] = [
+const MUTATIONS: [(&str, &str, &str); 27] = [
     ("killed one tick too late", "now < deadline", "now <= deadline"),
     ("killed before the time", "now < deadline", "now < deadline && self.deadline().is_none()"),
     (
@@ -72,6 +72,17 @@ const MUTATIONS: [(&str, &str, &str); 24] = [
     ),
     ("a pause ends with its first orphan", "Event::NoChildren if self.may_pause() => (),", ""),
     ("a pause does not end", "self.policy.pause && matches!", "self.policy.pause || matches!"),
+    (
+        "who is being killed hears of it again",
+        "(Shutdown::Escalated { .. }, _) if self.target() == Target::Remaining => (),",
+        "",
+    ),
+    ("`terminate` asks twice", "(Shutdown::Asked { .. }, _) if !self.forwards() => (),", ""),
+    (
+        "after the child ^Z does nothing",
+        "Event::Signal(signal) if signal.stops() && self.policy.terminal => {",
+        "Event::Signal(signal) if false => {",
+    ),
     (
         "the grace period never runs",
         "(_, Shutdown::Asked { kill_at, .. }) => kill_at,",

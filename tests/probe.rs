@@ -5,6 +5,7 @@
 //! | command | what it does |
 //! | --- | --- |
 //! | `signals [LAST]` | prints `ready PID`, then a line for each signal; exits with 0 at LAST |
+//! | `headless [LAST]` | as `signals`, in a second thread, and the first one has ended |
 //! | `alive` | prints `ready`, then `alive` for each SIGUSR1, and leaves every other signal to its default action |
 //! | `state` | prints what it found at its start |
 //! | `exit N` | exits with N |
@@ -47,6 +48,15 @@ extern "C" fn main(argc: c_int, argv: *const *const c_char) -> c_int {
     let number = |i: usize| text(i).map(|word| word.parse::<i32>().unwrap());
     match text(1) {
         Some("signals") => signals(number(2)),
+        Some("headless") => {
+            mask(ALL);
+            let last = number(2);
+            std::thread::spawn(move || {
+                signals(last);
+                exit(0);
+            });
+            unsafe { libc::pthread_exit(std::ptr::null_mut()) };
+        }
         Some("alive") => alive(),
         Some("state") => state(),
         Some("exit") => return number(2).unwrap(),

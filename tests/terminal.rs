@@ -4,7 +4,8 @@
 //! printed by a program; and a signal key does not drop what has not been read yet. The shells' prompt is a whole line.
 
 use crate::support::{
-    LIMIT, Running, Start, beside, bit, children_of, namespaces, probe, rini, skip, state, status_field, until,
+    LIMIT, Running, Start, beside, bit, blocked_in, children_of, namespaces, probe, rini, skip, state, status_field,
+    until,
 };
 use nix::sys::signal::{Signal, kill};
 use nix::sys::termios::{InputFlags, LocalFlags, OutputFlags, SetArg, tcgetattr, tcsetattr};
@@ -829,6 +830,62 @@ fn after_the_child_ctrl_c_stops_what_remains() {
         assert_eq!(shell.run("echo status $?"), ["status 3"], "{name}");
         shell.assert_shell_answers();
     }
+}
+
+/// ^Z stops rini, as it would stop any job; fg brings it back.
+#[test]
+fn after_the_child_ctrl_z_stops_rini() {
+    let probe = probe();
+    for name in SHELLS {
+        let mut shell = Session::shell(name);
+        let script = r#"(setsid "$0" signals 2 &); read x; exit 3"#;
+        shell.line(&format!(r#""$RINI" --after-exit wait sh -c '{script}' {}"#, probe.display()));
+        shell.expect_with("ready ");
+        let rini = children_of(shell.leader)[0];
+        shell.line("");
+        shell.until_foreground(rini);
+        shell.keys(CTRL_Z);
+        shell.expect_with("Stopped");
+        shell.expect(PROMPT);
+        assert!(is_stopped(rini));
+        shell.assert_shell_answers();
+        shell.line("fg");
+        shell.until_foreground(rini);
+        until("rini runs", || !is_stopped(rini));
+        shell.keys(CTRL_C);
+        shell.expect_with("signal 2 code 0 ");
+        shell.expect(PROMPT);
+        assert_eq!(shell.run("echo status $?"), ["status 3"], "{name}");
+    }
+}
+
+/// One that reads from the terminal behind rini's back stops; if rini continued it, it would stop again, for ever.
+#[test]
+fn a_reader_that_remains_is_not_continued_again_and_again() {
+    let reader = r#"trap "echo asked" TERM; trap "echo continued" CONT; echo ready; while :; do read x; done"#;
+    let script = format!("sh -c '{reader}' </dev/tty & read x; exit 3");
+    let mut session = Session::rini(["--after-exit", "terminate", "-t", "1h", "--", "sh", "-c", &script]);
+    session.expect("ready");
+    let reader = children_of(children_of(session.leader)[0])[0];
+    signal(children_of(session.leader)[0], Signal::SIGKILL);
+    session.expect_with("SIGKILL, which rini did not send");
+    session.expect("asked");
+    until("the reader is stopped", || is_stopped(reader));
+    // It looks at what remains at each wake-up.
+    for _ in 0..3 {
+        signal(session.leader, Signal::SIGUSR1);
+        until("rini has seen it", || !is_pending(session.leader, Signal::SIGUSR1 as i32));
+        blocked_in(session.leader);
+    }
+    assert!(is_stopped(reader));
+    // The next that it says is about these two: there was no SIGCONT before. The negative control: this one shows.
+    signal(reader, Signal::SIGTERM);
+    signal(reader, Signal::SIGCONT);
+    session.expect("asked");
+    session.expect("continued");
+    until("the reader is stopped again", || is_stopped(reader));
+    signal(reader, Signal::SIGKILL);
+    assert_eq!(session.code(), 137);
 }
 
 // Signals of the terminal's, without a shell.

@@ -1,14 +1,17 @@
-"""A WSGI application: / is answered at once, /slow after half a second."""
+"""A WSGI application: / is answered at once, /slow after half a second, or SECONDS if that is set."""
 
+import os
 import sys
 import time
+
+SECONDS = float(os.environ.get("SECONDS", "0.5"))
 
 
 def application(environ, start_response):
     if environ["PATH_INFO"] == "/slow":
-        # One write, flushed: demo-stop waits for these lines, and counts them afterwards.
+        # One write, flushed: the demonstrations wait for these lines, and demo-stop counts them afterwards.
         sys.stderr.write("a request is being handled\n")
         sys.stderr.flush()
-        time.sleep(0.5)
+        time.sleep(SECONDS)
     start_response("200 OK", [("Content-Type", "text/plain"), ("Content-Length", "5")])
     return [b"done\n"]

@@ -263,12 +263,14 @@ struct Clock {
     asked: Option<Signal>,
     /// When they are killed.
     kill_in: Option<u64>,
+    /// They were killed.
+    killed: bool,
 }
 
 impl Clock {
     fn new(policy: &Policy) -> Clock {
         let phase = if policy.pause { Phase::Remaining(Status::Exited(0)) } else { Phase::Child };
-        Clock { phase, stopped: false, held: None, asked: None, kill_in: None }
+        Clock { phase, stopped: false, held: None, asked: None, kill_in: None, killed: false }
     }
 
     fn forward(&self, policy: &Policy, signal: Signal) -> Option<Action> {
@@ -311,6 +313,9 @@ impl Clock {
         match (self.phase, event) {
             (Phase::Ended, _) | (_, Event::Signal(Signal::CHLD) | Event::Tick) => vec![],
             (_, Event::Signal(signal)) if begins(signal) => match (self.asked, self.held) {
+                (Some(_), _) if self.phase != Phase::Child && (self.killed || policy.after_exit != AfterExit::Wait) => {
+                    vec![]
+                }
                 (Some(_), _) => self.forward(policy, signal).into_iter().collect(),
                 (None, None) if policy.delay.is_some() => {
                     self.held = Some((signal, DELAY));
@@ -323,7 +328,7 @@ impl Clock {
             (Phase::Child, Event::ChildEnded(status)) => {
                 self.phase = Phase::Remaining(status);
                 let asked_by = self.asked.take();
-                self.kill_in = None;
+                (self.kill_in, self.killed) = (None, false);
                 match policy.after_exit {
                     AfterExit::Kill => self.end(Some(status)),
                     AfterExit::Terminate => self.terminate(policy),
@@ -351,7 +356,7 @@ impl Clock {
             _ if self.phase == Phase::Ended => vec![],
             (Some((signal, 0)), _) => self.ask(policy, &[signal]),
             (None, Some(0)) => {
-                self.kill_in = None;
+                (self.kill_in, self.killed) = (None, true);
                 vec![Action::Kill(if self.phase == Phase::Child { Target::Child } else { Target::Remaining })]
             }
             _ => vec![],
@@ -413,6 +418,11 @@ impl Witness for Promises {
         if let (Event::ChildEnded(status), None, false) = (event, self.status, policy.pause) {
             self.status = Some(status).filter(|_| !self.ended);
         }
+        if let Event::Signal(Signal::TSTP) = event {
+            let remaining = (self.status.is_some() || policy.pause) && !self.ended;
+            let suspends = actions.contains(&Action::Suspend(Signal::TSTP));
+            assert!(!remaining || suspends == policy.terminal, "after the child a ^Z is for rini");
+        }
         let mut signals = 0;
         for action in actions {
             assert!(!self.ended, "nothing comes after the end: {action:?}");
@@ -425,6 +435,8 @@ impl Witness for Promises {
                     continue;
                 }
                 Action::Delay(_) => continue,
+                // It stops rini alone.
+                Action::Suspend(_) if self.status.is_some() || policy.pause => continue,
                 Action::Forward { to, .. } => {
                     signals += 1;
                     (*to, false)
@@ -439,6 +451,9 @@ impl Witness for Promises {
             let unasked = policy.after_exit == AfterExit::Wait && !self.asked_for;
             assert!(to_child || !unasked, "`wait` signals nobody unasked: {action:?}");
             let index = usize::from(!to_child);
+            assert!(to_child || !self.killed[index], "what is being killed hears of nothing else: {action:?}");
+            let again = !to_child && policy.after_exit == AfterExit::Terminate && self.asked[index].is_some();
+            assert!(!again || kills, "`terminate` asks once: {action:?}");
             if kills {
                 let grace = policy.grace.map_or(DEFAULT_GRACE.as_secs(), |_| GRACE);
                 assert!(self.asked[index].is_some_and(|since| since >= grace), "nobody is killed who has time left");

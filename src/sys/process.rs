@@ -56,7 +56,7 @@ impl Pid1 {
     }
 
     /// Sends a signal to every process of the namespace but rini (kill(2), pid -1), at one moment: the kernel lets no
-    /// fork slip through. EPERM: there are processes, and rini may signal none of them. ESRCH: there are none.
+    /// fork slip through. Those that rini may not signal, being another user's, are passed over without a word.
     pub fn kill_everything(self, signal: Signal) -> Result<(), Errno> {
         raw_kill(-1, signal)
     }

@@ -1,0 +1,22 @@
+"""Queues 30 tasks (jobs.py queue), or prints how many of them are lost (jobs.py count).
+
+A task has finished, or it is in the queue, where the next worker finds it. Or it was started and never finished: that
+one is lost, as nobody will do it again. Or a worker had fetched it, did not start it, and did not give it back: then no
+other worker gets it until Celery's visibility timeout is over.
+"""
+
+import sys
+
+from tasks import app, notes, work
+
+COUNT = 30
+
+if sys.argv[1] == "queue":
+    for number in range(COUNT):
+        work.delay(number)
+else:
+    started = notes.scard("started")
+    lost = started - notes.scard("finished")
+    held = COUNT - started - notes.llen("celery")
+    hours = app.connection().default_channel.visibility_timeout / 3600
+    print(lost, "of", COUNT, "tasks" + (f", {held} held for {hours:g} h" if held else ""))
