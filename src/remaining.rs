@@ -134,13 +134,13 @@ impl Remaining {
     fn tell_new(&mut self, signal: Signal) {
         let children = own_children();
         let new: Vec<Pid> = children.iter().copied().filter(|pid| self.told.binary_search(pid).is_err()).collect();
-        // All that is asked about them is asked before they can act on the signal.
         let stopped: Vec<Pid> = new.iter().copied().filter(|pid| state(*pid) == Some(b'T')).collect();
-        let outside: Vec<Pid> = new.into_iter().filter(|pid| !self.is_in_group(*pid)).collect();
         if !self.group_told {
             self.group_told = self.signal_group(signal).is_ok();
         }
-        for pid in outside {
+        // Who is in the group now was in it then: a process that has just been forked may leave it at any moment, and
+        // one who is told twice is better than one who is never told.
+        for pid in new.into_iter().filter(|pid| !self.is_in_group(*pid)) {
             let _ = process::kill(pid, signal);
         }
         for pid in stopped {
