@@ -7,12 +7,12 @@
 #![forbid(unsafe_code)]
 
 use crate::exit::Remap;
+use crate::personality::{Complaint, Means, Personality, Voice};
 use crate::signal::{Rewrite, Signal, SignalSet};
 use crate::supervisor::{AfterExit, Policy};
 use lexopt::Arg::{Long, Short, Value};
 use log::LevelFilter;
 use std::ffi::{OsStr, OsString};
-use std::fmt;
 use std::os::unix::ffi::OsStrExt;
 use std::time::Duration;
 
@@ -44,15 +44,6 @@ Exit codes: PROGRAM's own; 128 + n if signal n killed it; 127 if PROGRAM is not
 found; 126 if it cannot be executed; 1 if rini could not start.
 ";
 
-/// `--license`.
-pub const LICENSE: &str = "\
-rini is licensed under either of the Apache License, Version 2.0, or the MIT license, at your option.
-The crates linked in (nix, signal-hook, libc, log, env_logger, lexopt) are under the MIT license or the same two.
-";
-
-/// `--version`.
-pub const VERSION: &str = concat!("rini ", env!("CARGO_PKG_VERSION"), "\n");
-
 /// What rini was asked to do.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Invocation {
@@ -64,7 +55,7 @@ pub enum Invocation {
         program: Option<usize>,
     },
     /// Print this on standard output and exit with 0.
-    Print(&'static str),
+    Print(String),
 }
 
 /// The options.
@@ -101,13 +92,18 @@ impl Default for Verbosity {
     }
 }
 
-/// What was wrong on the command line or in the environment, and what would be right: one line.
+/// What was wrong on the command line or in the environment, and what would be right.
 #[derive(Debug, PartialEq, Eq)]
-pub struct UsageError(String);
+pub struct UsageError {
+    /// In one line.
+    pub complaint: Complaint,
+    /// The help, where that is to follow.
+    pub help: Option<String>,
+}
 
-impl fmt::Display for UsageError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
+impl From<Complaint> for UsageError {
+    fn from(complaint: Complaint) -> UsageError {
+        UsageError { complaint: one_line(complaint), help: None }
     }
 }
 
@@ -122,86 +118,102 @@ const SWITCH: &str = "1 or 0, yes or no, true or false, on or off";
 const FILTER: &str = "off, error, warn, info, debug or trace, or a list such as warn,rini::runtime=debug";
 
 /// Reads a value from an option or a variable; where `read` makes nothing of it, says what would be `right`.
-fn read<T>(source: &str, value: &OsStr, right: &str, read: impl FnOnce(&str) -> Option<T>) -> Result<T, UsageError> {
-    value.to_str().and_then(read).ok_or_else(|| UsageError(format!("{source}: {value:?} is not {right}")))
+fn read<T>(
+    voice: &dyn Voice,
+    source: &str,
+    value: &OsStr,
+    right: &str,
+    read: impl FnOnce(&str) -> Option<T>,
+) -> Result<T, UsageError> {
+    value.to_str().and_then(read).ok_or_else(|| voice.bad_value(source, value, right).into())
 }
 
-/// The value of the option that the parser has just read.
-fn value_of(parser: &mut lexopt::Parser, source: &str, right: &str) -> Result<OsString, UsageError> {
-    parser.value().map_err(|_| UsageError(format!("{source}: the value is missing; it takes {right}")))
-}
-
-fn unknown(option: &str) -> UsageError {
-    UsageError(format!("there is no option {option:?}; rini --help lists them, and PROGRAM's own go behind it"))
-}
-
-/// Reads the command line `argv`, whose first word is rini's own name, and the environment by `variable`.
+/// Reads the command line `argv` of a `personality`, and the environment by `variable`.
 pub fn parse<'a>(
+    personality: &Personality,
     argv: impl Iterator<Item = &'a OsStr>,
     variable: impl Fn(&str) -> Option<&'a OsStr>,
 ) -> Result<Invocation, UsageError> {
-    let mut options = from_environment(&variable)?;
+    let voice = personality.voice;
     let words = words_of_rini(argv);
+    let called = words.first().cloned().unwrap_or_default();
+    let help = || voice.shows_help().then(|| personality.help(&called));
+    let wrong = |complaint| UsageError { help: help(), ..UsageError::from(complaint) };
+    if personality.version_alone && words.len() == 2 && words.last().is_some_and(|word| word == "--version") {
+        return Ok(Invocation::Print(personality.version.to_owned()));
+    }
+    let mut options = from_environment(voice, &variable)?;
     let count = words.len();
     let mut parser = lexopt::Parser::from_iter(words);
     let mut verbose = 0_u8;
     let mut remap = Remap::default();
     let mut rewrite = Rewrite::default();
     let program = loop {
-        // A long option with a value that it does not take, or an option that is none; both are told by what follows.
-        let argument = parser.next().map_err(|error| UsageError(one_line(&error.to_string())))?;
-        match argument {
-            Some(Short('g') | Long("process-group")) => options.process_group = true,
-            Some(Short('s') | Long("subreaper")) => options.subreaper = true,
-            Some(Short('w') | Long("warn-on-reap")) => options.warn_on_reap = true,
-            Some(Short('v') | Long("verbose")) => verbose = verbose.saturating_add(1),
-            Some(Short('e') | Long("remap-exit")) => {
-                let value = value_of(&mut parser, "--remap-exit", CODES)?;
-                read("--remap-exit", &value, CODES, |text| remap.add(text).then_some(()))?;
+        // The one error is a value for an option that takes none.
+        let argument = parser.next().map_err(|error| wrong(voice.unwanted_value(&called, &error.to_string())))?;
+        let (named, found) = match argument {
+            Some(Short(letter)) => {
+                (format!("-{letter}"), personality.options.iter().find(|option| option.short == Some(letter)))
             }
-            Some(Short('r') | Long("rewrite")) => {
-                let value = value_of(&mut parser, "--rewrite", RULES)?;
-                read("--rewrite", &value, RULES, |text| rewrite.add(text).then_some(()))?;
+            Some(Long(name)) => {
+                (format!("--{name}"), personality.options.iter().find(|option| option.long == Some(name)))
             }
-            Some(Short('t') | Long("grace-period")) => {
-                let value = value_of(&mut parser, "--grace-period", GRACE)?;
-                options.policy.grace = Some(read("--grace-period", &value, GRACE, grace)?);
-            }
-            Some(Long("stop-delay")) => {
-                let value = value_of(&mut parser, "--stop-delay", DELAY)?;
-                options.policy.delay = read("--stop-delay", &value, DELAY, delay)?;
-            }
-            Some(Long("stop-signals")) => {
-                let value = value_of(&mut parser, "--stop-signals", LIST)?;
-                options.policy.shutdown_signals = read("--stop-signals", &value, LIST, SignalSet::parse)?;
-            }
-            Some(Short('p') | Long("parent-death-signal")) => {
-                let value = value_of(&mut parser, "--parent-death-signal", SIGNALS)?;
-                options.parent_death_signal = Some(read("--parent-death-signal", &value, SIGNALS, Signal::parse)?);
-            }
-            Some(Long("after-exit")) => {
-                let value = value_of(&mut parser, "--after-exit", AFTER_EXIT)?;
-                options.policy.after_exit = read("--after-exit", &value, AFTER_EXIT, after_exit)?;
-            }
-            Some(Short('P') | Long("pause")) => options.policy.pause = true,
-            Some(Short('h') | Long("help")) => return Ok(Invocation::Print(HELP)),
-            Some(Short('V') | Long("version")) => return Ok(Invocation::Print(VERSION)),
-            Some(Short('l') | Long("license")) => return Ok(Invocation::Print(LICENSE)),
             Some(Value(_)) => {
                 let left = parser.try_raw_args().map_or(0, |rest| rest.as_slice().len());
                 break Some(count.saturating_sub(left).saturating_sub(1));
             }
-            Some(Short(letter)) => return Err(unknown(&format!("-{letter}"))),
-            Some(Long(name)) => return Err(unknown(&format!("--{name}"))),
             None if options.policy.pause => break None,
-            None => {
-                let text = "no PROGRAM was given; usage: rini [OPTIONS] [--] PROGRAM [ARG...], and rini --help lists the options";
-                return Err(UsageError(text.to_owned()));
+            None => return Err(wrong(voice.no_program())),
+        };
+        let Some(option) = found else { return Err(wrong(voice.no_option(&called, &named))) };
+        // By its word, if it has one, whatever was typed.
+        let source = option.long.map_or(named, |long| format!("--{long}"));
+        let mut value = |right| {
+            let value = parser.value().map_err(|_| wrong(voice.no_value(&called, &source, right)))?;
+            Ok::<_, UsageError>((value, right))
+        };
+        match option.means {
+            Means::ProcessGroup => options.process_group = true,
+            Means::Subreaper => options.subreaper = true,
+            Means::WarnOnReap => options.warn_on_reap = true,
+            Means::Verbose => verbose = verbose.saturating_add(1),
+            Means::RemapExit(add) => {
+                let (value, right) = value(CODES)?;
+                read(voice, &source, &value, right, |text| add(&mut remap, text).then_some(()))?;
             }
+            Means::Rewrite => {
+                let (value, right) = value(RULES)?;
+                read(voice, &source, &value, right, |text| rewrite.add(text).then_some(()))?;
+            }
+            Means::GracePeriod => {
+                let (value, right) = value(GRACE)?;
+                options.policy.grace = Some(read(voice, &source, &value, right, grace)?);
+            }
+            Means::StopDelay => {
+                let (value, right) = value(DELAY)?;
+                options.policy.delay = read(voice, &source, &value, right, delay)?;
+            }
+            Means::StopSignals => {
+                let (value, right) = value(LIST)?;
+                options.policy.shutdown_signals = read(voice, &source, &value, right, SignalSet::parse)?;
+            }
+            Means::AfterExit => {
+                let (value, right) = value(AFTER_EXIT)?;
+                options.policy.after_exit = read(voice, &source, &value, right, after_exit)?;
+            }
+            Means::ParentDeathSignal(signal) => {
+                let (value, right) = value(SIGNALS)?;
+                options.parent_death_signal = Some(read(voice, &source, &value, right, signal)?);
+            }
+            Means::Pause => options.policy.pause = true,
+            Means::Help => return Ok(Invocation::Print(personality.help(&called))),
+            Means::Version => return Ok(Invocation::Print(personality.version.to_owned())),
+            Means::License => return Ok(Invocation::Print(personality.license.to_owned())),
         }
     };
     if options.policy.pause && program.is_some() {
-        return Err(UsageError("--pause takes no PROGRAM; leave out the one or the other".to_owned()));
+        let text = "--pause takes no PROGRAM; leave out the one or the other";
+        return Err(Complaint::Message(text.to_owned()).into());
     }
     if !remap.is_empty() {
         options.remap = remap;
@@ -237,8 +249,14 @@ fn words_of_rini<'a>(argv: impl Iterator<Item = &'a OsStr>) -> Vec<OsString> {
     words
 }
 
-fn one_line(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() { '?' } else { c }).collect()
+/// A value or an option may hold anything.
+fn one_line(complaint: Complaint) -> Complaint {
+    let clean = |text: String| text.chars().map(|c| if c.is_control() { '?' } else { c }).collect();
+    match complaint {
+        Complaint::Message(text) => Complaint::Message(clean(text)),
+        Complaint::Line(text) => Complaint::Line(clean(text)),
+        Complaint::Nothing => Complaint::Nothing,
+    }
 }
 
 /// A `RINI_*` variable, where it is set to something.
@@ -246,10 +264,13 @@ fn set<'a>(variable: &impl Fn(&str) -> Option<&'a OsStr>, name: &str) -> Option<
     variable(name).filter(|value| !value.is_empty())
 }
 
-fn from_environment<'a>(variable: &impl Fn(&str) -> Option<&'a OsStr>) -> Result<Options, UsageError> {
+fn from_environment<'a>(
+    voice: &dyn Voice,
+    variable: &impl Fn(&str) -> Option<&'a OsStr>,
+) -> Result<Options, UsageError> {
     let switch = |rini: &str, tini: &str| match set(variable, rini) {
         None => Ok(variable(tini).is_some()),
-        Some(value) => read(rini, value, SWITCH, |text| match text.to_ascii_lowercase().as_str() {
+        Some(value) => read(voice, rini, value, SWITCH, |text| match text.to_ascii_lowercase().as_str() {
             "1" | "yes" | "true" | "on" => Some(true),
             "0" | "no" | "false" | "off" => Some(false),
             _ => None,
@@ -259,12 +280,12 @@ fn from_environment<'a>(variable: &impl Fn(&str) -> Option<&'a OsStr>) -> Result
     let mut remap = Remap::default();
     if let Some(value) = set(variable, "RINI_REMAP_EXIT") {
         let add = |list: &str| list.split(',').all(|rule| remap.add(rule)).then_some(());
-        read("RINI_REMAP_EXIT", value, &list_of(CODES), add)?;
+        read(voice, "RINI_REMAP_EXIT", value, &list_of(CODES), add)?;
     }
     let verbosity = match (set(variable, "RINI_LOG"), variable("TINI_VERBOSITY")) {
         (Some(value), _) => {
             let filter = |text: &str| is_filter(text).then(|| Verbosity::Filter(text.to_owned()));
-            read("RINI_LOG", value, FILTER, filter)?
+            read(voice, "RINI_LOG", value, FILTER, filter)?
         }
         (None, Some(value)) => Verbosity::Level(match atoi(value.as_bytes()) {
             0 => LevelFilter::Error,
@@ -278,20 +299,20 @@ fn from_environment<'a>(variable: &impl Fn(&str) -> Option<&'a OsStr>) -> Result
     };
     let mut policy = Policy { shutdown_signals: SignalSet::parse("TERM,INT").unwrap_or_default(), ..Policy::default() };
     if let Some(value) = set(variable, "RINI_STOP_SIGNALS") {
-        policy.shutdown_signals = read("RINI_STOP_SIGNALS", value, LIST, SignalSet::parse)?;
+        policy.shutdown_signals = read(voice, "RINI_STOP_SIGNALS", value, LIST, SignalSet::parse)?;
     }
     if let Some(value) = set(variable, "RINI_GRACE_PERIOD") {
-        policy.grace = Some(read("RINI_GRACE_PERIOD", value, GRACE, grace)?);
+        policy.grace = Some(read(voice, "RINI_GRACE_PERIOD", value, GRACE, grace)?);
     }
     if let Some(value) = set(variable, "RINI_STOP_DELAY") {
-        policy.delay = read("RINI_STOP_DELAY", value, DELAY, delay)?;
+        policy.delay = read(voice, "RINI_STOP_DELAY", value, DELAY, delay)?;
     }
     if let Some(value) = set(variable, "RINI_AFTER_EXIT") {
-        policy.after_exit = read("RINI_AFTER_EXIT", value, AFTER_EXIT, after_exit)?;
+        policy.after_exit = read(voice, "RINI_AFTER_EXIT", value, AFTER_EXIT, after_exit)?;
     }
     if let Some(value) = set(variable, "RINI_REWRITE") {
         let add = |list: &str| list.split(',').all(|rule| policy.rewrite.add(rule)).then_some(());
-        read("RINI_REWRITE", value, &list_of(RULES), add)?;
+        read(voice, "RINI_REWRITE", value, &list_of(RULES), add)?;
     }
     Ok(Options {
         policy,
@@ -381,9 +402,14 @@ mod tests {
     use std::collections::HashMap;
 
     fn parsed(words: &[&str], variables: &[(&str, &str)]) -> Result<Invocation, UsageError> {
+        called("rini", words, variables)
+    }
+
+    fn called(name: &str, words: &[&str], variables: &[(&str, &str)]) -> Result<Invocation, UsageError> {
         let variables: HashMap<_, _> = variables.iter().copied().collect();
-        let argv = std::iter::once("rini").chain(words.iter().copied()).map(OsStr::new);
-        parse(argv, |name| variables.get(name).map(|value| OsStr::new(*value)))
+        let argv = std::iter::once(name).chain(words.iter().copied()).map(OsStr::new);
+        let personality = Personality::called(OsStr::new(name));
+        parse(personality, argv, |name| variables.get(name).map(|value| OsStr::new(*value)))
     }
 
     fn run(words: &[&str], variables: &[(&str, &str)]) -> (Options, usize) {
@@ -479,7 +505,10 @@ mod tests {
                         assert_eq!(parsed(&longer, &[]), first, "{sequence:?}");
                     }
                     Ok(Invocation::Print(_)) => assert_eq!(parsed(&longer, &[]), first, "{sequence:?}"),
-                    Err(error) => assert_eq!(error.to_string().lines().count(), 1, "{sequence:?}"),
+                    Err(UsageError { complaint: Complaint::Message(text), help: None }) => {
+                        assert_eq!(text.lines().count(), 1, "{sequence:?}");
+                    }
+                    Err(error) => panic!("{sequence:?} gave {error:?}"),
                 }
             }
             sequences =

@@ -54,6 +54,11 @@ impl ExecFailure {
         failure
     }
 
+    /// What the kernel said.
+    pub fn reason(&self) -> &'static str {
+        Errno::from_raw(self.errno).desc()
+    }
+
     /// Whether the file is there.
     pub fn exists(&self) -> bool {
         self.mode != 0
@@ -90,7 +95,7 @@ impl ExecFailure {
 impl fmt::Display for ExecFailure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "cannot run {:?}: ", self.path())?;
-        let error = Errno::from_raw(self.errno).desc();
+        let error = self.reason();
         let interpreter = |f: &mut fmt::Formatter<'_>, what: &str| match Format::of(self.head()) {
             Format::Script(path) => write!(f, "its interpreter {:?} {what}", OsStr::from_bytes(path)),
             Format::Elf { loader: Some(path), .. } => write!(f, "its loader {:?} {what}", OsStr::from_bytes(path)),

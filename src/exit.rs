@@ -22,6 +22,28 @@ pub const NOT_EXECUTABLE: u8 = 126;
 /// The child's exit code where its program was not found.
 pub const NOT_FOUND: u8 = 127;
 
+/// The child's exit codes where its program could not be executed, by the errno of that (execve(2)).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ExecCodes {
+    /// ENOENT.
+    pub not_found: u8,
+    /// EACCES.
+    pub not_permitted: u8,
+    /// Anything else.
+    pub other: u8,
+}
+
+impl ExecCodes {
+    /// The code for this errno.
+    pub fn of(self, errno: i32) -> u8 {
+        match errno {
+            libc::ENOENT => self.not_found,
+            libc::EACCES => self.not_permitted,
+            _ => self.other,
+        }
+    }
+}
+
 /// How a process ended (waitid(2): `CLD_EXITED`; `CLD_KILLED` and `CLD_DUMPED`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Status {

@@ -23,15 +23,17 @@ mod cli;
 mod diagnosis;
 mod exit;
 mod logging;
+mod personality;
 mod remaining;
 mod runtime;
 mod signal;
 mod supervisor;
 mod sys;
 
-use cli::{Invocation, Options, Verbosity};
+use cli::{Invocation, Options, UsageError, Verbosity};
+use personality::Personality;
 use runtime::{Role, Runtime};
-use std::ffi::OsStr;
+use std::ffi::{CStr, OsStr};
 use std::fmt;
 use std::os::unix::ffi::OsStrExt;
 use sys::Start;
@@ -49,32 +51,38 @@ impl<E: fmt::Display> From<E> for Refusal {
     }
 }
 
+fn bytes(string: &'static CStr) -> &'static OsStr {
+    OsStr::from_bytes(string.to_bytes())
+}
+
 /// Everything, from the first line to the exit code. The signals are blocked already.
 fn run(start: Start) -> u8 {
     // Before the rest, for --parent-death-signal: the earlier, the less can have happened to the parent unseen.
     let parent = process::parent();
+    let personality = Personality::called(start.argv.iter().map(bytes).next().unwrap_or_default());
     let parsed = {
-        let bytes = |string: &'static std::ffi::CStr| OsStr::from_bytes(string.to_bytes());
         let variable = |name: &str| {
             let value =
                 |variable: &'static OsStr| variable.as_bytes().strip_prefix(name.as_bytes())?.strip_prefix(b"=");
             start.environment.iter().map(bytes).find_map(value).map(OsStr::from_bytes)
         };
-        cli::parse(start.argv.iter().map(bytes), variable)
+        cli::parse(personality, start.argv.iter().map(bytes), variable)
     };
     let done = match parsed {
-        Err(error) => {
-            logging::init(&Verbosity::default());
-            Err(Refusal::from(error))
+        Err(UsageError { complaint, help }) => {
+            logging::init(&Verbosity::default(), personality.voice);
+            logging::complain(&complaint);
+            process::write_to_stderr(help.unwrap_or_default().as_bytes());
+            return exit::CANNOT_START;
         }
         Ok(Invocation::Print(text)) => {
-            logging::init(&Verbosity::default());
+            logging::init(&Verbosity::default(), personality.voice);
             let printed = process::print(text.as_bytes());
             printed.map(|()| 0).map_err(|errno| Refusal(format!("cannot write to standard output: {}", errno.desc())))
         }
         Ok(Invocation::Run { options, program }) => {
-            logging::init(&options.verbosity);
-            set_up(start, parent, options, program).map(Runtime::run)
+            logging::init(&options.verbosity, personality.voice);
+            set_up(start, parent, personality, options, program).map(Runtime::run)
         }
     };
     done.unwrap_or_else(|refusal| {
@@ -84,33 +92,48 @@ fn run(start: Start) -> u8 {
 }
 
 /// Everything that can keep the child from being started, and its start.
-fn set_up(start: Start, parent: Pid, mut options: Options, program: Option<usize>) -> Result<Runtime, Refusal> {
+fn set_up(
+    start: Start,
+    parent: Pid,
+    personality: &'static Personality,
+    mut options: Options,
+    program: Option<usize>,
+) -> Result<Runtime, Refusal> {
     let Start { argv, environment, mask } = start;
-    let role = role(options.subreaper)?;
+    let role = role(personality, options.subreaper)?;
     if let Some(signal) = options.parent_death_signal {
         watch_parent(signal, parent)?;
     }
     // Inherited as ignored it would leave no child to be told of, an orphan neither.
     let sigchld = signals::default_sigchld().map_err(|errno| format!("cannot reset SIGCHLD: {}", errno.desc()))?;
-    let Some(first) = program else { return Ok(Runtime::new(None, role, options, None)) };
+    let Some(first) = program else { return Ok(Runtime::new(personality, None, role, options, None)) };
     // Only from the foreground: a job in the background must not take the terminal from the shell that started it.
     let terminal = Terminal::open();
     let foreground = terminal.as_ref().filter(|terminal| terminal.is_ours());
-    let program = Program { argv, first, environment, mask, sigchld };
+    let name = argv.iter().nth(first).map(bytes).unwrap_or_default();
+    let program = Program { argv, first, environment, mask, sigchld, exec_codes: personality.exec_codes };
     // Before the child, which may be killed for memory before rini runs again.
     let oom_kills = cgroup::oom_kills();
     let spawned = spawn::spawn(program, foreground)?;
     options.policy.terminal = terminal.is_some();
     // The runtime closes every descriptor above 2, and nobody may own one by then.
     drop(terminal);
-    Ok(Runtime::new(Some(spawned), role, options, oom_kills))
+    Ok(Runtime::new(personality, Some((spawned, name)), role, options, oom_kills))
 }
 
 /// What rini is to the processes around it.
-fn role(subreaper_wanted: bool) -> Result<Role, Refusal> {
+fn role(personality: &Personality, subreaper_wanted: bool) -> Result<Role, Refusal> {
     let pid1 = Pid1::of_this_process();
     if let Some(pid1) = pid1.filter(|_| !subreaper_wanted) {
         return Ok(Role::Pid1(pid1));
+    }
+    if !subreaper_wanted && !personality.adopts {
+        // The bit may be there from before: it survives an exec (prctl(2)).
+        if process::is_subreaper() {
+            return Ok(Role::Subreaper);
+        }
+        log::warn!("{}", personality.voice.not_adopting());
+        return Ok(Role::Plain);
     }
     match process::become_subreaper() {
         Ok(()) => Ok(pid1.map_or(Role::Subreaper, Role::Pid1)),

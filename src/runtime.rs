@@ -9,6 +9,8 @@ use crate::cgroup;
 use crate::cli::Options;
 use crate::diagnosis::{Elapsed, Named, Origin, Suspicion};
 use crate::exit::{self, Status};
+use crate::logging;
+use crate::personality::Personality;
 use crate::remaining::{Killed, Remaining};
 use crate::signal::Signal;
 use crate::supervisor::{Action, AfterExit, Event, Foreground, Supervisor, Target};
@@ -17,6 +19,7 @@ use crate::sys::signals::{self, Patience, Received, Sender};
 use crate::sys::spawn::{Report, Spawned};
 use crate::sys::terminal::Terminal;
 use nix::errno::Errno;
+use std::ffi::OsStr;
 use std::ops::ControlFlow;
 use std::path::Path;
 use std::time::Instant;
@@ -36,6 +39,7 @@ pub enum Role {
 struct Child {
     pid: Pid,
     report: Report,
+    program: &'static OsStr,
 }
 
 /// How many changes of children are taken before signals are looked at again: a program that makes orphans faster than
@@ -44,6 +48,7 @@ const BATCH: u32 = 256;
 
 /// Everything that the loop works with.
 pub struct Runtime {
+    personality: &'static Personality,
     child: Option<Child>,
     remaining: Remaining,
     supervisor: Supervisor,
@@ -83,9 +88,15 @@ impl Role {
 impl Runtime {
     /// The child has been forked; None: there is to be none. From here on there is no error. `oom_kills` is the kernel's
     /// count before that.
-    pub fn new(spawned: Option<Spawned>, role: Role, options: Options, oom_kills: Option<u64>) -> Runtime {
+    pub fn new(
+        personality: &'static Personality,
+        spawned: Option<(Spawned, &'static OsStr)>,
+        role: Role,
+        options: Options,
+        oom_kills: Option<u64>,
+    ) -> Runtime {
         let started = Instant::now();
-        let child = spawned.map(|Spawned { pid, report }| Child { pid, report });
+        let child = spawned.map(|(Spawned { pid, report }, program)| Child { pid, report, program });
         match &child {
             Some(child) => log::debug!("started pid {}", child.pid),
             None => log::debug!("paused: there is no program, and a stop signal ends this"),
@@ -95,6 +106,7 @@ impl Runtime {
         process::close_from_3();
         let _ = std::env::set_current_dir(Path::new("/"));
         Runtime {
+            personality,
             remaining: Remaining::new(role.pid1(), child.as_ref().map(|child| child.pid)),
             supervisor: Supervisor::new(options.policy.clone()),
             oom_kills,
@@ -153,8 +165,16 @@ impl Runtime {
     /// Takes what has happened to the children, and says whether there may be more of it. With `block`, waits for it.
     fn reap(&mut self, block: bool) -> ControlFlow<u8, bool> {
         log::trace!("looking for changes of children");
+        let mut said = false;
         for _ in 0..BATCH {
-            match process::next_change(block && self.child.is_some()) {
+            let children = process::next_change(block && self.child.is_some());
+            // Here, where it is known to be so, and not with the SIGCHLD: the first may be found before that is taken.
+            if !said && matches!(children, Children::Changed(..)) {
+                let (level, text) = self.personality.voice.children_changed();
+                log::log!(level, "{text}");
+                said = true;
+            }
+            match children {
                 Children::Unchanged => return self.catch_up().map_continue(|()| false),
                 Children::Unknown(Errno::ECHILD) if self.child.is_none() => {
                     return self.tell(Event::NoChildren, None).map_continue(|()| false);
@@ -177,7 +197,7 @@ impl Runtime {
                 Children::Changed(pid, Change::Ended(status)) => {
                     self.tally.orphans = self.tally.orphans.saturating_add(1);
                     let level = if self.options.warn_on_reap { log::Level::Warn } else { log::Level::Debug };
-                    log::log!(level, "reaped orphan pid {pid}, which {status}");
+                    log::log!(level, "{}", self.personality.voice.reaped(pid, status));
                     // This one may be what the count rose for; the child's end then has to have another reason.
                     if status == Status::Killed(Signal::KILL) && self.child.is_some() {
                         self.oom_kills = self.oom_kills.and_then(|_| cgroup::oom_kills());
@@ -402,11 +422,13 @@ impl Runtime {
         let Some(child) = self.child.take() else { return };
         let lasted = Elapsed::since(self.tally.started);
         let failure = match status {
-            Status::Exited(exit::NOT_FOUND | exit::NOT_EXECUTABLE) => child.report.read(),
+            Status::Exited(code) if code != 0 => child.report.read(),
             _ => None,
         };
         match failure {
-            Some(failure) => log::error!("{failure}"),
+            Some(failure) => {
+                logging::complain(&self.personality.voice.exec_failed(child.pid, child.program, &failure));
+            }
             None => self.suspect(child.pid, status, lasted),
         }
         self.tally.child = Some((child.pid, status, lasted));

@@ -39,3 +39,4 @@ mod shutdown;
 mod signals;
 mod start;
 mod terminal;
+mod tini;

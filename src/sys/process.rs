@@ -37,6 +37,11 @@ pub fn become_subreaper() -> Result<(), Errno> {
     nix::sys::prctl::set_child_subreaper(true)
 }
 
+/// Whether rini is such a process already. (It survives an exec, and a fork does not inherit it.)
+pub fn is_subreaper() -> bool {
+    nix::sys::prctl::get_child_subreaper() == Ok(true)
+}
+
 /// Asks for `signal` when the parent dies (prctl(2), PR_SET_PDEATHSIG).
 pub fn set_parent_death_signal(signal: Signal) -> Result<(), Errno> {
     // SAFETY: this prctl takes a number and no pointer.

@@ -11,7 +11,7 @@ use super::process::Pid;
 use super::signals::{self, Disposition, Mask};
 use super::terminal::Terminal;
 use crate::diagnosis::{ExecFailure, is_text};
-use crate::exit;
+use crate::exit::ExecCodes;
 use libc::c_int;
 use nix::errno::Errno;
 use nix::unistd::ForkResult;
@@ -35,6 +35,8 @@ pub struct Program {
     pub mask: Mask,
     /// The disposition of SIGCHLD that rini was started with.
     pub sigchld: Disposition,
+    /// What to exit with where it cannot be executed.
+    pub exec_codes: ExecCodes,
 }
 
 /// A child that was forked.
@@ -112,7 +114,7 @@ fn become_program(mut program: Program, terminal: Option<&Terminal>, report: &Re
     signals::restore_sigchld(&program.sigchld);
     signals::set_mask(program.mask);
     let failure = exec(&mut program);
-    let code = if failure.errno == libc::ENOENT { exit::NOT_FOUND } else { exit::NOT_EXECUTABLE };
+    let code = program.exec_codes.of(failure.errno);
     report.write(failure);
     // SAFETY: _exit takes a number; it runs nothing of the parent's copied state.
     unsafe { libc::_exit(c_int::from(code)) }
