@@ -7,7 +7,7 @@
 #![forbid(unsafe_code)]
 
 use crate::exit::Remap;
-use crate::personality::{Complaint, Means, Personality, Voice};
+use crate::personality::{Complaint, Grammar, Means, Personality, Stream, Switch, Voice};
 use crate::signal::{Rewrite, Signal, SignalSet};
 use crate::supervisor::{AfterExit, Policy};
 use lexopt::Arg::{Long, Short, Value};
@@ -54,8 +54,8 @@ pub enum Invocation {
         /// The index of PROGRAM in argv: at least 1. None with --pause.
         program: Option<usize>,
     },
-    /// Print this on standard output and exit with 0.
-    Print(String),
+    /// Print this and exit with 0.
+    Print(Stream, String),
 }
 
 /// The options.
@@ -97,13 +97,13 @@ impl Default for Verbosity {
 pub struct UsageError {
     /// In one line.
     pub complaint: Complaint,
-    /// The help, where that is to follow.
-    pub help: Option<String>,
+    /// What is to follow that.
+    pub usage: String,
 }
 
 impl From<Complaint> for UsageError {
     fn from(complaint: Complaint) -> UsageError {
-        UsageError { complaint: one_line(complaint), help: None }
+        UsageError { complaint: one_line(complaint), usage: String::new() }
     }
 }
 
@@ -135,14 +135,24 @@ pub fn parse<'a>(
     variable: impl Fn(&str) -> Option<&'a OsStr>,
 ) -> Result<Invocation, UsageError> {
     let voice = personality.voice;
+    if let Some((_, text)) = personality.refuses.filter(|(name, _)| variable(name).is_some()) {
+        return Err(Complaint::Message(text.to_owned()).into());
+    }
+    let mut options = from_environment(personality, &variable)?;
+    let version = || Ok(Invocation::Print(Stream::Out, personality.version.to_owned()));
+    if personality.grammar == Grammar::Pause {
+        options.policy.pause = true;
+        let asks = |word: &OsStr| word.eq_ignore_ascii_case("-v");
+        return if argv.skip(1).any(asks) { version() } else { Ok(Invocation::Run { options, program: None }) };
+    }
     let words = words_of_rini(argv);
     let called = words.first().cloned().unwrap_or_default();
-    let help = || voice.shows_help().then(|| personality.help(&called));
-    let wrong = |complaint| UsageError { help: help(), ..UsageError::from(complaint) };
-    if personality.version_alone && words.len() == 2 && words.last().is_some_and(|word| word == "--version") {
-        return Ok(Invocation::Print(personality.version.to_owned()));
+    let wrong =
+        |complaint| UsageError { usage: personality.text(personality.usage, &called), ..UsageError::from(complaint) };
+    let alone = personality.grammar == Grammar::VersionAlone && words.len() == 2;
+    if alone && words.last().is_some_and(|word| word == "--version") {
+        return version();
     }
-    let mut options = from_environment(voice, &variable)?;
     let count = words.len();
     let mut parser = lexopt::Parser::from_iter(words);
     let mut verbose = 0_u8;
@@ -206,12 +216,17 @@ pub fn parse<'a>(
                 options.parent_death_signal = Some(read(voice, &source, &value, right, signal)?);
             }
             Means::Pause => options.policy.pause = true,
-            Means::Help => return Ok(Invocation::Print(personality.help(&called))),
-            Means::Version => return Ok(Invocation::Print(personality.version.to_owned())),
-            Means::License => return Ok(Invocation::Print(personality.license.to_owned())),
+            Means::Help => {
+                return Ok(Invocation::Print(personality.help_to, personality.text(personality.help, &called)));
+            }
+            Means::Version => return version(),
+            Means::License => return Ok(Invocation::Print(Stream::Out, personality.license.to_owned())),
         }
     };
     if options.policy.pause && program.is_some() {
+        if personality.grammar == Grammar::PauseIgnoresWords {
+            return Ok(Invocation::Run { options, program: None });
+        }
         let text = "--pause takes no PROGRAM; leave out the one or the other";
         return Err(Complaint::Message(text.to_owned()).into());
     }
@@ -221,7 +236,7 @@ pub fn parse<'a>(
     if !rewrite.is_empty() {
         options.policy.rewrite = rewrite;
     }
-    let by_tini = variable("TINI_VERBOSITY").filter(|_| set(&variable, "RINI_LOG").is_none());
+    let by_tini = personality.verbosity.and_then(&variable).filter(|_| set(&variable, "RINI_LOG").is_none());
     if verbose > 0 && by_tini.is_none() {
         options.verbosity = Verbosity::Level(match verbose {
             1 => LevelFilter::Info,
@@ -255,7 +270,7 @@ fn one_line(complaint: Complaint) -> Complaint {
     match complaint {
         Complaint::Message(text) => Complaint::Message(clean(text)),
         Complaint::Line(text) => Complaint::Line(clean(text)),
-        Complaint::Nothing => Complaint::Nothing,
+        other @ (Complaint::Warning(_) | Complaint::Nothing) => other,
     }
 }
 
@@ -265,11 +280,13 @@ fn set<'a>(variable: &impl Fn(&str) -> Option<&'a OsStr>, name: &str) -> Option<
 }
 
 fn from_environment<'a>(
-    voice: &dyn Voice,
+    personality: &Personality,
     variable: &impl Fn(&str) -> Option<&'a OsStr>,
 ) -> Result<Options, UsageError> {
-    let switch = |rini: &str, tini: &str| match set(variable, rini) {
-        None => Ok(variable(tini).is_some()),
+    let voice = personality.voice;
+    let is_on = |switch| personality.switches.iter().any(|(name, means)| *means == switch && variable(name).is_some());
+    let switch = |rini: &str, other: Switch| match set(variable, rini) {
+        None => Ok(is_on(other)),
         Some(value) => read(voice, rini, value, SWITCH, |text| match text.to_ascii_lowercase().as_str() {
             "1" | "yes" | "true" | "on" => Some(true),
             "0" | "no" | "false" | "off" => Some(false),
@@ -282,7 +299,7 @@ fn from_environment<'a>(
         let add = |list: &str| list.split(',').all(|rule| remap.add(rule)).then_some(());
         read(voice, "RINI_REMAP_EXIT", value, &list_of(CODES), add)?;
     }
-    let verbosity = match (set(variable, "RINI_LOG"), variable("TINI_VERBOSITY")) {
+    let verbosity = match (set(variable, "RINI_LOG"), personality.verbosity.and_then(variable)) {
         (Some(value), _) => {
             let filter = |text: &str| is_filter(text).then(|| Verbosity::Filter(text.to_owned()));
             read(voice, "RINI_LOG", value, FILTER, filter)?
@@ -295,6 +312,7 @@ fn from_environment<'a>(
             // Negative numbers too: tini keeps it unsigned.
             _ => LevelFilter::Trace,
         }),
+        (None, None) if is_on(Switch::Debug) => Verbosity::Level(LevelFilter::Debug),
         (None, None) => Verbosity::default(),
     };
     let mut policy = Policy { shutdown_signals: SignalSet::parse("TERM,INT").unwrap_or_default(), ..Policy::default() };
@@ -316,8 +334,8 @@ fn from_environment<'a>(
     }
     Ok(Options {
         policy,
-        process_group: switch("RINI_PROCESS_GROUP", "TINI_KILL_PROCESS_GROUP")?,
-        subreaper: switch("RINI_SUBREAPER", "TINI_SUBREAPER")?,
+        process_group: switch("RINI_PROCESS_GROUP", Switch::ProcessGroup)?,
+        subreaper: switch("RINI_SUBREAPER", Switch::Subreaper)?,
         parent_death_signal: None,
         warn_on_reap: false,
         remap,
@@ -504,8 +522,8 @@ mod tests {
                         assert!(dashes || !word.starts_with('-') || *word == "-", "{sequence:?} {program}");
                         assert_eq!(parsed(&longer, &[]), first, "{sequence:?}");
                     }
-                    Ok(Invocation::Print(_)) => assert_eq!(parsed(&longer, &[]), first, "{sequence:?}"),
-                    Err(UsageError { complaint: Complaint::Message(text), help: None }) => {
+                    Ok(Invocation::Print(..)) => assert_eq!(parsed(&longer, &[]), first, "{sequence:?}"),
+                    Err(UsageError { complaint: Complaint::Message(text), usage }) if usage.is_empty() => {
                         assert_eq!(text.lines().count(), 1, "{sequence:?}");
                     }
                     Err(error) => panic!("{sequence:?} gave {error:?}"),

@@ -33,6 +33,7 @@ pub fn init(verbosity: &Verbosity, voice: &'static dyn Voice) {
 pub fn complain(complaint: &Complaint) {
     match complaint {
         Complaint::Message(text) => log::error!("{text}"),
+        Complaint::Warning(text) => log::warn!("{text}"),
         // At every verbosity, as the command line and the exec are what the program is about.
         Complaint::Line(text) => process::write_to_stderr(format!("{text}\n").as_bytes()),
         Complaint::Nothing => (),

@@ -31,7 +31,7 @@ mod supervisor;
 mod sys;
 
 use cli::{Invocation, Options, UsageError, Verbosity};
-use personality::Personality;
+use personality::{Personality, Stream};
 use runtime::{Role, Runtime};
 use std::ffi::{CStr, OsStr};
 use std::fmt;
@@ -69,13 +69,17 @@ fn run(start: Start) -> u8 {
         cli::parse(personality, start.argv.iter().map(bytes), variable)
     };
     let done = match parsed {
-        Err(UsageError { complaint, help }) => {
+        Err(UsageError { complaint, usage }) => {
             logging::init(&Verbosity::default(), personality.voice);
             logging::complain(&complaint);
-            process::write_to_stderr(help.unwrap_or_default().as_bytes());
+            process::write_to_stderr(usage.as_bytes());
             return exit::CANNOT_START;
         }
-        Ok(Invocation::Print(text)) => {
+        Ok(Invocation::Print(Stream::Err, text)) => {
+            process::write_to_stderr(text.as_bytes());
+            Ok(0)
+        }
+        Ok(Invocation::Print(Stream::Out, text)) => {
             logging::init(&Verbosity::default(), personality.voice);
             let printed = process::print(text.as_bytes());
             printed.map(|()| 0).map_err(|errno| Refusal(format!("cannot write to standard output: {}", errno.desc())))
@@ -127,12 +131,12 @@ fn role(personality: &Personality, subreaper_wanted: bool) -> Result<Role, Refus
     if let Some(pid1) = pid1.filter(|_| !subreaper_wanted) {
         return Ok(Role::Pid1(pid1));
     }
-    if !subreaper_wanted && !personality.adopts {
-        // The bit may be there from before: it survives an exec (prctl(2)).
-        if process::is_subreaper() {
-            return Ok(Role::Subreaper);
-        }
-        log::warn!("{}", personality.voice.not_adopting());
+    // The bit may be there from before: it survives an exec (prctl(2)).
+    let adopts = subreaper_wanted || personality.adopts || process::is_subreaper();
+    if pid1.is_none() && (!adopts || personality.adopts) {
+        logging::complain(&personality.voice.not_pid1());
+    }
+    if !adopts {
         return Ok(Role::Plain);
     }
     match process::become_subreaper() {

@@ -5,6 +5,8 @@
 //! | name | stands for |
 //! | --- | --- |
 //! | `tini`, `tini-static`, `docker-init` | tini 0.19 |
+//! | `catatonit`, `podman-init` | catatonit 0.2 |
+//! | `pause` | Kubernetes' pause 3 |
 //! | any other | rini itself |
 //!
 //! A [`Personality`] is data: its options, its texts, its exit codes, and a [`Voice`] for the messages that somebody may
@@ -29,18 +31,61 @@ pub struct Personality {
     pub options: &'static [Opt],
     /// What `--help` prints; `NAME` stands for the name that it was called by.
     pub help: &'static str,
+    /// Where it prints that.
+    pub help_to: Stream,
+    /// What follows on standard error what is wrong with the command line itself; likewise.
+    pub usage: &'static str,
     /// What `--version` prints.
     pub version: &'static str,
     /// What `--license` prints.
     pub license: &'static str,
-    /// Whether the version is asked for by an only argument, and else by an option.
-    pub version_alone: bool,
+    /// How the command line is to be read.
+    pub grammar: Grammar,
+    /// The variables that count by being there, even empty.
+    pub switches: &'static [(&'static str, Switch)],
+    /// The variable that holds a verbosity as tini counts.
+    pub verbosity: Option<&'static str>,
+    /// A variable that must not be there, and what is said if it is.
+    pub refuses: Option<(&'static str, &'static str)>,
     /// Whether it adopts orphans where it is not PID 1 and nobody asked for that.
     pub adopts: bool,
     /// The child's exit codes where its program could not be executed.
     pub exec_codes: ExecCodes,
     /// How it speaks.
     pub voice: &'static dyn Voice,
+}
+
+/// Where something is printed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stream {
+    /// Standard output.
+    Out,
+    /// Standard error.
+    Err,
+}
+
+/// How a command line is to be read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Grammar {
+    /// Options, then the program.
+    Options,
+    /// The same; and `--version` is no option, but something that can be asked alone.
+    VersionAlone,
+    /// The same as options; and the words behind `--pause` do not matter.
+    PauseIgnoresWords,
+    /// A pause, whatever the words are, where none of them asks for the version by `-v`.
+    Pause,
+}
+
+/// What a variable stands for that counts by being there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Switch {
+    /// Forward signals to the child's process group.
+    ProcessGroup,
+    /// Become a subreaper, or do not start.
+    Subreaper,
+    /// Say all down to the level `debug`.
+    Debug,
 }
 
 /// An option, and what it means.
@@ -93,6 +138,8 @@ pub enum Means {
 pub enum Complaint {
     /// An error message, in the form of all messages.
     Message(String),
+    /// A warning, likewise.
+    Warning(&'static str),
     /// A line of its own form.
     Line(String),
     /// Nothing.
@@ -103,50 +150,76 @@ pub enum Complaint {
 /// this personality's lines.
 pub trait Voice: Sync {
     /// A message as a whole line, without its end.
-    fn line(&self, to: &mut dyn fmt::Write, level: Level, pid: u32, text: &fmt::Arguments<'_>) -> fmt::Result;
+    fn line(&self, to: &mut dyn fmt::Write, level: Level, _: u32, text: &fmt::Arguments<'_>) -> fmt::Result {
+        write!(to, "rini: {level} {text}")
+    }
 
     /// A value that an option or a variable cannot have.
-    fn bad_value(&self, source: &str, value: &OsStr, right: &str) -> Complaint;
+    fn bad_value(&self, source: &str, value: &OsStr, right: &str) -> Complaint {
+        Complaint::Message(format!("{source}: {value:?} is not {right}"))
+    }
 
-    /// An option without its value; `option` is a letter or a word.
-    fn no_value(&self, called: &OsStr, option: &str, right: &str) -> Complaint;
+    /// An option without its value; `option` is a letter or a word, with its dashes.
+    fn no_value(&self, _: &OsStr, option: &str, right: &str) -> Complaint {
+        Complaint::Message(format!("{option}: the value is missing; it takes {right}"))
+    }
 
     /// An option that there is not.
-    fn no_option(&self, called: &OsStr, option: &str) -> Complaint;
+    fn no_option(&self, _: &OsStr, option: &str) -> Complaint {
+        Complaint::Message(format!(
+            "there is no option {option:?}; rini --help lists them, and PROGRAM's own go behind it"
+        ))
+    }
 
     /// A value for an option that takes none; `error` is the parser's.
-    fn unwanted_value(&self, called: &OsStr, error: &str) -> Complaint;
+    fn unwanted_value(&self, _: &OsStr, error: &str) -> Complaint {
+        Complaint::Message(error.to_owned())
+    }
 
     /// No program.
-    fn no_program(&self) -> Complaint;
+    fn no_program(&self) -> Complaint {
+        let text =
+            "no PROGRAM was given; usage: rini [OPTIONS] [--] PROGRAM [ARG...], and rini --help lists the options";
+        Complaint::Message(text.to_owned())
+    }
 
-    /// Whether the help follows what is wrong with the command line itself.
-    fn shows_help(&self) -> bool;
-
-    /// A SIGCHLD has come.
-    fn children_changed(&self) -> (Level, &'static str);
+    /// Children have ended, stopped or been continued.
+    fn children_changed(&self) -> (Level, &'static str) {
+        (Level::Trace, "children have changed")
+    }
 
     /// An orphan has been reaped.
-    fn reaped(&self, pid: Pid, status: Status) -> String;
+    fn reaped(&self, pid: Pid, status: Status) -> String {
+        format!("reaped orphan pid {pid}, which {status}")
+    }
 
     /// The program could not be executed.
-    fn exec_failed(&self, child: Pid, program: &OsStr, failure: &ExecFailure) -> Complaint;
+    fn exec_failed(&self, _: Pid, _: &OsStr, failure: &ExecFailure) -> Complaint {
+        Complaint::Message(failure.to_string())
+    }
 
     /// It is not PID 1 and nobody asked it to adopt orphans.
-    fn not_adopting(&self) -> &'static str;
+    fn not_pid1(&self) -> Complaint {
+        Complaint::Nothing
+    }
+
+    /// This stop signal has ended the pause.
+    fn pause_ended(&self, _: Signal) -> Complaint {
+        Complaint::Nothing
+    }
 }
 
 impl Personality {
     /// What the program that was called so is.
     pub fn called(argv0: &OsStr) -> &'static Personality {
         let name = base_name(argv0);
-        let others = [&TINI];
+        let others = [&TINI, &CATATONIT, &PAUSE];
         others.into_iter().find(|one| one.names.iter().any(|known| known.as_bytes() == name)).unwrap_or(&RINI)
     }
 
-    /// What `--help` prints where it was called so.
-    pub fn help(&self, called: &OsStr) -> String {
-        self.help.replace("NAME", &String::from_utf8_lossy(base_name(called)))
+    /// One of its texts, where it was called so.
+    pub fn text(&self, text: &str, called: &OsStr) -> String {
+        text.replace("NAME", &String::from_utf8_lossy(base_name(called)))
     }
 }
 
@@ -179,69 +252,29 @@ pub static RINI: Personality = Personality {
         option(Some('l'), Some("license"), Means::License),
     ],
     help: cli::HELP,
+    help_to: Stream::Out,
+    usage: "",
     version: concat!("rini ", env!("CARGO_PKG_VERSION"), "\n"),
     license: "\
 rini is licensed under either of the Apache License, Version 2.0, or the MIT license, at your option.
 The crates linked in (nix, signal-hook, libc, log, env_logger, lexopt) are under the MIT license or the same two.
 ",
-    version_alone: false,
+    grammar: Grammar::Options,
+    switches: TINI_SWITCHES,
+    verbosity: Some("TINI_VERBOSITY"),
+    refuses: None,
     adopts: true,
     exec_codes: ExecCodes { not_found: 127, not_permitted: 126, other: 126 },
     voice: &Own,
 };
 
+const TINI_SWITCHES: &[(&str, Switch)] =
+    &[("TINI_SUBREAPER", Switch::Subreaper), ("TINI_KILL_PROCESS_GROUP", Switch::ProcessGroup)];
+
 /// rini's own voice.
 struct Own;
 
-impl Voice for Own {
-    fn line(&self, to: &mut dyn fmt::Write, level: Level, _: u32, text: &fmt::Arguments<'_>) -> fmt::Result {
-        write!(to, "rini: {level} {text}")
-    }
-
-    fn bad_value(&self, source: &str, value: &OsStr, right: &str) -> Complaint {
-        Complaint::Message(format!("{source}: {value:?} is not {right}"))
-    }
-
-    fn no_value(&self, _: &OsStr, option: &str, right: &str) -> Complaint {
-        Complaint::Message(format!("{option}: the value is missing; it takes {right}"))
-    }
-
-    fn no_option(&self, _: &OsStr, option: &str) -> Complaint {
-        Complaint::Message(format!(
-            "there is no option {option:?}; rini --help lists them, and PROGRAM's own go behind it"
-        ))
-    }
-
-    fn unwanted_value(&self, _: &OsStr, error: &str) -> Complaint {
-        Complaint::Message(error.to_owned())
-    }
-
-    fn no_program(&self) -> Complaint {
-        let text =
-            "no PROGRAM was given; usage: rini [OPTIONS] [--] PROGRAM [ARG...], and rini --help lists the options";
-        Complaint::Message(text.to_owned())
-    }
-
-    fn shows_help(&self) -> bool {
-        false
-    }
-
-    fn children_changed(&self) -> (Level, &'static str) {
-        (Level::Trace, "children have changed")
-    }
-
-    fn reaped(&self, pid: Pid, status: Status) -> String {
-        format!("reaped orphan pid {pid}, which {status}")
-    }
-
-    fn exec_failed(&self, _: Pid, _: &OsStr, failure: &ExecFailure) -> Complaint {
-        Complaint::Message(failure.to_string())
-    }
-
-    fn not_adopting(&self) -> &'static str {
-        "not PID 1 and not a subreaper; orphans go to another init"
-    }
-}
+impl Voice for Own {}
 
 /// tini 0.19, by its source and by Debian's package.
 static TINI: Personality = Personality {
@@ -256,10 +289,24 @@ static TINI: Personality = Personality {
         option(Some('e'), None, Means::RemapExit(tini_remap)),
         option(Some('s'), None, Means::Subreaper),
     ],
-    help: concat!(
-        "NAME (",
-        env!("RINI_TINI_VERSION"),
-        ")
+    help: TINI_HELP,
+    help_to: Stream::Out,
+    usage: TINI_HELP,
+    version: concat!(env!("RINI_TINI_VERSION"), "\n"),
+    license: include_str!("personality/tini-license"),
+    grammar: Grammar::VersionAlone,
+    switches: TINI_SWITCHES,
+    verbosity: Some("TINI_VERBOSITY"),
+    refuses: None,
+    adopts: false,
+    exec_codes: ExecCodes { not_found: 127, not_permitted: 126, other: 1 },
+    voice: &Tini,
+};
+
+const TINI_HELP: &str = concat!(
+    "NAME (",
+    env!("RINI_TINI_VERSION"),
+    ")
 Usage: NAME [OPTIONS] PROGRAM -- [ARGS] | --version
 
 Execute a program under the supervision of a valid init process (NAME)
@@ -283,14 +330,7 @@ Environment variables:
   TINI_KILL_PROCESS_GROUP: Send signals to the child's process group.
 
 "
-    ),
-    version: concat!(env!("RINI_TINI_VERSION"), "\n"),
-    license: include_str!("personality/tini-license"),
-    version_alone: true,
-    adopts: false,
-    exec_codes: ExecCodes { not_found: 127, not_permitted: 126, other: 1 },
-    voice: &Tini,
-};
+);
 
 /// tini's voice.
 struct Tini;
@@ -304,6 +344,7 @@ impl Voice for Tini {
     fn bad_value(&self, source: &str, value: &OsStr, right: &str) -> Complaint {
         match source.strip_prefix('-') {
             Some(_) => Complaint::Message(format!("Not a valid option for {source}: {}", value.display())),
+            // A variable of rini's.
             None => Own.bad_value(source, value, right),
         }
     }
@@ -327,10 +368,6 @@ impl Voice for Tini {
         Complaint::Nothing
     }
 
-    fn shows_help(&self) -> bool {
-        true
-    }
-
     fn children_changed(&self) -> (Level, &'static str) {
         (Level::Debug, "Received SIGCHLD")
     }
@@ -347,11 +384,13 @@ impl Voice for Tini {
         Complaint::Line(line)
     }
 
-    fn not_adopting(&self) -> &'static str {
-        "Tini is not running as PID 1 and isn't registered as a child subreaper.
+    fn not_pid1(&self) -> Complaint {
+        Complaint::Warning(
+            "Tini is not running as PID 1 and isn't registered as a child subreaper.
 Zombie processes will not be re-parented to Tini, so zombie reaping won't work.
 To fix the problem, use the -s option or set the environment variable TINI_SUBREAPER to register Tini as a child \
-         subreaper, or run Tini as PID 1."
+         subreaper, or run Tini as PID 1.",
+        )
     }
 }
 
@@ -376,6 +415,110 @@ fn tini_remap(remap: &mut Remap, text: &str) -> bool {
     (!number.starts_with('-') || digits == "0") && remap.add(digits)
 }
 
+/// catatonit, by its source and by Debian's package of 0.1.7. podman calls it podman-init.
+static CATATONIT: Personality = Personality {
+    names: &["catatonit", "podman-init"],
+    options: &[
+        option(Some('g'), None, Means::ProcessGroup),
+        option(Some('h'), None, Means::Help),
+        option(Some('L'), None, Means::License),
+        option(Some('P'), None, Means::Pause),
+        option(Some('V'), Some("version"), Means::Version),
+    ],
+    help: "\
+usage: NAME [-ghLPV] [--] <progname> [<arguments>...]
+
+options:
+  -g              Forward signals to pid1's process group.
+  -h              Print this help page.
+  -L              Print license information.
+  -P              Run in pause mode (no program is run and quit on SIGINT).
+  -V, --version   Print version information.
+
+This is rini. RINI_GRACE_PERIOD and its other variables work here too.
+",
+    help_to: Stream::Err,
+    usage: "usage: NAME [-ghLPV] [--] <progname> [<arguments>...]\n",
+    version: TINI.version,
+    license: RINI.license,
+    grammar: Grammar::PauseIgnoresWords,
+    switches: &[("CATATONIT_DEBUG", Switch::Debug)],
+    verbosity: None,
+    refuses: Some(("CATATONIT_LOG", "CATATONIT_LOG is reserved for future use")),
+    adopts: true,
+    exec_codes: ExecCodes { not_found: 1, not_permitted: 1, other: 1 },
+    voice: &Catatonit,
+};
+
+/// catatonit's voice.
+struct Catatonit;
+
+impl Voice for Catatonit {
+    fn line(&self, to: &mut dyn fmt::Write, level: Level, pid: u32, text: &fmt::Arguments<'_>) -> fmt::Result {
+        write!(to, "{level} (catatonit:{pid}): {text}")
+    }
+
+    /// getopt_long(3).
+    fn no_option(&self, called: &OsStr, option: &str) -> Complaint {
+        match option.strip_prefix("--") {
+            Some(_) => Complaint::Line(format!("{}: unrecognized option '{option}'", called.display())),
+            None => Tini.no_option(called, option),
+        }
+    }
+
+    fn unwanted_value(&self, called: &OsStr, _: &str) -> Complaint {
+        Complaint::Line(format!("{}: option '--version' doesn't allow an argument", called.display()))
+    }
+
+    fn no_program(&self) -> Complaint {
+        Complaint::Message("missing program name".to_owned())
+    }
+
+    fn exec_failed(&self, child: Pid, _: &OsStr, failure: &ExecFailure) -> Complaint {
+        let mut line = String::new();
+        let text = format_args!("failed to exec pid1: {}", failure.reason());
+        let _ = self.line(&mut line, Level::Error, child.as_raw().unsigned_abs(), &text);
+        Complaint::Line(line)
+    }
+}
+
+/// The first container of a Kubernetes pod, by the source of pause 3.10.
+static PAUSE: Personality = Personality {
+    names: &["pause"],
+    options: &[],
+    help: "",
+    help_to: Stream::Out,
+    usage: "",
+    version: concat!("pause.c ", env!("CARGO_PKG_VERSION"), "_rini\n"),
+    license: RINI.license,
+    grammar: Grammar::Pause,
+    switches: &[],
+    verbosity: None,
+    refuses: None,
+    adopts: true,
+    exec_codes: RINI.exec_codes,
+    voice: &Pause,
+};
+
+/// pause's voice.
+struct Pause;
+
+impl Voice for Pause {
+    fn not_pid1(&self) -> Complaint {
+        Complaint::Line("Warning: pause should be the first process".to_owned())
+    }
+
+    /// psignal(3).
+    fn pause_ended(&self, signal: Signal) -> Complaint {
+        let name = match signal {
+            Signal::TERM => "Terminated".to_owned(),
+            Signal::INT => "Interrupt".to_owned(),
+            other => other.to_string(),
+        };
+        Complaint::Line(format!("Shutting down, got signal: {name}"))
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -386,6 +529,9 @@ mod tests {
             ("tini", "tini"),
             ("/sbin/docker-init", "tini"),
             ("./tini-static", "tini"),
+            ("/catatonit", "catatonit"),
+            ("/run/podman-init", "catatonit"),
+            ("/pause", "pause"),
             ("rini", "rini"),
             ("/sbin/init", "rini"),
             ("tini/", "rini"),
@@ -399,7 +545,7 @@ mod tests {
 
     #[test]
     fn the_help_calls_it_as_it_was_called() {
-        let help = Personality::called(OsStr::new("/sbin/docker-init")).help(OsStr::new("/sbin/docker-init"));
+        let help = TINI.text(TINI.help, OsStr::new("/sbin/docker-init"));
         assert!(help.starts_with("docker-init (tini version "), "{help}");
         assert!(help.contains("\nUsage: docker-init [OPTIONS] PROGRAM -- [ARGS] | --version\n"), "{help}");
         assert!(!help.contains("NAME"), "{help}");

@@ -60,6 +60,8 @@ pub struct Runtime {
     asked: Option<(Origin, Instant)>,
     /// What asked what remains to end, and when.
     asked_remaining: Option<(Origin, Instant)>,
+    /// The last shutdown signal that came.
+    stopped_by: Option<Signal>,
     /// rini sent the child a SIGKILL, of its own or as a rewritten signal.
     killed: bool,
     /// The kernel's count of out-of-memory kills of others than the child, as far as it and rini can tell.
@@ -116,6 +118,7 @@ impl Runtime {
             delayed: None,
             asked: None,
             asked_remaining: None,
+            stopped_by: None,
             killed: false,
             tally: Tally { started, child: None, signals: 0, orphans: 0 },
         }
@@ -228,6 +231,7 @@ impl Runtime {
                 // Whether the child is stopped matters for a shutdown, and SIGCHLD may be waiting behind this signal:
                 // the kernel hands out the lowest number first.
                 if self.supervisor.begins_shutdown(signal) {
+                    self.stopped_by = Some(signal);
                     self.reap(false)?;
                 }
                 self.tell(Event::Signal(signal), Some(received))
@@ -469,6 +473,9 @@ impl Runtime {
                 );
             }
             None => {
+                if let Some(signal) = self.stopped_by {
+                    logging::complain(&self.personality.voice.pause_ended(signal));
+                }
                 let lasted = Elapsed::since(*started);
                 log::info!("stopped after {lasted}; signals forwarded: {signals}, orphans reaped: {orphans}");
             }

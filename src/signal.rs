@@ -29,6 +29,8 @@ impl Signal {
     pub const CHLD: Signal = Signal::known(libc::SIGCHLD);
     /// Continue if stopped.
     pub const CONT: Signal = Signal::known(libc::SIGCONT);
+    /// Interrupt, typed at the terminal.
+    pub const INT: Signal = Signal::known(libc::SIGINT);
     /// Kill; cannot be caught.
     pub const KILL: Signal = Signal::known(libc::SIGKILL);
     /// A write to a pipe without a reader.

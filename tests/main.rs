@@ -28,6 +28,7 @@ mod support;
 mod after_exit;
 mod bad_input;
 mod binary;
+mod catatonit;
 mod diagnosis;
 mod docker;
 mod exit_codes;

@@ -1,8 +1,8 @@
 //! `--pause`: no child; rini reaps what it is given until a stop signal comes.
 
 use crate::support::{
-    Running, Start, beside, blocked_in, children_of, injecting, namespaces, pid1, probe, rini, state, status_field,
-    tools, until, zombies_of,
+    Running, Start, beside, blocked_in, called, children_of, injecting, namespaces, pid1, probe, rini, state,
+    status_field, tools, until, zombies_of,
 };
 
 /// The probe, in the PID namespace of a paused rini.
@@ -119,6 +119,33 @@ fn what_is_left_at_the_end_is_dealt_with_as_after_a_child() {
     run.signal(libc::SIGINT);
     assert_eq!(run.finish().code(), 0);
     assert_eq!(guest.finish().out, [""; 0], "killed by the kernel, unasked");
+}
+
+/// As Kubernetes' pause says it.
+#[test]
+fn under_the_name_of_pause_it_is_pause() {
+    for (end, name) in [(libc::SIGTERM, "Terminated"), (libc::SIGINT, "Interrupt")] {
+        let first = "Warning: pause should be the first process".to_owned();
+        let last = format!("Shutting down, got signal: {name}");
+        for words in [&[][..], &["whatever", "--it", "-is"]] {
+            let run = paused(called("/pause").args(words));
+            run.signal(libc::SIGUSR1);
+            run.signal(end);
+            let output = run.finish();
+            assert_eq!((output.code(), output.out, output.err), (0, vec![], vec![first.clone(), last.clone()]));
+            if namespaces() {
+                let run = paused(called("pause").args(words).in_namespace().user(65535));
+                run.signal(end);
+                let output = run.finish();
+                assert_eq!((output.code(), output.out, output.err), (0, vec![], vec![last.clone()]));
+            }
+        }
+    }
+    for words in [&["-v"][..], &["-V"], &["x", "-v"]] {
+        let output = called("pause").args(words).run();
+        let version = concat!("pause.c ", env!("CARGO_PKG_VERSION"), "_rini").to_owned();
+        assert_eq!((output.code(), output.out, output.err), (0, vec![version], vec![]));
+    }
 }
 
 #[test]

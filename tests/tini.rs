@@ -3,16 +3,10 @@
 //! Debian's tini is run beside it with the same words, and says the same; what its version is and which pid it had
 //! apart. Where rini means to differ, the README's list of deviations has a number for it, and a test here says so.
 
-use crate::support::{Output, Start, children_of, namespaces, probe, rini, skip, tools, until, zombies_of};
-use std::os::unix::process::CommandExt;
+use crate::support::{Output, Start, called, children_of, namespaces, probe, rini, skip, tools, until, zombies_of};
 use std::path::Path;
 
 const TINI: &str = "/usr/bin/tini";
-
-/// rini, called by this name.
-fn called(name: &str) -> Start {
-    Start::of(rini()).with(|command| command.arg0(name))
-}
 
 /// tini's version, whichever it is, and pids.
 fn without_particulars(line: &str) -> String {

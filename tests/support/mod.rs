@@ -107,6 +107,11 @@ pub fn beside<I: IntoIterator<Item: AsRef<OsStr>>>(args: I) -> Start {
     Start::of(rini()).args(args)
 }
 
+/// rini, called by another name.
+pub fn called(name: &str) -> Start {
+    Start::of(rini()).with(|command| command.arg0(name))
+}
+
 /// The bit of a signal in the kernel's sets.
 pub fn bit(signal: i32) -> u64 {
     1 << (signal - 1)
