@@ -1,6 +1,6 @@
 //! The names that rini answers to, and what each stands for.
 //!
-//! By the last part of argv[0], so that a link is all that it takes to put rini in another init's place:
+//! By the last part of `argv[0]`, so that a link is all that it takes to put rini in another init's place:
 //!
 //! | name | stands for |
 //! | --- | --- |

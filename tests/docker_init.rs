@@ -1,0 +1,190 @@
+//! `docker run --init` with rini in docker-init's place: a Docker engine of the test's own, with its own socket and
+//! folders, is told by `--init-path` where to find it.
+
+use crate::support::{Output, Start, children_of, is_root, probe, rini, skip, status_field, tools, until, zombies_of};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use std::ffi::OsStr;
+use std::fs::{self, File};
+use std::process::{Child, Command, Stdio};
+use tempfile::TempDir;
+
+/// The engine. Dropped, it is stopped.
+struct Engine {
+    folder: TempDir,
+    daemon: Child,
+}
+
+impl Engine {
+    /// With rini as its `docker-init`, and an image `probe` with rini's probe alone in it.
+    fn start() -> Option<Engine> {
+        if !is_root() {
+            skip("an engine needs root");
+            return None;
+        }
+        if !tools(&["dockerd", "docker"]) {
+            return None;
+        }
+        // The path of a socket has to be short.
+        let folder = tempfile::Builder::new().prefix("rini-").tempdir_in("/var/tmp").unwrap();
+        let path = |name: &str| folder.path().join(name);
+        // A file of that name: it is mounted into the containers under it, and run outside them for its version.
+        fs::copy(rini(), path("docker-init")).unwrap();
+        fs::write(path("daemon.json"), "{}").unwrap();
+        let log = File::create(path("log")).unwrap();
+        let mut command = Command::new("dockerd");
+        for (option, name) in [
+            ("--config-file", "daemon.json"),
+            ("--data-root", "root"),
+            ("--exec-root", "exec"),
+            ("--pidfile", "pid"),
+            ("--init-path", "docker-init"),
+        ] {
+            command.arg(option).arg(path(name));
+        }
+        command.arg("--host").arg(format!("unix://{}", path("docker.sock").display()));
+        command.args(["--iptables=false", "--ip6tables=false", "--bridge=none"]);
+        let daemon = command.stdin(Stdio::null()).stdout(log.try_clone().unwrap()).stderr(log).spawn().unwrap();
+        let mut engine = Engine { folder, daemon };
+        until("the engine answers", || {
+            let ended = engine.daemon.try_wait().unwrap();
+            assert!(ended.is_none(), "{}", fs::read_to_string(engine.folder.path().join("log")).unwrap());
+            engine.docker(["version"]).code() == 0
+        });
+        let root = engine.folder.path().join("image");
+        fs::create_dir(&root).unwrap();
+        fs::copy(probe(), root.join("probe")).unwrap();
+        let tar = engine.folder.path().join("image.tar");
+        assert!(Command::new("tar").arg("-C").arg(&root).arg("-cf").arg(&tar).arg(".").status().unwrap().success());
+        assert_eq!(engine.docker(["import".as_ref(), tar.as_os_str(), "probe".as_ref()]).code(), 0);
+        Some(engine)
+    }
+
+    fn client<I: IntoIterator<Item: AsRef<OsStr>>>(&self, args: I) -> Start {
+        let host = format!("unix://{}", self.folder.path().join("docker.sock").display());
+        Start::of("docker").args(["--host", &host]).args(args)
+    }
+
+    fn docker<I: IntoIterator<Item: AsRef<OsStr>>>(&self, args: I) -> Output {
+        self.client(args).run()
+    }
+
+    /// The one line that this prints.
+    fn line<I: IntoIterator<Item: AsRef<OsStr>>>(&self, args: I) -> String {
+        let output = self.docker(args);
+        assert_eq!((output.code(), output.out.len()), (0, 1), "{output:?}");
+        output.out[0].clone()
+    }
+
+    /// PID 1 of a container, as this machine numbers it.
+    fn pid1(&self, container: &str) -> Pid {
+        Pid::from_raw(self.line(["inspect", "--format", "{{.State.Pid}}", container]).parse().unwrap())
+    }
+}
+
+impl Drop for Engine {
+    fn drop(&mut self) {
+        let containers = self.docker(["ps", "--all", "--quiet"]);
+        if !containers.out.is_empty() {
+            self.docker(["rm".to_owned(), "--force".to_owned()].into_iter().chain(containers.out));
+        }
+        let _ = kill(Pid::from_raw(self.daemon.id() as i32), Signal::SIGTERM);
+        let _ = self.daemon.wait();
+    }
+}
+
+const NETWORK: [&str; 2] = ["--network", "none"];
+
+#[test]
+fn docker_run_with_init_runs_rini() {
+    let Some(engine) = Engine::start() else { return };
+
+    // The version that `docker info` shows is rini's: none is "N/A".
+    let shown = Command::new(engine.folder.path().join("docker-init")).arg("--version").output().unwrap();
+    let shown = String::from_utf8(shown.stdout).unwrap();
+    let commit = shown.trim().rsplit_once("git.").unwrap().1;
+    assert_eq!(engine.line(["info", "--format", "{{.InitBinary}} {{.InitCommit.ID}}"]), {
+        let path = engine.folder.path().join("docker-init");
+        format!("{} {commit}", path.display())
+    });
+
+    // It is PID 1, and the program its child.
+    let run = |flags: &[&str], command: &[&str]| {
+        let words = ["run", "--init", "--interactive"].iter().chain(&NETWORK).chain(flags);
+        engine.client(words.chain(&["probe"]).chain(command)).spawn()
+    };
+    let mut client = run(&["--name", "one"], &["/probe", "orphans", "20"]);
+    client.expect("made 20");
+    let pid = engine.pid1("one");
+    assert_eq!(status_field(pid, "Name"), "docker-init");
+    assert_eq!(fs::read(format!("/proc/{pid}/exe")).unwrap(), fs::read(rini()).unwrap(), "it is rini");
+    until("all orphans are reaped", || children_of(pid).len() == 1);
+    assert_eq!(zombies_of(pid), 0);
+    assert_eq!(engine.docker(["stop", "one"]).code(), 0);
+    let output = client.finish();
+    assert_eq!((output.code(), output.err), (143, vec![]));
+    // The negative control: without it the orphans stay, and SIGTERM is ignored.
+    let words = ["run", "--interactive", "--name", "two"].iter().chain(&NETWORK);
+    let mut client = engine.client(words.chain(&["probe", "/probe", "orphans", "20"])).spawn();
+    client.expect("made 20");
+    until("20 zombies", || zombies_of(engine.pid1("two")) == 20);
+    assert_eq!(engine.docker(["stop", "--time", "1", "two"]).code(), 0);
+    assert_eq!(client.finish().code(), 137);
+
+    // No option can be given, but the environment can.
+    let flags = ["--name", "three", "--env", "RINI_GRACE_PERIOD=300ms", "--env", "RINI_REWRITE=TERM:QUIT"];
+    let mut client = run(&flags, &["/probe", "signals"]);
+    assert!(client.line().starts_with("ready "));
+    assert_eq!(engine.docker(["stop", "--time", "60", "three"]).code(), 0);
+    assert!(client.line().starts_with("signal 3 "));
+    let output = client.finish();
+    assert_eq!((output.code(), output.err.len()), (137, 1));
+    assert!(output.err[0].starts_with("[WARN  tini (1)] killed pid "), "{output:?}");
+
+    // A program that cannot be run, and one that says how it ended.
+    let output = run(&[], &["/no/such"]).finish();
+    assert_eq!((output.code(), output.err.len()), (127, 1), "{output:?}");
+    assert!(output.err[0].contains("exec /no/such failed: No such file or directory"), "{output:?}");
+    assert_eq!(run(&[], &["/probe", "exit", "7"]).finish().code(), 7);
+    assert_eq!(run(&[], &["/probe", "die", "34"]).finish().code(), 162);
+
+    // With as little as a container can have.
+    for flags in [
+        &["--read-only"][..],
+        &["--cap-drop", "ALL"],
+        &["--security-opt", "no-new-privileges"],
+        &["--user", "12345:12345"],
+        &["--pids-limit", "20"],
+        &["--memory", "32m"],
+        &["--cap-drop", "ALL", "--security-opt", "no-new-privileges", "--read-only", "--user", "12345"],
+    ] {
+        let name = ["--name", "four", "--rm"];
+        let mut client = run(&[&name, flags].concat(), &["/probe", "signals", "15"]);
+        assert!(client.line().starts_with("ready "), "{flags:?}");
+        assert_eq!(engine.docker(["stop", "--time", "60", "four"]).code(), 0);
+        assert!(client.line().starts_with("signal 15 "), "{flags:?}");
+        let output = client.finish();
+        assert_eq!((output.code(), output.err), (0, vec![]), "{flags:?}");
+        until("the container is removed", || engine.docker(["inspect", "four"]).code() != 0);
+    }
+
+    // A namespace that is another container's: then rini is not PID 1, and the engine gives it no --init.
+    let mut first = run(&["--name", "five"], &["/probe", "signals", "15"]);
+    assert!(first.line().starts_with("ready "));
+    let output = engine.docker([
+        "run",
+        "--rm",
+        "--init",
+        "--network",
+        "none",
+        "--pid",
+        "container:five",
+        "probe",
+        "/probe",
+        "exit",
+        "3",
+    ]);
+    assert_eq!(output.code(), 3, "{output:?}");
+    assert_eq!(engine.docker(["stop", "--time", "60", "five"]).code(), 0);
+    assert_eq!(first.finish().code(), 0);
+}
