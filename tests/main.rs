@@ -6,7 +6,8 @@
 //! - [`tini`], [`catatonit`]: under those names, beside those programs
 //! - [`mutations`]: not the binary, but the tests of its state machine: each way to break it is noticed
 //! - [`terminal`]: on pseudo-terminals, under an interactive shell
-//! - [`docker`]: as the entry point of containers on a real engine; [`docker_init`]: as what the engine runs for `--init`
+//! - [`docker`]: as the entry point of containers on a real engine; [`docker_init`]: as what the engine runs for `--init`;
+//!   [`podman`]: the same for podman and its pods, and runc by itself
 //!
 //! `RINI_BINARY=/path` tests another build, such as the one that `packaging/build-static` makes.
 //!
@@ -37,6 +38,7 @@ mod exit_codes;
 mod mutations;
 mod options;
 mod pause;
+mod podman;
 mod reaping;
 mod shutdown;
 mod signals;
