@@ -188,3 +188,49 @@ fn docker_run_with_init_runs_rini() {
     assert_eq!(engine.docker(["stop", "--time", "60", "five"]).code(), 0);
     assert_eq!(first.finish().code(), 0);
 }
+
+/// `init`, `stop_grace_period` and `stop_signal` of a compose file.
+#[test]
+fn compose_with_init_runs_rini() {
+    if !tools(&["docker-compose"]) {
+        return;
+    }
+    let Some(engine) = Engine::start() else { return };
+    let file = engine.folder.path().join("docker-compose.yml");
+    let text = "\
+version: '2.4'
+services:
+  service:
+    image: probe
+    init: true
+    network_mode: none
+    stop_grace_period: 60s
+    stop_signal: SIGQUIT
+    command: ['/probe', 'signals']
+    environment:
+      RINI_GRACE_PERIOD: 300ms
+      RINI_STOP_SIGNALS: QUIT
+      RINI_REWRITE: 'QUIT:USR1'
+";
+    fs::write(&file, text).unwrap();
+    let host = format!("unix://{}", engine.folder.path().join("docker.sock").display());
+    let compose = |words: &[&str]| {
+        let start =
+            Start::of("docker-compose").args(["--host", &host, "--project-name", "rini", "--file"]).args([&file]);
+        let output = start.args(words).run();
+        assert_eq!(output.code(), 0, "{output:?}");
+        output
+    };
+    compose(&["up", "--detach"]);
+    let container = compose(&["ps", "--quiet"]).out[0].clone();
+    assert_eq!(status_field(engine.pid1(&container), "Name"), "docker-init");
+    until("the program is ready", || {
+        engine.docker(["logs", &container]).out.iter().any(|line| line.starts_with("ready "))
+    });
+    compose(&["stop"]);
+    let logs = engine.docker(["logs", &container]);
+    assert!(logs.out.iter().any(|line| line.starts_with("signal 10 ")), "{logs:?}");
+    assert!(logs.err.iter().any(|line| line.contains(" after SIGQUIT from outside the container")), "{logs:?}");
+    assert_eq!(engine.line(["inspect", "--format", "{{.State.ExitCode}}", &container]), "137");
+    compose(&["down"]);
+}
