@@ -6,6 +6,7 @@
 use crate::support::{
     LIMIT, Running, Start, children_of, is_root, probe, rini, skip, state, status_field, until, zombies_of,
 };
+use crate::terminal::{CTRL_C, CTRL_Z, Session};
 use nix::unistd::Pid;
 use std::ffi::OsStr;
 use std::fs;
@@ -186,6 +187,14 @@ impl Drop for Container {
     fn drop(&mut self) {
         let _ = Command::new("docker").args(["rm", "--force", "--volumes", &self.name]).output();
     }
+}
+
+/// Makes an image from a Dockerfile that copies nothing.
+fn build(name: &str, dockerfile: &str) {
+    let mut run = Start::of("docker").args(["build", "--quiet", "--tag", name, "-"]).spawn();
+    run.stdin.take().unwrap().write_all(dockerfile.as_bytes()).unwrap();
+    let output = run.finish();
+    assert_eq!(output.code(), 0, "{output:?}");
 }
 
 /// The one line that there must be, and that it is rini's.
@@ -479,16 +488,60 @@ fn a_stop_is_shaped_by_the_environment() {
     assert_eq!(container.code(), 137);
 }
 
+/// The engine runs these in the container, and what they leave behind is PID 1's.
+#[test]
+fn fifty_health_checks_leave_no_zombie() {
+    const CHECKS: usize = 50;
+    let Some(image) = image() else { return };
+    let with_check = format!("{image}-health");
+    let text = format!("FROM {image}\nHEALTHCHECK --interval=1ms CMD [\"/probe\", \"orphans\", \"2\"]\n");
+    build(&with_check, &text);
+    let flags = ["--entrypoint", "/rini"];
+    let mut container = Container::run(&with_check, &flags, &["-w", "--", "/probe", "signals", "15"]);
+    container.ready();
+    for _ in 0..2 * CHECKS {
+        let line = container.client().err_line();
+        assert!(line.starts_with("rini: WARN reaped orphan pid "), "{line}");
+    }
+    // Another may be at it.
+    let pid = container.pid();
+    until("no zombie is left", || zombies_of(pid) == 0);
+    assert_eq!(container.inspect("{{.State.Health.Status}}"), "healthy");
+    container.docker(&["stop"]);
+    container.expect_signal(15);
+    assert_eq!(container.code(), 0);
+    // The negative control.
+    let container = Container::without_rini(&with_check, &["/probe", "signals", "15"]);
+    until("it runs", || docker(["inspect", "--format", "{{.State.Running}}", &container.name]).out == ["true"]);
+    let pid = container.pid();
+    until("a hundred zombies", || zombies_of(pid) >= 2 * CHECKS);
+    drop(container);
+    done(["rmi", "--force", &with_check]);
+}
+
+/// At `docker run -it` the keys are the program's: ^C ends it, and a ^Z, which nobody could undo, does not stop it.
+#[test]
+fn the_keys_of_a_terminal_reach_the_program() {
+    let Some(image) = image() else { return };
+    let name = format!("rini-test-{}-tty", std::process::id());
+    let words = ["run", "--rm", "--interactive", "--tty", "--network", "none", "--name", &name];
+    let mut session = Session::of(Start::of("docker").args(words).args([image, "/probe", "alive"]));
+    session.expect_with("ready");
+    for _ in 0..3 {
+        session.keys(CTRL_Z);
+        done(["kill", "--signal", "USR1", &name]);
+        session.expect_with("alive");
+    }
+    session.keys(CTRL_C);
+    assert_eq!(session.code(), 130);
+}
+
 /// STOPSIGNAL is what `docker stop` sends. rini forwards it as any other; to begin a stop it has to be named.
 #[test]
 fn an_image_s_stopsignal_reaches_the_program() {
     let Some(image) = image() else { return };
     let with_quit = format!("{image}-quit");
-    let mut built = Start::of("docker").args(["build", "--quiet", "--tag", &with_quit, "-"]).spawn();
-    let mut dockerfile = built.stdin.take().unwrap();
-    dockerfile.write_all(format!("FROM {image}\nSTOPSIGNAL SIGQUIT\n").as_bytes()).unwrap();
-    drop(dockerfile);
-    assert_eq!(built.finish().code(), 0);
+    build(&with_quit, &format!("FROM {image}\nSTOPSIGNAL SIGQUIT\n"));
 
     let mut container = Container::run(&with_quit, &[], &["/probe", "signals", "3"]);
     container.ready();

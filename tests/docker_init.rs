@@ -2,6 +2,7 @@
 //! folders, is told by `--init-path` where to find it.
 
 use crate::support::{Output, Start, children_of, is_root, probe, rini, skip, status_field, tools, until, zombies_of};
+use crate::terminal::{CTRL_C, CTRL_Z, Session};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use std::ffi::OsStr;
@@ -167,6 +168,37 @@ fn docker_run_with_init_runs_rini() {
         assert_eq!((output.code(), output.err), (0, vec![]), "{flags:?}");
         until("the container is removed", || engine.docker(["inspect", "four"]).code() != 0);
     }
+
+    // On a terminal ^C ends the program and ^Z, which nobody could undo, does not stop it: under tini it would, for good.
+    let words = ["run", "--init", "--rm", "--interactive", "--tty", "--name", "six"].iter().chain(&NETWORK);
+    let mut session = Session::of(engine.client(words.chain(&["probe", "/probe", "alive"])));
+    session.expect_with("ready");
+    for _ in 0..3 {
+        session.keys(CTRL_Z);
+        assert_eq!(engine.docker(["kill", "--signal", "USR1", "six"]).code(), 0);
+        session.expect_with("alive");
+    }
+    session.keys(CTRL_C);
+    assert_eq!(session.code(), 130);
+
+    // What is put into it, what stops it for a while, and a second life.
+    let mut client = run(&["--name", "seven"], &["/probe", "signals", "15"]);
+    assert!(client.line().starts_with("ready "));
+    let pid = engine.pid1("seven");
+    assert_eq!(engine.docker(["exec", "seven", "/probe", "orphans", "5"]).code(), 0);
+    until("the orphans of docker exec are reaped", || children_of(pid).len() == 1);
+    assert_eq!(engine.docker(["pause", "seven"]).code(), 0);
+    assert_eq!(engine.docker(["unpause", "seven"]).code(), 0);
+    assert_eq!(engine.docker(["kill", "--signal", "USR1", "seven"]).code(), 0);
+    assert!(client.line().starts_with("signal 10 "));
+    assert_eq!(engine.docker(["restart", "--time", "60", "seven"]).code(), 0);
+    assert!(client.line().starts_with("signal 15 "));
+    until("it runs again", || {
+        engine.docker(["logs", "seven"]).out.iter().filter(|line| line.starts_with("ready ")).count() == 2
+    });
+    assert_eq!(engine.docker(["stop", "--time", "60", "seven"]).code(), 0);
+    client.finish();
+    assert_eq!(engine.line(["inspect", "--format", "{{.State.ExitCode}}", "seven"]), "0");
 
     // A namespace that is another container's: then rini is not PID 1, and the engine gives it no --init.
     let mut first = run(&["--name", "five"], &["/probe", "signals", "15"]);

@@ -21,10 +21,10 @@ use std::process::Command;
 use std::time::Instant;
 use tempfile::TempDir;
 
-const CTRL_C: &str = "\x03";
+pub const CTRL_C: &str = "\x03";
 const CTRL_D: &str = "\x04";
 const CTRL_BACKSLASH: &str = "\x1c";
-const CTRL_Z: &str = "\x1a";
+pub const CTRL_Z: &str = "\x1a";
 
 /// The shells' prompt.
 const PROMPT: &str = "-prompt-";
@@ -36,7 +36,7 @@ const READER: &str = "echo ready; read x; echo got $x";
 const SHELLS: [&str; 2] = ["bash", "dash"];
 
 /// The master's side of a pseudo-terminal.
-struct Pty {
+pub struct Pty {
     master: File,
     /// Read, and not yet taken.
     text: String,
@@ -77,7 +77,7 @@ impl Pty {
     }
 
     /// Types keys.
-    fn keys(&mut self, keys: &str) {
+    pub fn keys(&mut self, keys: &str) {
         self.master.write_all(keys.as_bytes()).unwrap();
     }
 
@@ -128,7 +128,7 @@ impl Pty {
     }
 
     /// Waits for a line with this in it.
-    fn expect_with(&mut self, part: &str) -> String {
+    pub fn expect_with(&mut self, part: &str) -> String {
         self.find(|printed| printed.contains(part), part)
     }
 
@@ -159,7 +159,7 @@ impl Drop for Lines<'_> {
 
 /// A process that has a pseudo-terminal for its controlling terminal, on all three standard streams. It leads its
 /// session, which is killed when this is dropped.
-struct Session {
+pub struct Session {
     pty: Pty,
     leader: Pid,
     running: Option<Running>,
@@ -179,7 +179,8 @@ impl std::ops::DerefMut for Session {
 }
 
 impl Session {
-    fn of(start: Start) -> Session {
+    /// Something as the leader of a session with a terminal.
+    pub fn of(start: Start) -> Session {
         Session::with(start, |command| {
             // SAFETY: the closure runs in a forked child and makes system calls only.
             unsafe { command.pre_exec(|| new_session().and_then(|()| control(0))) }
@@ -270,7 +271,7 @@ impl Session {
     }
 
     /// Waits for its end.
-    fn code(mut self) -> i32 {
+    pub fn code(mut self) -> i32 {
         self.running.take().unwrap().finish().code()
     }
 }
