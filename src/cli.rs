@@ -8,7 +8,7 @@
 
 use crate::exit::Remap;
 use crate::personality::{Complaint, Grammar, Means, Personality, Stream, Switch, Voice};
-use crate::signal::{Rewrite, Signal, SignalSet};
+use crate::signal::{Rewrite, SignalSet};
 use crate::supervisor::{AfterExit, Policy};
 use lexopt::Arg::{Long, Short, Value};
 use log::LevelFilter;
@@ -65,8 +65,6 @@ pub struct Options {
     pub process_group: bool,
     /// Become a subreaper, or do not start.
     pub subreaper: bool,
-    /// Ask for this signal when the parent dies.
-    pub parent_death_signal: Option<Signal>,
     /// Warn of each orphan reaped.
     pub warn_on_reap: bool,
     /// What to make of the child's exit code.
@@ -213,7 +211,7 @@ pub fn parse<'a>(
             }
             Means::ParentDeathSignal(signal) => {
                 let (value, right) = value(SIGNALS)?;
-                options.parent_death_signal = Some(read(voice, &source, &value, right, signal)?);
+                options.policy.parent_death_signal = Some(read(voice, &source, &value, right, signal)?);
             }
             Means::Pause => options.policy.pause = true,
             Means::Help => {
@@ -336,7 +334,6 @@ fn from_environment<'a>(
         policy,
         process_group: switch("RINI_PROCESS_GROUP", Switch::ProcessGroup)?,
         subreaper: switch("RINI_SUBREAPER", Switch::Subreaper)?,
-        parent_death_signal: None,
         warn_on_reap: false,
         remap,
         verbosity,
@@ -417,6 +414,7 @@ fn atoi(text: &[u8]) -> i32 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::signal::Signal;
     use std::collections::HashMap;
 
     fn parsed(words: &[&str], variables: &[(&str, &str)]) -> Result<Invocation, UsageError> {
@@ -442,14 +440,17 @@ mod tests {
         let all = Options {
             process_group: true,
             subreaper: true,
-            parent_death_signal: Signal::parse("TERM"),
             warn_on_reap: true,
             remap: {
                 let mut remap = Remap::default();
                 assert!(remap.add("143") && remap.add("1:2"));
                 remap
             },
-            policy: Policy { shutdown_signals: SignalSet::parse("TERM,INT").unwrap(), ..Policy::default() },
+            policy: Policy {
+                shutdown_signals: SignalSet::parse("TERM,INT").unwrap(),
+                parent_death_signal: Some(Signal::TERM),
+                ..Policy::default()
+            },
             verbosity: Verbosity::Level(LevelFilter::Debug),
         };
         for (words, program) in [
@@ -575,6 +576,7 @@ mod tests {
             rewrite,
             after_exit: AfterExit::Terminate,
             pause: false,
+            parent_death_signal: None,
             terminal: false,
         };
         let words =

@@ -105,7 +105,7 @@ fn set_up(
 ) -> Result<Runtime, Refusal> {
     let Start { argv, environment, mask } = start;
     let role = role(personality, options.subreaper)?;
-    if let Some(signal) = options.parent_death_signal {
+    if let Some(signal) = options.policy.parent_death_signal {
         watch_parent(signal, parent)?;
     }
     // Inherited as ignored it would leave no child to be told of, an orphan neither.

@@ -52,7 +52,8 @@
 //!   from there. Where the child ended by a shutdown, what remains has not been asked yet and was meant too: it gets
 //!   the same signal.
 //!
-//! Other signals were meant for the child, and are dropped; but for a ^Z, which now stops rini alone. When nothing remains that is the end, with the child's
+//! Other signals were meant for the child, and are dropped; but for a ^Z, which now stops rini alone, and the one that
+//! tells of the parent's death, which ends this too. When nothing remains that is the end, with the child's
 //! status. `pause` is a `Remaining` from the start, which lasts until a shutdown.
 #![forbid(unsafe_code)]
 
@@ -184,6 +185,9 @@ pub struct Policy {
     pub after_exit: AfterExit,
     /// There is no child, and rini runs until a shutdown.
     pub pause: bool,
+    /// The signal that tells of the parent's death. It is forwarded as any other; where there is no child to be told,
+    /// it begins a shutdown.
+    pub parent_death_signal: Option<Signal>,
     /// Whether rini and its child share a controlling terminal: without one there is no job control.
     pub terminal: bool,
 }
@@ -299,7 +303,8 @@ impl Supervisor {
 
     /// Whether this signal begins a shutdown.
     pub fn begins_shutdown(&self, signal: Signal) -> bool {
-        self.policy.shutdown_signals.contains(signal)
+        let orphaned = self.target() == Target::Remaining && self.policy.parent_death_signal == Some(signal);
+        orphaned || self.policy.shutdown_signals.contains(signal)
     }
 
     /// When to come again, at the latest, with a `Tick` if with nothing else.

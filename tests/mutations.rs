@@ -10,7 +10,7 @@ use std::path::Path;
 use std::process::{Command, Output};
 
 /// What is wrong with it, the text that is there once, and the text in its place.
-const MUTATIONS: [(&str, &str, &str); 27] = [
+const MUTATIONS: [(&str, &str, &str); 28] = [
     ("killed one tick too late", "now < deadline", "now <= deadline"),
     ("killed before the time", "now < deadline", "now < deadline && self.deadline().is_none()"),
     (
@@ -77,6 +77,7 @@ const MUTATIONS: [(&str, &str, &str); 27] = [
         "(Shutdown::Escalated { .. }, _) if self.target() == Target::Remaining => (),",
         "",
     ),
+    ("a parent's death is passed over", "orphaned || self.policy.shutdown_signals", "self.policy.shutdown_signals"),
     ("`terminate` asks twice", "(Shutdown::Asked { .. }, _) if !self.forwards() => (),", ""),
     (
         "after the child ^Z does nothing",

@@ -121,6 +121,35 @@ fn what_is_left_at_the_end_is_dealt_with_as_after_a_child() {
     assert_eq!(guest.finish().out, [""; 0], "killed by the kernel, unasked");
 }
 
+/// With nobody to be told of the parent's death, that signal ends the pause; and what `--after-exit wait` waits for.
+#[test]
+fn a_parent_s_death_ends_what_has_no_child() {
+    // In a namespace, so that nothing is left behind.
+    for script in [
+        r#"sh -c '"$0" -p USR1 --pause -v & read x' "$0"; exec sleep 1000"#,
+        r#"sh -c '"$0" -p USR1 --after-exit wait -v sh -c "sleep 1000 & exit 3" & read x' "$0"; exec sleep 1000"#,
+    ] {
+        if !namespaces() {
+            return;
+        }
+        let mut run = Start::of("sh").args(["-c", script]).args([rini()]).in_namespace().spawn();
+        let find = || {
+            let parent = *children_of(run.pid()).first()?;
+            let rini = *children_of(parent).first()?;
+            status_field(rini, "Name").starts_with("rini").then_some(rini)
+        };
+        until("rini runs", || find().is_some());
+        let rini = find().unwrap();
+        until("it waits, and not for its child", || {
+            let child = children_of(rini).first().map(|child| status_field(*child, "Name"));
+            blocked_in(rini)[3] == "0x0" && child.is_none_or(|name| name == "sleep")
+        });
+        drop(run.stdin.take());
+        // The closing line.
+        run.err_line_with("; signals forwarded: ");
+    }
+}
+
 /// As Kubernetes' pause says it.
 #[test]
 fn under_the_name_of_pause_it_is_pause() {

@@ -85,6 +85,7 @@ fn every_event() -> Vec<Event> {
         Event::Signal(Signal::TERM),
         Event::Signal(signal(libc::SIGINT)),
         Event::Signal(signal(libc::SIGUSR1)),
+        Event::Signal(signal(libc::SIGUSR2)),
         Event::Signal(Signal::CHLD),
         Event::Signal(Signal::CONT),
         Event::Signal(Signal::TSTP),
@@ -116,7 +117,18 @@ fn policies(terminal: bool) -> Vec<Policy> {
                     for pause in [false, true] {
                         let mut rewrite = Rewrite::default();
                         assert!(rules.iter().all(|rule| rewrite.add(rule)));
-                        policies.push(Policy { shutdown_signals, delay, grace, rewrite, after_exit, pause, terminal });
+                        // With some of them, so that both are seen with everything else that matters.
+                        let parent_death_signal = delay.and(Signal::from_number(libc::SIGUSR2));
+                        policies.push(Policy {
+                            shutdown_signals,
+                            delay,
+                            grace,
+                            rewrite,
+                            after_exit,
+                            pause,
+                            parent_death_signal,
+                            terminal,
+                        });
                     }
                 }
             }
@@ -308,7 +320,9 @@ impl Clock {
     }
 
     fn expect(&mut self, policy: &Policy, event: Event) -> Vec<Action> {
-        let begins = |signal| policy.shutdown_signals.contains(signal);
+        let remains = matches!(self.phase, Phase::Remaining(_));
+        let begins =
+            |signal| policy.shutdown_signals.contains(signal) || remains && policy.parent_death_signal == Some(signal);
         let unfinished_pause = policy.pause && self.asked.is_none();
         match (self.phase, event) {
             (Phase::Ended, _) | (_, Event::Signal(Signal::CHLD) | Event::Tick) => vec![],
@@ -413,7 +427,9 @@ impl Witness for Promises {
     fn see(&mut self, policy: &Policy, event: Event, passed: u64, actions: &[Action]) {
         self.asked = self.asked.map(|since| since.map(|since| (since + passed).min(DEFAULT_GRACE.as_secs())));
         if let Event::Signal(signal) = event {
-            self.asked_for |= policy.shutdown_signals.contains(signal) && !self.ended;
+            let remains = self.status.is_some() || policy.pause;
+            let of_parent = remains && policy.parent_death_signal == Some(signal);
+            self.asked_for |= (of_parent || policy.shutdown_signals.contains(signal)) && !self.ended;
         }
         if let (Event::ChildEnded(status), None, false) = (event, self.status, policy.pause) {
             self.status = Some(status).filter(|_| !self.ended);
@@ -463,7 +479,10 @@ impl Witness for Promises {
             }
             let asks = match action {
                 Action::Terminate => true,
-                Action::Forward { signal, .. } => policy.shutdown_signals.contains(*signal),
+                Action::Forward { signal, .. } => {
+                    let of_parent = !to_child && policy.parent_death_signal == Some(*signal);
+                    of_parent || policy.shutdown_signals.contains(*signal)
+                }
                 _ => false,
             };
             if asks && self.asked[index].is_none() {
