@@ -5,6 +5,7 @@ use crate::support::{
     status_field, tools, until,
 };
 use nix::sys::signal::{Signal, kill};
+use nix::unistd::getsid;
 use std::ffi::OsString;
 use std::time::{Duration, Instant};
 
@@ -287,7 +288,8 @@ fn wait_ends_by_itself_when_nothing_is_left() {
         let mut run = start.spawn();
         until("only the other is left", || {
             let others = children_of(run.pid());
-            others.len() == 1 && status_field(others[0], "NSsid") != status_field(run.pid(), "NSsid")
+            let session = |pid| getsid(Some(pid)).ok();
+            others.len() == 1 && session(others[0]).is_some() && session(others[0]) != session(run.pid())
         });
         end_child(&mut run);
         let output = run.finish();

@@ -15,7 +15,7 @@ fn inside(run: &Running, words: &[&str]) -> Running {
 /// Waits until rini waits for signals, so that it has been through its start.
 fn paused(start: Start) -> Running {
     let run = start.spawn();
-    until("it waits without a limit", || blocked_in(run.pid())[3] == "0x0");
+    until("it waits for signals", || blocked_in(run.pid())[0] == libc::SYS_rt_sigtimedwait.to_string());
     run
 }
 
@@ -125,25 +125,28 @@ fn what_is_left_at_the_end_is_dealt_with_as_after_a_child() {
 #[test]
 fn a_parent_s_death_ends_what_has_no_child() {
     // In a namespace, so that nothing is left behind.
-    for script in [
-        r#"sh -c '"$0" -p USR1 --pause -v & read x' "$0"; exec sleep 1000"#,
-        r#"sh -c '"$0" -p USR1 --after-exit wait -v sh -c "sleep 1000 & exit 3" & read x' "$0"; exec sleep 1000"#,
+    for (script, left) in [
+        (r#"sh -c '"$0" -p USR1 --pause -v & read x' "$0"; exec sleep 1000"#, 0),
+        (r#"sh -c '"$0" -p USR1 --after-exit wait -v sh -c "sleep 1000 & exit 3" & read x' "$0"; exec sleep 1000"#, 1),
     ] {
         if !namespaces() {
             return;
         }
         let mut run = Start::of("sh").args(["-c", script]).args([rini()]).in_namespace().spawn();
+        let name = |pid| std::fs::read_to_string(format!("/proc/{pid}/comm")).unwrap_or_default();
         let find = || {
             let parent = *children_of(run.pid()).first()?;
             let rini = *children_of(parent).first()?;
-            status_field(rini, "Name").starts_with("rini").then_some(rini)
+            name(rini).starts_with("rini").then_some(rini)
         };
         until("rini runs", || find().is_some());
         let rini = find().unwrap();
-        until("it waits, and not for its child", || {
-            let child = children_of(rini).first().map(|child| status_field(*child, "Name"));
-            blocked_in(rini)[3] == "0x0" && child.is_none_or(|name| name == "sleep")
+        // Its child is a shell, until that has exited.
+        until("only what it was left with is there", || {
+            let children = children_of(rini);
+            children.len() == left && children.iter().all(|child| name(*child) == "sleep\n")
         });
+        until("it waits for signals", || blocked_in(rini)[0] == libc::SYS_rt_sigtimedwait.to_string());
         drop(run.stdin.take());
         // The closing line.
         run.err_line_with("; signals forwarded: ");
