@@ -126,6 +126,21 @@ fn read<T>(
     value.to_str().and_then(read).ok_or_else(|| voice.bad_value(source, value, right).into())
 }
 
+/// What the value of an option is to be; nothing for one that takes none.
+fn takes(means: Means) -> &'static str {
+    match means {
+        Means::RemapExit(_) => CODES,
+        Means::Rewrite => RULES,
+        Means::GracePeriod => GRACE,
+        Means::StopDelay => DELAY,
+        Means::StopSignals => LIST,
+        Means::AfterExit => AFTER_EXIT,
+        Means::ParentDeathSignal(_) => SIGNALS,
+        Means::ProcessGroup | Means::Subreaper | Means::WarnOnReap | Means::Verbose | Means::Pause => "",
+        Means::Help | Means::License | Means::Version => "",
+    }
+}
+
 /// Reads the command line `argv` of a `personality`, and the environment by `variable`.
 pub fn parse<'a>(
     personality: &Personality,
@@ -176,9 +191,10 @@ pub fn parse<'a>(
         let Some(option) = found else { return Err(wrong(voice.no_option(&called, &named))) };
         // By its word, if it has one, whatever was typed.
         let source = option.long.map_or(named, |long| format!("--{long}"));
-        let mut value = |right| {
-            let value = parser.value().map_err(|_| wrong(voice.no_value(&called, &source, right)))?;
-            Ok::<_, UsageError>((value, right))
+        let right = takes(option.means);
+        let value = match right {
+            "" => OsString::new(),
+            _ => parser.value().map_err(|_| wrong(voice.no_value(&called, &source, right)))?,
         };
         match option.means {
             Means::ProcessGroup => options.process_group = true,
@@ -186,31 +202,24 @@ pub fn parse<'a>(
             Means::WarnOnReap => options.warn_on_reap = true,
             Means::Verbose => verbose = verbose.saturating_add(1),
             Means::RemapExit(add) => {
-                let (value, right) = value(CODES)?;
                 read(voice, &source, &value, right, |text| add(&mut remap, text).then_some(()))?;
             }
             Means::Rewrite => {
-                let (value, right) = value(RULES)?;
                 read(voice, &source, &value, right, |text| rewrite.add(text).then_some(()))?;
             }
             Means::GracePeriod => {
-                let (value, right) = value(GRACE)?;
                 options.policy.grace = Some(read(voice, &source, &value, right, grace)?);
             }
             Means::StopDelay => {
-                let (value, right) = value(DELAY)?;
                 options.policy.delay = read(voice, &source, &value, right, delay)?;
             }
             Means::StopSignals => {
-                let (value, right) = value(LIST)?;
                 options.policy.shutdown_signals = read(voice, &source, &value, right, SignalSet::parse)?;
             }
             Means::AfterExit => {
-                let (value, right) = value(AFTER_EXIT)?;
                 options.policy.after_exit = read(voice, &source, &value, right, after_exit)?;
             }
             Means::ParentDeathSignal(signal) => {
-                let (value, right) = value(SIGNALS)?;
                 options.policy.parent_death_signal = Some(read(voice, &source, &value, right, signal)?);
             }
             Means::Pause => options.policy.pause = true,
@@ -221,10 +230,8 @@ pub fn parse<'a>(
             Means::License => return Ok(Invocation::Print(Stream::Out, personality.license.to_owned())),
         }
     };
+    let program = program.filter(|_| !(options.policy.pause && personality.grammar == Grammar::PauseIgnoresWords));
     if options.policy.pause && program.is_some() {
-        if personality.grammar == Grammar::PauseIgnoresWords {
-            return Ok(Invocation::Run { options, program: None });
-        }
         let text = "--pause takes no PROGRAM; leave out the one or the other";
         return Err(Complaint::Message(text.to_owned()).into());
     }

@@ -18,11 +18,7 @@ pub fn init(verbosity: &Verbosity, voice: &'static dyn Voice) {
         Verbosity::Filter(filter) => builder.parse_filters(filter),
     };
     builder
-        .format(move |to, record| {
-            let mut line = String::new();
-            let _ = voice.line(&mut line, record.level(), std::process::id(), record.args());
-            writeln!(to, "{line}")
-        })
+        .format(move |to, record| writeln!(to, "{}", voice.line(record.level(), std::process::id(), record.args())))
         .target(Target::Pipe(Box::new(StandardError)))
         .write_style(WriteStyle::Never);
     // The one error is that there is a logger already, and nobody else sets one.

@@ -110,7 +110,7 @@ fn set_up(
     }
     // Inherited as ignored it would leave no child to be told of, an orphan neither.
     let sigchld = signals::default_sigchld().map_err(|errno| format!("cannot reset SIGCHLD: {}", errno.desc()))?;
-    let Some(first) = program else { return Ok(Runtime::new(personality, None, role, options, None)) };
+    let Some(first) = program else { return Ok(Runtime::new(personality.voice, None, role, options, None)) };
     // Only from the foreground: a job in the background must not take the terminal from the shell that started it.
     let terminal = Terminal::open();
     let foreground = terminal.as_ref().filter(|terminal| terminal.is_ours());
@@ -122,7 +122,7 @@ fn set_up(
     options.policy.terminal = terminal.is_some();
     // The runtime closes every descriptor above 2, and nobody may own one by then.
     drop(terminal);
-    Ok(Runtime::new(personality, Some((spawned, name)), role, options, oom_kills))
+    Ok(Runtime::new(personality.voice, Some((spawned, name)), role, options, oom_kills))
 }
 
 /// What rini is to the processes around it.

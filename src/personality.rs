@@ -16,7 +16,7 @@
 
 use crate::cli;
 use crate::diagnosis::ExecFailure;
-use crate::exit::{ExecCodes, Remap, Status};
+use crate::exit::{self, ExecCodes, Remap, Status};
 use crate::signal::Signal;
 use crate::sys::process::Pid;
 use log::Level;
@@ -150,8 +150,8 @@ pub enum Complaint {
 /// this personality's lines.
 pub trait Voice: Sync {
     /// A message as a whole line, without its end.
-    fn line(&self, to: &mut dyn fmt::Write, level: Level, _: u32, text: &fmt::Arguments<'_>) -> fmt::Result {
-        write!(to, "rini: {level} {text}")
+    fn line(&self, level: Level, _: u32, text: &fmt::Arguments<'_>) -> String {
+        format!("rini: {level} {text}")
     }
 
     /// A value that an option or a variable cannot have.
@@ -264,7 +264,11 @@ The crates linked in (nix, signal-hook, libc, log, env_logger, lexopt) are under
     verbosity: Some("TINI_VERBOSITY"),
     refuses: None,
     adopts: true,
-    exec_codes: ExecCodes { not_found: 127, not_permitted: 126, other: 126 },
+    exec_codes: ExecCodes {
+        not_found: exit::NOT_FOUND,
+        not_permitted: exit::NOT_EXECUTABLE,
+        other: exit::NOT_EXECUTABLE,
+    },
     voice: &Own,
 };
 
@@ -299,7 +303,7 @@ static TINI: Personality = Personality {
     verbosity: Some("TINI_VERBOSITY"),
     refuses: None,
     adopts: false,
-    exec_codes: ExecCodes { not_found: 127, not_permitted: 126, other: 1 },
+    exec_codes: ExecCodes { not_found: exit::NOT_FOUND, not_permitted: exit::NOT_EXECUTABLE, other: 1 },
     voice: &Tini,
 };
 
@@ -336,9 +340,9 @@ Environment variables:
 struct Tini;
 
 impl Voice for Tini {
-    fn line(&self, to: &mut dyn fmt::Write, level: Level, pid: u32, text: &fmt::Arguments<'_>) -> fmt::Result {
+    fn line(&self, level: Level, pid: u32, text: &fmt::Arguments<'_>) -> String {
         let level = if level == Level::Error { "FATAL" } else { level.as_str() };
-        write!(to, "[{level:<5} tini ({pid})] {text}")
+        format!("[{level:<5} tini ({pid})] {text}")
     }
 
     fn bad_value(&self, source: &str, value: &OsStr, right: &str) -> Complaint {
@@ -378,10 +382,8 @@ impl Voice for Tini {
 
     /// In the child's name, which is who says it in tini.
     fn exec_failed(&self, child: Pid, program: &OsStr, failure: &ExecFailure) -> Complaint {
-        let text = format!("exec {} failed: {}", program.display(), failure.reason());
-        let mut line = String::new();
-        let _ = self.line(&mut line, Level::Error, child.as_raw().unsigned_abs(), &format_args!("{text}"));
-        Complaint::Line(line)
+        let text = format_args!("exec {} failed: {}", program.display(), failure.reason());
+        Complaint::Line(self.line(Level::Error, child.as_raw().unsigned_abs(), &text))
     }
 
     fn not_pid1(&self) -> Complaint {
@@ -454,8 +456,8 @@ This is rini. RINI_GRACE_PERIOD and its other variables work here too.
 struct Catatonit;
 
 impl Voice for Catatonit {
-    fn line(&self, to: &mut dyn fmt::Write, level: Level, pid: u32, text: &fmt::Arguments<'_>) -> fmt::Result {
-        write!(to, "{level} (catatonit:{pid}): {text}")
+    fn line(&self, level: Level, pid: u32, text: &fmt::Arguments<'_>) -> String {
+        format!("{level} (catatonit:{pid}): {text}")
     }
 
     /// getopt_long(3).
@@ -475,10 +477,8 @@ impl Voice for Catatonit {
     }
 
     fn exec_failed(&self, child: Pid, _: &OsStr, failure: &ExecFailure) -> Complaint {
-        let mut line = String::new();
         let text = format_args!("failed to exec pid1: {}", failure.reason());
-        let _ = self.line(&mut line, Level::Error, child.as_raw().unsigned_abs(), &text);
-        Complaint::Line(line)
+        Complaint::Line(self.line(Level::Error, child.as_raw().unsigned_abs(), &text))
     }
 }
 

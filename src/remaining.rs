@@ -49,8 +49,6 @@ pub struct Killed {
     pub names: Vec<String>,
     /// Nobody could be killed, for this reason.
     pub failure: Option<Errno>,
-    /// What is still there will be killed by the kernel when rini ends.
-    pub by_kernel: bool,
 }
 
 impl Remaining {
@@ -103,7 +101,7 @@ impl Remaining {
         }
     }
 
-    /// Kills all of it.
+    /// Kills all of it. As PID 1 only what kill(2) reaches: it passes over another user's processes, and does not say so.
     pub fn kill(&mut self) -> Killed {
         if !self.killing {
             self.told.clear();
@@ -114,7 +112,7 @@ impl Remaining {
                 let living = self.others().into_iter().filter(|pid| state(*pid).is_some_and(|state| state != b'Z'));
                 let names = living.map(|pid| Named(pid).to_string()).collect();
                 let _ = pid1.kill_everything(Signal::KILL);
-                Killed { names, failure: None, by_kernel: true }
+                Killed { names, failure: None }
             }
             None => self.kill_children(),
         }
@@ -166,7 +164,7 @@ impl Remaining {
             }
         }
         self.told = children;
-        Killed { names, failure: result.err(), by_kernel: false }
+        Killed { names, failure: result.err() }
     }
 
     fn signal_group(&self, signal: Signal) -> Result<(), Errno> {

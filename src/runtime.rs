@@ -10,7 +10,7 @@ use crate::cli::Options;
 use crate::diagnosis::{Elapsed, Named, Origin, Suspicion};
 use crate::exit::{self, Status};
 use crate::logging;
-use crate::personality::Personality;
+use crate::personality::Voice;
 use crate::remaining::{Killed, Remaining};
 use crate::signal::Signal;
 use crate::supervisor::{Action, AfterExit, Event, Foreground, Supervisor, Target};
@@ -48,7 +48,7 @@ const BATCH: u32 = 256;
 
 /// Everything that the loop works with.
 pub struct Runtime {
-    personality: &'static Personality,
+    voice: &'static dyn Voice,
     child: Option<Child>,
     remaining: Remaining,
     supervisor: Supervisor,
@@ -91,7 +91,7 @@ impl Runtime {
     /// The child has been forked; None: there is to be none. From here on there is no error. `oom_kills` is the kernel's
     /// count before that.
     pub fn new(
-        personality: &'static Personality,
+        voice: &'static dyn Voice,
         spawned: Option<(Spawned, &'static OsStr)>,
         role: Role,
         options: Options,
@@ -108,7 +108,7 @@ impl Runtime {
         process::close_from_3();
         let _ = std::env::set_current_dir(Path::new("/"));
         Runtime {
-            personality,
+            voice,
             remaining: Remaining::new(role.pid1(), child.as_ref().map(|child| child.pid)),
             supervisor: Supervisor::new(options.policy.clone()),
             oom_kills,
@@ -173,7 +173,7 @@ impl Runtime {
             let children = process::next_change(block && self.child.is_some());
             // Here, where it is known to be so, and not with the SIGCHLD: the first may be found before that is taken.
             if !said && matches!(children, Children::Changed(..)) {
-                let (level, text) = self.personality.voice.children_changed();
+                let (level, text) = self.voice.children_changed();
                 log::log!(level, "{text}");
                 said = true;
             }
@@ -200,7 +200,7 @@ impl Runtime {
                 Children::Changed(pid, Change::Ended(status)) => {
                     self.tally.orphans = self.tally.orphans.saturating_add(1);
                     let level = if self.options.warn_on_reap { log::Level::Warn } else { log::Level::Debug };
-                    log::log!(level, "{}", self.personality.voice.reaped(pid, status));
+                    log::log!(level, "{}", self.voice.reaped(pid, status));
                     // This one may be what the count rose for; the child's end then has to have another reason.
                     if status == Status::Killed(Signal::KILL) && self.child.is_some() {
                         self.oom_kills = self.oom_kills.and_then(|_| cgroup::oom_kills());
@@ -259,6 +259,10 @@ impl Runtime {
                 Action::Kill(Target::Remaining) => {
                     let killed = self.remaining.kill();
                     self.note(killed)?;
+                    // The end of PID 1 is the end of the namespace, whoever's processes are still in it.
+                    if self.role.pid1().is_some() {
+                        return self.tell(Event::Helpless, None);
+                    }
                 }
                 Action::Suspend(signal) => self.suspend(signal)?,
                 Action::Resume => self.resume(),
@@ -284,13 +288,13 @@ impl Runtime {
             None => process::kill(child.pid, rewritten),
         });
         let origin = self.origin(signal, received);
-        if self.supervisor.begins_shutdown(signal) && self.asked.is_none() {
-            self.asked = Some((origin, Instant::now()));
+        if self.supervisor.begins_shutdown(signal) {
+            self.asked.get_or_insert_with(|| (origin, Instant::now()));
+            if self.options.process_group {
+                self.remaining.group_was_asked(rewritten);
+            }
         }
         self.killed |= rewritten == Signal::KILL;
-        if self.options.process_group && self.supervisor.begins_shutdown(signal) {
-            self.remaining.group_was_asked(rewritten);
-        }
         if sent.is_ok() {
             self.tally.signals = self.tally.signals.saturating_add(1);
         }
@@ -315,9 +319,7 @@ impl Runtime {
             (received, _) => self.origin(signal, received),
         };
         // The period that runs counts from the first.
-        if self.asked_remaining.is_none() {
-            self.asked_remaining = Some((origin, Instant::now()));
-        }
+        self.asked_remaining.get_or_insert_with(|| (origin, Instant::now()));
         if !self.remaining.send(rewritten) {
             return;
         }
@@ -336,25 +338,18 @@ impl Runtime {
         }
     }
 
-    /// Says who was killed, and ends where there is nothing more to wait for.
+    /// Says who was killed, and ends where nobody can be.
     fn note(&mut self, killed: Killed) -> ControlFlow<u8> {
         for name in &killed.names {
-            self.report_kill(name, self.asked_remaining);
+            report_kill(name, self.asked_remaining);
         }
-        match killed.failure {
-            // The end of PID 1 is the end of the namespace, whoever's processes are in it: kill(2) does not reach
-            // those of another user, and does not even say so.
-            None if killed.by_kernel => self.tell(Event::Helpless, None),
-            None => ControlFlow::Continue(()),
-            Some(Errno::ESRCH) => {
-                log::warn!("what is left cannot be killed: /proc does not show rini its children");
-                self.tell(Event::Helpless, None)
-            }
-            Some(errno) => {
-                log::warn!("what is left cannot be killed: {}", errno.desc());
-                self.tell(Event::Helpless, None)
-            }
-        }
+        let Some(errno) = killed.failure else { return ControlFlow::Continue(()) };
+        let why = match errno {
+            Errno::ESRCH => "/proc does not show rini its children",
+            other => other.desc(),
+        };
+        log::warn!("what is left cannot be killed: {why}");
+        self.tell(Event::Helpless, None)
     }
 
     /// Sends a signal of rini's own to the child, or with --process-group to its group.
@@ -379,16 +374,7 @@ impl Runtime {
         let name = Named(child.pid).to_string();
         self.send(Signal::KILL);
         self.killed = true;
-        self.report_kill(&name, self.asked);
-    }
-
-    fn report_kill(&self, name: &str, asked: Option<(Origin, Instant)>) {
-        match asked {
-            Some((origin, since)) => {
-                log::warn!("killed {name}, which was still there {} after {origin}", Elapsed::since(since));
-            }
-            None => log::warn!("killed {name}: the grace period is over"),
-        }
+        report_kill(&name, self.asked);
     }
 
     /// Job control: hands the terminal on, where the shell has given it back to rini, and continues the child's group.
@@ -431,7 +417,7 @@ impl Runtime {
         };
         match failure {
             Some(failure) => {
-                logging::complain(&self.personality.voice.exec_failed(child.pid, child.program, &failure));
+                logging::complain(&self.voice.exec_failed(child.pid, child.program, &failure));
             }
             None => self.suspect(child.pid, status, lasted),
         }
@@ -474,12 +460,22 @@ impl Runtime {
             }
             None => {
                 if let Some(signal) = self.stopped_by {
-                    logging::complain(&self.personality.voice.pause_ended(signal));
+                    logging::complain(&self.voice.pause_ended(signal));
                 }
                 let lasted = Elapsed::since(*started);
                 log::info!("stopped after {lasted}; signals forwarded: {signals}, orphans reaped: {orphans}");
             }
         }
         status.map_or(exit::CANNOT_START, |status| self.options.remap.apply(status.code()))
+    }
+}
+
+/// Says who was killed, and how long after what had asked them to end, where that was no dropped signal.
+fn report_kill(name: &str, asked: Option<(Origin, Instant)>) {
+    match asked {
+        Some((origin, since)) => {
+            log::warn!("killed {name}, which was still there {} after {origin}", Elapsed::since(since));
+        }
+        None => log::warn!("killed {name}: the grace period is over"),
     }
 }
