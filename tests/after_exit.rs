@@ -209,9 +209,7 @@ fn as_pid_1_another_user_s_process_does_not_outlive_the_grace_period() {
     }
     let words = script(&["--after-exit=terminate", "-t", "500ms"], "read x; exit 3");
     let mut run = pid1(words).user(65534).spawn();
-    let pid = run.pid().to_string();
-    let enter = Start::of("nsenter").args(["--target", &pid, "--pid", "--mount", "sh", "-c", r#""$0" signals &"#]);
-    let mut guest = enter.args([probe()]).spawn();
+    let mut guest = run.enter().args(["sh", "-c", r#""$0" signals &"#]).args([probe()]).spawn();
     assert!(guest.line().starts_with("ready "));
     until("rini has adopted it", || children_of(run.pid()).len() == 2);
     end_child(&mut run);
@@ -405,9 +403,7 @@ fn pid_1_reaches_whoever_came_in_from_outside() {
     }
     let mut run = pid1(script(&["--after-exit=terminate"], r#""$0" signals 12 & read x; exit 3"#)).spawn();
     ready(&mut run, 1);
-    let pid = run.pid().to_string();
-    let enter = Start::of("nsenter").args(["--target", &pid, "--pid", "--mount"]).args([probe()]);
-    let mut visitor = enter.args(["signals", "15"]).spawn();
+    let mut visitor = run.inside(&["signals", "15"]);
     ready(&mut visitor, 1);
     end_child(&mut run);
     let line = visitor.line();

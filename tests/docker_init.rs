@@ -1,7 +1,10 @@
 //! `docker run --init` with rini in docker-init's place: a Docker engine of the test's own, with its own socket and
 //! folders, is told by `--init-path` where to find it.
 
-use crate::support::{Output, Start, children_of, is_root, probe, rini, skip, status_field, tools, until, zombies_of};
+use crate::support::{
+    Output, Start, assert_is_rini, children_of, is_root, make_root, rini, short_folder, skip, status_field, tools,
+    until, zombies_of,
+};
 use crate::terminal::{CTRL_C, CTRL_Z, Session};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
@@ -17,7 +20,7 @@ struct Engine {
 }
 
 impl Engine {
-    /// With rini as its `docker-init`, and an image `probe` with rini's probe alone in it.
+    /// With rini as its `docker-init`, and an image `probe` with rini's probe in it.
     fn start() -> Option<Engine> {
         if !is_root() {
             skip("an engine needs root");
@@ -26,8 +29,7 @@ impl Engine {
         if !tools(&["dockerd", "docker"]) {
             return None;
         }
-        // The path of a socket has to be short.
-        let folder = tempfile::Builder::new().prefix("rini-").tempdir_in("/var/tmp").unwrap();
+        let folder = short_folder();
         let path = |name: &str| folder.path().join(name);
         // A file of that name: it is mounted into the containers under it, and run outside them for its version.
         fs::copy(rini(), path("docker-init")).unwrap();
@@ -52,11 +54,7 @@ impl Engine {
             assert!(ended.is_none(), "{}", fs::read_to_string(engine.folder.path().join("log")).unwrap());
             engine.docker(["version"]).code() == 0
         });
-        let root = engine.folder.path().join("image");
-        fs::create_dir(&root).unwrap();
-        fs::copy(probe(), root.join("probe")).unwrap();
-        let tar = engine.folder.path().join("image.tar");
-        assert!(Command::new("tar").arg("-C").arg(&root).arg("-cf").arg(&tar).arg(".").status().unwrap().success());
+        let tar = make_root(engine.folder.path());
         assert_eq!(engine.docker(["import".as_ref(), tar.as_os_str(), "probe".as_ref()]).code(), 0);
         Some(engine)
     }
@@ -70,16 +68,9 @@ impl Engine {
         self.client(args).run()
     }
 
-    /// The one line that this prints.
-    fn line<I: IntoIterator<Item: AsRef<OsStr>>>(&self, args: I) -> String {
-        let output = self.docker(args);
-        assert_eq!((output.code(), output.out.len()), (0, 1), "{output:?}");
-        output.out[0].clone()
-    }
-
     /// PID 1 of a container, as this machine numbers it.
     fn pid1(&self, container: &str) -> Pid {
-        Pid::from_raw(self.line(["inspect", "--format", "{{.State.Pid}}", container]).parse().unwrap())
+        Pid::from_raw(self.docker(["inspect", "--format", "{{.State.Pid}}", container]).only_line().parse().unwrap())
     }
 }
 
@@ -104,7 +95,7 @@ fn docker_run_with_init_runs_rini() {
     let shown = Command::new(engine.folder.path().join("docker-init")).arg("--version").output().unwrap();
     let shown = String::from_utf8(shown.stdout).unwrap();
     let commit = shown.trim().rsplit_once("git.").unwrap().1;
-    assert_eq!(engine.line(["info", "--format", "{{.InitBinary}} {{.InitCommit.ID}}"]), {
+    assert_eq!(engine.docker(["info", "--format", "{{.InitBinary}} {{.InitCommit.ID}}"]).only_line(), {
         let path = engine.folder.path().join("docker-init");
         format!("{} {commit}", path.display())
     });
@@ -118,7 +109,7 @@ fn docker_run_with_init_runs_rini() {
     client.expect("made 20");
     let pid = engine.pid1("one");
     assert_eq!(status_field(pid, "Name"), "docker-init");
-    assert_eq!(fs::read(format!("/proc/{pid}/exe")).unwrap(), fs::read(rini()).unwrap(), "it is rini");
+    assert_is_rini(pid);
     until("all orphans are reaped", || children_of(pid).len() == 1);
     assert_eq!(zombies_of(pid), 0);
     assert_eq!(engine.docker(["stop", "one"]).code(), 0);
@@ -198,7 +189,7 @@ fn docker_run_with_init_runs_rini() {
     });
     assert_eq!(engine.docker(["stop", "--time", "60", "seven"]).code(), 0);
     client.finish();
-    assert_eq!(engine.line(["inspect", "--format", "{{.State.ExitCode}}", "seven"]), "0");
+    assert_eq!(engine.docker(["inspect", "--format", "{{.State.ExitCode}}", "seven"]).only_line(), "0");
 
     // A namespace that is another container's: then rini is not PID 1, and the engine gives it no --init.
     let mut first = run(&["--name", "five"], &["/probe", "signals", "15"]);
@@ -263,6 +254,6 @@ services:
     let logs = engine.docker(["logs", &container]);
     assert!(logs.out.iter().any(|line| line.starts_with("signal 10 ")), "{logs:?}");
     assert!(logs.err.iter().any(|line| line.contains(" after SIGQUIT from outside the container")), "{logs:?}");
-    assert_eq!(engine.line(["inspect", "--format", "{{.State.ExitCode}}", &container]), "137");
+    assert_eq!(engine.docker(["inspect", "--format", "{{.State.ExitCode}}", &container]).only_line(), "137");
     compose(&["down"]);
 }

@@ -5,13 +5,6 @@ use crate::support::{
     status_field, tools, until, zombies_of,
 };
 
-/// The probe, in the PID namespace of a paused rini.
-fn inside(run: &Running, words: &[&str]) -> Running {
-    let pid = run.pid().to_string();
-    let enter = Start::of("nsenter").args(["--target", &pid, "--pid", "--mount"]);
-    enter.args([probe()]).args(words).spawn()
-}
-
 /// Waits until rini waits for signals, so that it has been through its start.
 fn paused(start: Start) -> Running {
     let run = start.spawn();
@@ -65,7 +58,7 @@ fn it_reaps_the_orphans_of_its_namespace() {
         return;
     }
     let mut run = paused(pid1(["--pause", "-w"]));
-    let mut guest = inside(&run, &["orphans", "50"]);
+    let mut guest = run.inside(&["orphans", "50"]);
     guest.expect("made 50");
     for _ in 0..50 {
         assert!(run.err_line().starts_with("rini: WARN reaped orphan pid "));
@@ -81,7 +74,7 @@ fn it_reaps_the_orphans_of_its_namespace() {
     // The negative control: a PID 1 that does nothing.
     let mut run = Start::of(probe()).args(["signals", "15"]).in_namespace().spawn();
     run.expect("ready 1");
-    let mut guest = inside(&run, &["orphans", "50"]);
+    let mut guest = run.inside(&["orphans", "50"]);
     guest.expect("made 50");
     until("50 zombies", || zombies_of(run.pid()) == 50);
     drop(guest.stdin.take());
@@ -98,9 +91,7 @@ fn what_is_left_at_the_end_is_dealt_with_as_after_a_child() {
         let run = paused(pid1(["-P", "--after-exit", mode, "-t", "1h"]));
         // Their parent, which came from outside, goes at once.
         let script = format!(r#"setsid "$0" signals {wanted} & "$0" signals {wanted} &"#);
-        let pid = run.pid().to_string();
-        let enter = Start::of("nsenter").args(["--target", &pid, "--pid", "--mount", "sh", "-c", &script]);
-        let mut guest = enter.args([probe()]).spawn();
+        let mut guest = run.enter().args(["sh", "-c", &script]).args([probe()]).spawn();
         for _ in 0..2 {
             assert!(guest.line().starts_with("ready "));
         }
@@ -114,7 +105,7 @@ fn what_is_left_at_the_end_is_dealt_with_as_after_a_child() {
     }
     // By default: at once, and nobody is asked.
     let run = paused(pid1(["-P"]));
-    let mut guest = inside(&run, &["signals"]);
+    let mut guest = run.inside(&["signals"]);
     assert!(guest.line().starts_with("ready "));
     run.signal(libc::SIGINT);
     assert_eq!(run.finish().code(), 0);

@@ -3,11 +3,14 @@
 //!
 //! podman gets folders and a configuration of the test's own; nothing is fetched, and no network is made.
 
-use crate::support::{Output, Start, children_of, is_root, probe, rini, skip, status_field, tools, until, zombies_of};
+use crate::support::{
+    Output, Start, assert_is_rini, children_of, is_root, make_root, rini, short_folder, skip, status_field, tools,
+    until, zombies_of,
+};
 use nix::unistd::Pid;
 use std::ffi::OsStr;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 use tempfile::TempDir;
 
@@ -23,7 +26,7 @@ impl Podman {
         if !tools(&["podman", "runc"]) {
             return None;
         }
-        let folder = tempfile::Builder::new().prefix("rini-").tempdir_in("/var/tmp").unwrap();
+        let folder = short_folder();
         let path = |name: &str| folder.path().join(name);
         let own = Path::new(env!("CARGO_MANIFEST_DIR"));
         fs::create_dir_all(path("helpers")).unwrap();
@@ -44,7 +47,7 @@ plain = ["{runtime}"]
             runtime = own.join("tests/runc-without-limits").display()
         );
         fs::write(path("containers.conf"), configuration).unwrap();
-        let tar = make_image(folder.path());
+        let tar = make_root(folder.path());
         let podman = Podman(folder);
         assert_eq!(podman.run(["import".as_ref(), tar.as_os_str(), "localhost/probe".as_ref()]).code(), 0);
         Some(podman)
@@ -62,15 +65,9 @@ plain = ["{runtime}"]
         self.client(args).run()
     }
 
-    fn line<I: IntoIterator<Item: AsRef<OsStr>>>(&self, args: I) -> String {
-        let output = self.run(args);
-        assert_eq!((output.code(), output.out.len()), (0, 1), "{output:?}");
-        output.out[0].clone()
-    }
-
     /// PID 1 of a container, as this machine numbers it.
     fn pid1(&self, container: &str) -> Pid {
-        Pid::from_raw(self.line(["inspect", "--format", "{{.State.Pid}}", container]).parse().unwrap())
+        Pid::from_raw(self.run(["inspect", "--format", "{{.State.Pid}}", container]).only_line().parse().unwrap())
     }
 }
 
@@ -79,20 +76,6 @@ impl Drop for Podman {
         self.run(["pod", "rm", "--all", "--force", "--time", "0"]);
         self.run(["rm", "--all", "--force", "--time", "0"]);
     }
-}
-
-/// A tar of a root file system: rini, and its probe.
-fn make_image(folder: &Path) -> PathBuf {
-    let (root, tar) = (folder.join("image"), folder.join("image.tar"));
-    fs::create_dir(&root).unwrap();
-    fs::copy(probe(), root.join("probe")).unwrap();
-    fs::copy(rini(), root.join("rini")).unwrap();
-    assert!(Command::new("tar").arg("-C").arg(&root).arg("-cf").arg(&tar).arg(".").status().unwrap().success());
-    tar
-}
-
-fn assert_is_rini(pid: Pid) {
-    assert_eq!(fs::read(format!("/proc/{pid}/exe")).unwrap(), fs::read(rini()).unwrap(), "it is rini");
 }
 
 #[test]
@@ -136,7 +119,7 @@ fn a_pod_s_infra_container_is_rini() {
         ["run", "--interactive", "--pod", "pod", "--name", "member", "localhost/probe", "/probe", "orphans", "20"];
     let mut member = podman.client(words).spawn();
     member.expect("made 20");
-    let infra = podman.line(["pod", "inspect", "--format", "{{.InfraContainerID}}", "pod"]);
+    let infra = podman.run(["pod", "inspect", "--format", "{{.InfraContainerID}}", "pod"]).only_line();
     let pid = podman.pid1(&infra);
     assert_eq!(status_field(pid, "Name"), "catatonit");
     assert_is_rini(pid);
@@ -145,7 +128,7 @@ fn a_pod_s_infra_container_is_rini() {
     drop(member.stdin.take());
     assert_eq!(member.finish().code(), 0);
     assert_eq!(podman.run(["pod", "stop", "--time", "60", "pod"]).code(), 0);
-    assert_eq!(podman.line(["inspect", "--format", "{{.State.ExitCode}}", &infra]), "0");
+    assert_eq!(podman.run(["inspect", "--format", "{{.State.ExitCode}}", &infra]).only_line(), "0");
 }
 
 #[test]
@@ -169,7 +152,7 @@ spec:
     fs::write(&manifest, text).unwrap();
     let played = podman.run(["kube".as_ref(), "play".as_ref(), manifest.as_os_str()]);
     assert_eq!(played.code(), 0, "{played:?}");
-    let infra = podman.line(["pod", "inspect", "--format", "{{.InfraContainerID}}", "shared"]);
+    let infra = podman.run(["pod", "inspect", "--format", "{{.InfraContainerID}}", "shared"]).only_line();
     let pid = podman.pid1(&infra);
     assert_is_rini(pid);
     let program = podman.pid1("shared-program");
@@ -190,10 +173,10 @@ fn an_oci_bundle_runs_rini() {
     if !tools(&["runc", "python3"]) {
         return;
     }
-    let folder = tempfile::Builder::new().prefix("rini-").tempdir_in("/var/tmp").unwrap();
+    let folder = short_folder();
     let bundle = folder.path().join("bundle");
     fs::create_dir(&bundle).unwrap();
-    make_image(&bundle);
+    make_root(&bundle);
     let run = |words: &[&str]| {
         let _ = fs::remove_file(bundle.join("config.json"));
         assert!(Command::new("runc").args(["spec", "--bundle"]).arg(&bundle).status().unwrap().success());

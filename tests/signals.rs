@@ -88,12 +88,6 @@ fn queued_signals_keep_order_number_and_value() {
     assert_eq!(run.finish().out.len(), 1);
 }
 
-/// Runs the probe inside the namespace of `run`, as another process than rini and its child.
-fn inside(run: &Running, command: &[&str]) -> Running {
-    let target = run.pid().to_string();
-    Start::of("nsenter").args(["--target", &target, "--pid", "--mount"]).args(probing(&[], command)).spawn()
-}
-
 #[test]
 fn the_sender_and_the_value_are_passed_on() {
     if !namespaces() || !tools(&["nsenter"]) {
@@ -104,7 +98,7 @@ fn the_sender_and_the_value_are_passed_on() {
     {
         let mut run = pid1(probing(options, &["signals", "15"])).spawn();
         run.expect("ready 2");
-        let mut sender = inside(&run, &["send", "1", "12", "42"]);
+        let mut sender = run.inside(&["send", "1", "12", "42"]);
         let line = sender.line();
         let pid = line.split(' ').nth(1).unwrap();
         run.expect(&format!("signal 12 {}", wanted.replace("SENDER", pid)));
@@ -123,7 +117,7 @@ fn a_sender_that_is_gone_or_without_proc_is_named_by_its_pid() {
     }
     let mut run = pid1(probing(&["-v"], &["signals", "15"])).hide(c"/proc").spawn();
     run.expect("ready 2");
-    let mut sender = inside(&run, &["send", "1", "12", "42"]);
+    let mut sender = run.inside(&["send", "1", "12", "42"]);
     let line = sender.line();
     let pid = line.split(' ').nth(1).unwrap();
     assert_eq!(run.err_line(), format!("rini: INFO SIGUSR2 from pid {pid}, forwarded to pid 2"));

@@ -112,6 +112,26 @@ pub fn called(name: &str) -> Start {
     Start::of(rini()).with(|command| command.arg0(name))
 }
 
+/// That a process is rini, by whatever name it goes.
+pub fn assert_is_rini(pid: Pid) {
+    assert_eq!(fs::read(format!("/proc/{pid}/exe")).unwrap(), fs::read(rini()).unwrap(), "it is rini");
+}
+
+/// A folder with a path that is short enough for sockets below it.
+pub fn short_folder() -> tempfile::TempDir {
+    tempfile::Builder::new().prefix("rini-").tempdir_in("/var/tmp").unwrap()
+}
+
+/// Makes a root file system, `image`, with rini and its probe in it, and a tar of that, which it gives back.
+pub fn make_root(folder: &Path) -> PathBuf {
+    let (root, tar) = (folder.join("image"), folder.join("image.tar"));
+    fs::create_dir(&root).unwrap();
+    fs::copy(probe(), root.join("probe")).unwrap();
+    fs::copy(rini(), root.join("rini")).unwrap();
+    assert!(Command::new("tar").arg("-C").arg(&root).arg("-cf").arg(&tar).arg(".").status().unwrap().success());
+    tar
+}
+
 /// The bit of a signal in the kernel's sets.
 pub fn bit(signal: i32) -> u64 {
     1 << (signal - 1)
@@ -351,6 +371,12 @@ impl Output {
     pub fn code(&self) -> i32 {
         self.status.code().unwrap_or_else(|| panic!("killed by signal {:?}: {self:?}", self.status.signal()))
     }
+
+    /// The one line that it printed, where nothing but success will do.
+    pub fn only_line(&self) -> String {
+        assert_eq!((self.code(), self.out.len()), (0, 1), "{self:?}");
+        self.out[0].clone()
+    }
 }
 
 impl Running {
@@ -370,6 +396,17 @@ impl Running {
     /// The pid, as it is outside the namespace.
     pub fn pid(&self) -> Pid {
         self.pid.expect("it had ended before its pid could be read")
+    }
+
+    /// Something to start in its namespaces, as another process than rini and its child.
+    pub fn enter(&self) -> Start {
+        let target = self.pid().to_string();
+        Start::of("nsenter").args(["--target", &target, "--pid", "--mount"])
+    }
+
+    /// The probe, in its namespaces.
+    pub fn inside(&self, command: &[&str]) -> Running {
+        self.enter().args(probing(&[], command)).spawn()
     }
 
     /// The pid, outside the namespace, of the one child that it has.
