@@ -7,9 +7,10 @@
 #![forbid(unsafe_code)]
 
 use crate::exit::Remap;
-use crate::personality::{Complaint, Grammar, Means, Personality, Stream, Switch, Voice};
-use crate::signal::{Rewrite, SignalSet};
+use crate::personality::{Grammar, Means, Opt, Personality, Stream, Switch, Variable};
+use crate::signal::{Rewrite, Signal, SignalSet, TERMINAL_STOPS};
 use crate::supervisor::{AfterExit, Policy};
+use crate::voice::{Complaint, Voice};
 use lexopt::Arg::{Long, Short, Value};
 use log::LevelFilter;
 use std::ffi::{OsStr, OsString};
@@ -63,6 +64,10 @@ pub enum Invocation {
 pub struct Options {
     /// Forward signals to the child's process group, and not to the child alone.
     pub process_group: bool,
+    /// The child gets a session of its own, and the terminal.
+    pub session: bool,
+    /// What to say of variables, when something can be said.
+    pub notices: Vec<&'static str>,
     /// Become a subreaper, or do not start.
     pub subreaper: bool,
     /// Warn of each orphan reaped.
@@ -130,14 +135,14 @@ fn read<T>(
 fn takes(means: Means) -> &'static str {
     match means {
         Means::RemapExit(_) => CODES,
-        Means::Rewrite => RULES,
+        Means::Rewrite(_) => RULES,
         Means::GracePeriod => GRACE,
         Means::StopDelay => DELAY,
         Means::StopSignals => LIST,
         Means::AfterExit => AFTER_EXIT,
         Means::ParentDeathSignal(_) => SIGNALS,
-        Means::ProcessGroup | Means::Subreaper | Means::WarnOnReap | Means::Verbose | Means::Pause => "",
-        Means::Help | Means::License | Means::Version => "",
+        Means::ProcessGroup | Means::SingleChild | Means::Subreaper | Means::WarnOnReap | Means::Verbose => "",
+        Means::Debug | Means::Pause | Means::Help | Means::License | Means::Version => "",
     }
 }
 
@@ -152,7 +157,7 @@ pub fn parse<'a>(
         return Err(Complaint::Message(text.to_owned()).into());
     }
     let mut options = from_environment(personality, &variable)?;
-    let version = || Ok(Invocation::Print(Stream::Out, personality.version.to_owned()));
+    let version = || Ok(Invocation::Print(personality.version_to, personality.version.to_owned()));
     if personality.grammar == Grammar::Pause {
         options.policy.pause = true;
         let asks = |word: &OsStr| word.eq_ignore_ascii_case("-v");
@@ -168,44 +173,64 @@ pub fn parse<'a>(
     }
     let count = words.len();
     let mut parser = lexopt::Parser::from_iter(words);
-    let mut verbose = 0_u8;
+    let (mut verbose, mut debug) = (0_u8, false);
     let mut remap = Remap::default();
     let mut rewrite = Rewrite::default();
     let program = loop {
-        // The one error is a value for an option that takes none.
-        let argument = parser.next().map_err(|error| wrong(voice.unwanted_value(&called, &error.to_string())))?;
-        let (named, found) = match argument {
+        // The one error is a value for a letter that takes none: -v=x. (For a word that is seen below.)
+        let argument = parser.next().map_err(|error| wrong(voice.unwanted_value(&called, "-", &error.to_string())))?;
+        let (typed, found) = match argument {
             Some(Short(letter)) => {
                 (format!("-{letter}"), personality.options.iter().find(|option| option.short == Some(letter)))
             }
             Some(Long(name)) => {
-                (format!("--{name}"), personality.options.iter().find(|option| option.long == Some(name)))
+                let (typed, found) = (format!("--{name}"), by_word(personality, name));
+                // With its value, if it has one: that is how getopt_long(3) names what it does not know.
+                let whole = |parser: &mut lexopt::Parser| match parser.optional_value() {
+                    Some(value) => format!("{typed}={}", value.display()),
+                    None => typed.clone(),
+                };
+                match found {
+                    Ok(Some(option)) => (typed, Some(option)),
+                    Ok(None) => (whole(&mut parser), None),
+                    Err(which) => return Err(wrong(voice.ambiguous(&called, &whole(&mut parser), &which))),
+                }
             }
             Some(Value(_)) => {
                 let left = parser.try_raw_args().map_or(0, |rest| rest.as_slice().len());
                 break Some(count.saturating_sub(left).saturating_sub(1));
             }
             None if options.policy.pause => break None,
-            None => return Err(wrong(voice.no_program())),
+            None => return Err(wrong(voice.no_program(&called))),
         };
-        let Some(option) = found else { return Err(wrong(voice.no_option(&called, &named))) };
+        let Some(option) = found else { return Err(wrong(voice.no_option(&called, &typed))) };
         // By its word, if it has one, whatever was typed.
-        let source = option.long.map_or(named, |long| format!("--{long}"));
+        let source = option.long.map_or_else(|| typed.clone(), |long| format!("--{long}"));
         let right = takes(option.means);
         let value = match right {
+            // Now, as this may be the last option that is looked at. Behind a letter it would be the next letter.
+            "" if typed.starts_with("--") => match parser.optional_value() {
+                Some(value) => {
+                    let error = lexopt::Error::UnexpectedValue { option: source.clone(), value };
+                    return Err(wrong(voice.unwanted_value(&called, &source, &error.to_string())));
+                }
+                None => OsString::new(),
+            },
             "" => OsString::new(),
-            _ => parser.value().map_err(|_| wrong(voice.no_value(&called, &source, right)))?,
+            _ => parser.value().map_err(|_| wrong(voice.no_value(&called, &source, &typed, right)))?,
         };
         match option.means {
             Means::ProcessGroup => options.process_group = true,
+            Means::SingleChild => (options.process_group, options.session) = (false, false),
             Means::Subreaper => options.subreaper = true,
             Means::WarnOnReap => options.warn_on_reap = true,
             Means::Verbose => verbose = verbose.saturating_add(1),
+            Means::Debug => debug = true,
             Means::RemapExit(add) => {
                 read(voice, &source, &value, right, |text| add(&mut remap, text).then_some(()))?;
             }
-            Means::Rewrite => {
-                read(voice, &source, &value, right, |text| rewrite.add(text).then_some(()))?;
+            Means::Rewrite(add) => {
+                read(voice, &source, &value, right, |text| add(&mut rewrite, text).then_some(()))?;
             }
             Means::GracePeriod => {
                 options.policy.grace = Some(read(voice, &source, &value, right, grace)?);
@@ -241,7 +266,16 @@ pub fn parse<'a>(
     if !rewrite.is_empty() {
         options.policy.rewrite = rewrite;
     }
+    if options.session {
+        // The kernel spares an orphaned process group, such as a session leader's, every stop but this one.
+        for signal in TERMINAL_STOPS {
+            options.policy.rewrite.insert_default(signal, Signal::STOP);
+        }
+    }
     let by_tini = personality.verbosity.and_then(&variable).filter(|_| set(&variable, "RINI_LOG").is_none());
+    if debug {
+        options.verbosity = Verbosity::Level(LevelFilter::Debug);
+    }
     if verbose > 0 && by_tini.is_none() {
         options.verbosity = Verbosity::Level(match verbose {
             1 => LevelFilter::Info,
@@ -250,6 +284,18 @@ pub fn parse<'a>(
         });
     }
     Ok(Invocation::Run { options, program })
+}
+
+/// The option with this word, which may be cut short where the personality takes that; or which it could be.
+fn by_word<'a>(personality: &'a Personality, word: &str) -> Result<Option<&'a Opt>, Vec<&'static str>> {
+    let named = |option: &&Opt| option.long == Some(word);
+    let begun = |option: &&Opt| personality.cuts_words && option.long.is_some_and(|long| long.starts_with(word));
+    let exact = personality.options.iter().find(named);
+    let mut candidates = personality.options.iter().filter(begun);
+    match (exact, candidates.next(), candidates.next()) {
+        (None, Some(_), Some(_)) => Err(personality.options.iter().filter(begun).filter_map(|o| o.long).collect()),
+        (exact, begun, _) => Ok(exact.or(begun)),
+    }
 }
 
 /// The beginning of argv, as far as it can be rini's own words: lexopt copies all that it is given, and a program's
@@ -275,7 +321,7 @@ fn one_line(complaint: Complaint) -> Complaint {
     match complaint {
         Complaint::Message(text) => Complaint::Message(clean(text)),
         Complaint::Line(text) => Complaint::Line(clean(text)),
-        other @ (Complaint::Warning(_) | Complaint::Nothing) => other,
+        other @ (Complaint::Warning(_) | Complaint::Text(_) | Complaint::Nothing) => other,
     }
 }
 
@@ -289,9 +335,14 @@ fn from_environment<'a>(
     variable: &impl Fn(&str) -> Option<&'a OsStr>,
 ) -> Result<Options, UsageError> {
     let voice = personality.voice;
-    let is_on = |switch| personality.switches.iter().any(|(name, means)| *means == switch && variable(name).is_some());
-    let switch = |rini: &str, other: Switch| match set(variable, rini) {
-        None => Ok(is_on(other)),
+    let counts = |switch: &&'static Variable| {
+        variable(switch.name).is_some_and(|value| switch.value.is_none_or(|wanted| value == wanted))
+    };
+    let on = || personality.switches.iter().filter(counts);
+    let is_on = |means| on().any(|switch| switch.means == means);
+    let session = personality.session && !is_on(Switch::SingleChild);
+    let switch = |rini: &str, other: bool| match set(variable, rini) {
+        None => Ok(other),
         Some(value) => read(voice, rini, value, SWITCH, |text| match text.to_ascii_lowercase().as_str() {
             "1" | "yes" | "true" | "on" => Some(true),
             "0" | "no" | "false" | "off" => Some(false),
@@ -320,7 +371,12 @@ fn from_environment<'a>(
         (None, None) if is_on(Switch::Debug) => Verbosity::Level(LevelFilter::Debug),
         (None, None) => Verbosity::default(),
     };
-    let mut policy = Policy { shutdown_signals: SignalSet::parse("TERM,INT").unwrap_or_default(), ..Policy::default() };
+    let mut policy = Policy {
+        shutdown_signals: SignalSet::parse("TERM,INT").unwrap_or_default(),
+        after_exit: personality.after_exit,
+        stops_itself: personality.stops_itself,
+        ..Policy::default()
+    };
     if let Some(value) = set(variable, "RINI_STOP_SIGNALS") {
         policy.shutdown_signals = read(voice, "RINI_STOP_SIGNALS", value, LIST, SignalSet::parse)?;
     }
@@ -339,8 +395,10 @@ fn from_environment<'a>(
     }
     Ok(Options {
         policy,
-        process_group: switch("RINI_PROCESS_GROUP", Switch::ProcessGroup)?,
-        subreaper: switch("RINI_SUBREAPER", Switch::Subreaper)?,
+        process_group: switch("RINI_PROCESS_GROUP", session || is_on(Switch::ProcessGroup))?,
+        session,
+        notices: on().filter_map(|switch| switch.notice).collect(),
+        subreaper: switch("RINI_SUBREAPER", is_on(Switch::Subreaper))?,
         warn_on_reap: false,
         remap,
         verbosity,
@@ -446,6 +504,8 @@ mod tests {
     fn options_are_read_in_every_form_and_end_at_the_program() {
         let all = Options {
             process_group: true,
+            session: false,
+            notices: vec![],
             subreaper: true,
             warn_on_reap: true,
             remap: {
@@ -581,6 +641,7 @@ mod tests {
             delay: Some(Duration::from_millis(1500)),
             grace: Some(Duration::from_secs(8)),
             rewrite,
+            stops_itself: false,
             after_exit: AfterExit::Terminate,
             pause: false,
             parent_death_signal: None,

@@ -15,6 +15,18 @@ use std::io::Read;
 use std::os::unix::ffi::OsStrExt;
 use std::time::{Duration, Instant};
 
+/// What an errno means, in glibc's words where those differ from `nix`'s: somebody may look for them.
+pub fn reason(errno: Errno) -> &'static str {
+    match errno {
+        Errno::EBADF => "Bad file descriptor",
+        Errno::EIO => "Input/output error",
+        Errno::ELOOP => "Too many levels of symbolic links",
+        Errno::ENOMEM => "Cannot allocate memory",
+        Errno::ENOTTY => "Inappropriate ioctl for device",
+        other => other.desc(),
+    }
+}
+
 /// A failed exec as the child saw it: plain data, which goes through memory shared with the parent. All zeros: none.
 #[repr(C)]
 #[derive(Clone, Copy)]
@@ -56,7 +68,7 @@ impl ExecFailure {
 
     /// What the kernel said.
     pub fn reason(&self) -> &'static str {
-        Errno::from_raw(self.errno).desc()
+        reason(Errno::from_raw(self.errno))
     }
 
     /// Whether the file is there.
@@ -464,7 +476,7 @@ mod tests {
             (failure(libc::ENOEXEC, exists, &elf(false, false, 999)), "it is a binary for ELF machine 999"),
             (failure(libc::ENOEXEC, exists, &this), "neither a binary that this kernel can run nor a script"),
             (failure(libc::E2BIG, exists, b""), "its arguments and environment are too long"),
-            (failure(libc::ELOOP, 0, b""), "Too many symbolic links"),
+            (failure(libc::ELOOP, 0, b""), "Too many levels of symbolic links"),
         ] {
             let line = failure.to_string();
             assert!(line.starts_with("cannot run \"/a/b\": ") && line.contains(wanted), "{line}");

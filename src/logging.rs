@@ -5,8 +5,8 @@
 #![forbid(unsafe_code)]
 
 use crate::cli::Verbosity;
-use crate::personality::{Complaint, Voice};
 use crate::sys::process;
+use crate::voice::{Complaint, Voice};
 use env_logger::{Builder, Target, WriteStyle};
 use std::io::{self, Write};
 
@@ -32,6 +32,7 @@ pub fn complain(complaint: &Complaint) {
         Complaint::Warning(text) => log::warn!("{text}"),
         // At every verbosity, as the command line and the exec are what the program is about.
         Complaint::Line(text) => process::write_to_stderr(format!("{text}\n").as_bytes()),
+        Complaint::Text(text) => process::write_to_stderr(text.as_bytes()),
         Complaint::Nothing => (),
     }
 }

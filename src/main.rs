@@ -8,8 +8,9 @@
 //!    returns.
 //!
 //! [`remaining`] is what the child leaves behind, where somebody cares for that, and [`cgroup`] tells of memory.
-//! [`signal`] holds the signals' numbers and names, and [`diagnosis`] the words for what went wrong. All unsafe code is
-//! under [`sys`].
+//! [`signal`] holds the signals' numbers and names, [`diagnosis`] the words for what went wrong, and [`voice`] those for
+//! the rest; by the name that it is called by rini may have another one's ([`personality`]). All unsafe code is under
+//! [`sys`].
 //!
 //! Until the fork an error ends rini with one line and [`exit::CANNOT_START`], and nothing is half started. From the
 //! fork on the end of PID 1 would be the end of the container: there [`runtime::Runtime`] takes over, whose `run` has
@@ -29,18 +30,21 @@ mod runtime;
 mod signal;
 mod supervisor;
 mod sys;
+mod voice;
 
 use cli::{Invocation, Options, UsageError, Verbosity};
+use nix::errno::Errno;
 use personality::{Personality, Stream};
 use runtime::{Role, Runtime};
 use std::ffi::{CStr, OsStr};
 use std::fmt;
 use std::os::unix::ffi::OsStrExt;
-use sys::Start;
 use sys::process::{self, Pid, Pid1};
 use sys::signals;
-use sys::spawn::{self, Program, SpawnError};
-use sys::terminal::Terminal;
+use sys::spawn::{self, Placement, Program, SpawnError};
+use sys::terminal::{self, HandOff, Terminal};
+use sys::{Start, Text};
+use voice::{Notice, Voice};
 
 /// What kept rini from starting its child; one line.
 struct Refusal(String);
@@ -86,6 +90,9 @@ fn run(start: Start) -> u8 {
         }
         Ok(Invocation::Run { options, program }) => {
             logging::init(&options.verbosity, personality.voice);
+            for text in &options.notices {
+                personality.voice.say(&Notice::Variable(text));
+            }
             set_up(start, parent, personality, options, program).map(Runtime::run)
         }
     };
@@ -110,19 +117,40 @@ fn set_up(
     }
     // Inherited as ignored it would leave no child to be told of, an orphan neither.
     let sigchld = signals::default_sigchld().map_err(|errno| format!("cannot reset SIGCHLD: {}", errno.desc()))?;
-    let Some(first) = program else { return Ok(Runtime::new(personality.voice, None, role, options, None)) };
+    let Some(first) = program else { return Ok(Runtime::new(personality.voice, None, role, options, None, None)) };
+    let hand_off = options.session.then(|| leave_terminal(personality.voice));
+    let tell = |attached| tell_in_child(personality.voice, attached);
+    let terminal = if options.session { None } else { Terminal::open() };
     // Only from the foreground: a job in the background must not take the terminal from the shell that started it.
-    let terminal = Terminal::open();
     let foreground = terminal.as_ref().filter(|terminal| terminal.is_ours());
+    let placement = if options.session { Placement::Session(&tell) } else { Placement::Group(foreground) };
     let name = argv.iter().nth(first).map(bytes).unwrap_or_default();
     let program = Program { argv, first, environment, mask, sigchld, exec_codes: personality.exec_codes };
     // Before the child, which may be killed for memory before rini runs again.
     let oom_kills = cgroup::oom_kills();
-    let spawned = spawn::spawn(program, foreground)?;
+    let spawned = spawn::spawn(program, placement)?;
     options.policy.terminal = terminal.is_some();
     // The runtime closes every descriptor above 2, and nobody may own one by then.
     drop(terminal);
-    Ok(Runtime::new(personality.voice, Some((spawned, name)), role, options, oom_kills))
+    Ok(Runtime::new(personality.voice, Some((spawned, name)), role, options, hand_off.flatten(), oom_kills))
+}
+
+/// Leaves the terminal to the child's session.
+fn leave_terminal(voice: &dyn Voice) -> Option<HandOff> {
+    let done = terminal::hand_off();
+    voice.say(&Notice::HandedOff(done));
+    done.ok()
+}
+
+/// In the child, which must not allocate: says what came of its session.
+fn tell_in_child(voice: &dyn Voice, terminal: Result<(), Errno>) {
+    if !log::log_enabled!(target: voice::TARGET, log::Level::Debug) {
+        return;
+    }
+    let mut text = Text::<256>::new();
+    // What does not fit is left out, and the longest text of this fits.
+    let _ = voice.write_session(terminal, &mut text);
+    process::write_to_stderr(text.bytes());
 }
 
 /// What rini is to the processes around it.
@@ -164,7 +192,7 @@ impl fmt::Display for SpawnError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             SpawnError::Memory(errno) => write!(f, "cannot start a process: no memory for it: {}", errno.desc()),
-            SpawnError::Fork(nix::errno::Errno::EAGAIN) => f.write_str(
+            SpawnError::Fork(Errno::EAGAIN) => f.write_str(
                 "cannot start a process: the limit of processes is reached (the container's pids limit, or RLIMIT_NPROC)",
             ),
             SpawnError::Fork(errno) => write!(f, "cannot start a process: {}", errno.desc()),

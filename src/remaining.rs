@@ -118,6 +118,11 @@ impl Remaining {
         }
     }
 
+    /// Signals the child's process group alone, as far as rini is sure that it is still that.
+    pub fn terminate_group(&self, signal: Signal) {
+        let _ = self.signal_group(signal);
+    }
+
     /// Tells those that rini was given since what the others were told.
     pub fn catch_up(&mut self) -> Killed {
         match (self.pid1, self.asked) {

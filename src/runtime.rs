@@ -7,17 +7,17 @@
 
 use crate::cgroup;
 use crate::cli::Options;
-use crate::diagnosis::{Elapsed, Named, Origin, Suspicion};
+use crate::diagnosis::{Elapsed, ExecFailure, Named, Origin, Suspicion};
 use crate::exit::{self, Status};
 use crate::logging;
-use crate::personality::Voice;
 use crate::remaining::{Killed, Remaining};
-use crate::signal::Signal;
-use crate::supervisor::{Action, AfterExit, Event, Foreground, Supervisor, Target};
+use crate::signal::{Signal, SignalSet};
+use crate::supervisor::{Action, Event, Foreground, Supervisor, Target};
 use crate::sys::process::{self, Change, Children, Pid, Pid1};
 use crate::sys::signals::{self, Patience, Received, Sender};
 use crate::sys::spawn::{Report, Spawned};
-use crate::sys::terminal::Terminal;
+use crate::sys::terminal::{HandOff, Terminal};
+use crate::voice::{Notice, Voice};
 use nix::errno::Errno;
 use std::ffi::OsStr;
 use std::ops::ControlFlow;
@@ -42,6 +42,16 @@ struct Child {
     program: &'static OsStr,
 }
 
+impl Child {
+    /// Why it could not become the program, if that is why it ended so.
+    fn exec_failure(&self, status: Status) -> Option<ExecFailure> {
+        match status {
+            Status::Exited(code) if code != 0 => self.report.read(),
+            _ => None,
+        }
+    }
+}
+
 /// How many changes of children are taken before signals are looked at again: a program that makes orphans faster than
 /// they can be reaped must not keep a stop signal waiting.
 const BATCH: u32 = 256;
@@ -54,6 +64,9 @@ pub struct Runtime {
     supervisor: Supervisor,
     role: Role,
     options: Options,
+    /// What the kernel has sent to rini for leaving its terminal to the child's session, or may still; nobody's but
+    /// rini's.
+    hand_off: SignalSet,
     /// The shutdown signal that is being held back.
     delayed: Option<Received>,
     /// The first shutdown signal that was forwarded to the child, and when.
@@ -88,19 +101,20 @@ impl Role {
 }
 
 impl Runtime {
-    /// The child has been forked; None: there is to be none. From here on there is no error. `oom_kills` is the kernel's
-    /// count before that.
+    /// The child has been forked; None: there is to be none. From here on there is no error. `hand_off` is how the
+    /// terminal was left to the child's session, if so; `oom_kills` is the kernel's count before that.
     pub fn new(
         voice: &'static dyn Voice,
         spawned: Option<(Spawned, &'static OsStr)>,
         role: Role,
         options: Options,
+        hand_off: Option<HandOff>,
         oom_kills: Option<u64>,
     ) -> Runtime {
         let started = Instant::now();
         let child = spawned.map(|(Spawned { pid, report }, program)| Child { pid, report, program });
         match &child {
-            Some(child) => log::debug!("started pid {}", child.pid),
+            Some(child) => voice.say(&Notice::Started(child.pid)),
             None => log::debug!("paused: there is no program, and a stop signal ends this"),
         }
         // What rini holds of the container's would be held as long as the container runs: a file deleted and not freed,
@@ -115,6 +129,10 @@ impl Runtime {
             child,
             role,
             options,
+            hand_off: match hand_off {
+                Some(HandOff::BySessionLeader) => SignalSet::of([Signal::HUP, Signal::CONT]),
+                Some(HandOff::Alone) | None => SignalSet::default(),
+            },
             delayed: None,
             asked: None,
             asked_remaining: None,
@@ -172,9 +190,11 @@ impl Runtime {
         for _ in 0..BATCH {
             let children = process::next_change(block && self.child.is_some());
             // Here, where it is known to be so, and not with the SIGCHLD: the first may be found before that is taken.
-            if !said && matches!(children, Children::Changed(..)) {
-                let (level, text) = self.voice.children_changed();
-                log::log!(level, "{text}");
+            if let Children::Changed(pid, change) = children {
+                self.explain(pid, change);
+                if !said {
+                    self.voice.say(&Notice::ChildrenChanged);
+                }
                 said = true;
             }
             match children {
@@ -199,8 +219,7 @@ impl Runtime {
                 }
                 Children::Changed(pid, Change::Ended(status)) => {
                     self.tally.orphans = self.tally.orphans.saturating_add(1);
-                    let level = if self.options.warn_on_reap { log::Level::Warn } else { log::Level::Debug };
-                    log::log!(level, "{}", self.voice.reaped(pid, status));
+                    self.voice.say(&Notice::Reaped { pid, status, warn: self.options.warn_on_reap });
                     // This one may be what the count rose for; the child's end then has to have another reason.
                     if status == Status::Killed(Signal::KILL) && self.child.is_some() {
                         self.oom_kills = self.oom_kills.and_then(|_| cgroup::oom_kills());
@@ -228,6 +247,14 @@ impl Runtime {
                 self.tell(Event::Tick, None)
             }
             Some(signal) => {
+                self.voice.say(&Notice::Received(signal));
+                // The kernel sends them in the name of who left the terminal. One that somebody else sent is for the
+                // child (dumb-init keeps the first of each, whoever sent it).
+                if self.hand_off.contains(signal) && received.sender() == Sender::Process(process::own_pid()) {
+                    self.hand_off.remove(signal);
+                    self.voice.say(&Notice::OfHandOff(signal));
+                    return self.tell(Event::Tick, None);
+                }
                 // Whether the child is stopped matters for a shutdown, and SIGCHLD may be waiting behind this signal:
                 // the kernel hands out the lowest number first.
                 if self.supervisor.begins_shutdown(signal) {
@@ -248,12 +275,18 @@ impl Runtime {
                 Action::Forward { signal, rewritten, to: Target::Remaining } => {
                     self.forward_to_remaining(signal, rewritten, received);
                 }
+                Action::Drop(signal) => self.voice.say(&Notice::Dropped(self.origin(signal, received))),
                 Action::Delay(signal) => {
                     self.delayed = received;
                     let origin = self.origin(signal, received);
                     log::info!("{origin}, held back for {:?}", self.options.policy.delay.unwrap_or_default());
                 }
                 Action::Terminate => self.terminate(),
+                Action::TerminateGroup(rewritten) => self.terminate_group(rewritten),
+                Action::StopItself => {
+                    self.voice.say(&Notice::StopsItself);
+                    process::stop_itself();
+                }
                 Action::Continue => self.send(Signal::CONT),
                 Action::Kill(Target::Child) => self.kill(),
                 Action::Kill(Target::Remaining) => {
@@ -299,8 +332,7 @@ impl Runtime {
             self.tally.signals = self.tally.signals.saturating_add(1);
         }
         match sent {
-            Ok(()) if rewritten == signal => log::info!("{origin}, forwarded to pid {}", child.pid),
-            Ok(()) => log::info!("{origin}, forwarded to pid {} as {rewritten}", child.pid),
+            Ok(()) => self.voice.say(&Notice::Forwarded { origin, child: child.pid, rewritten }),
             Err(errno) => log::warn!("{origin}, cannot be forwarded to {}: {}", Named(child.pid), errno.desc()),
         }
     }
@@ -338,6 +370,16 @@ impl Runtime {
         }
     }
 
+    /// Asks what the child has left of its process group to end, where that was a session's.
+    fn terminate_group(&self, rewritten: Option<Signal>) {
+        if let Some(signal) = rewritten
+            && self.options.session
+        {
+            self.remaining.terminate_group(signal);
+        }
+        self.voice.say(&Notice::GroupAsked(rewritten));
+    }
+
     /// Says who was killed, and ends where nobody can be.
     fn note(&mut self, killed: Killed) -> ControlFlow<u8> {
         for name in &killed.names {
@@ -364,8 +406,8 @@ impl Runtime {
             return alone();
         }
         let sent = process::kill_group(child.pid, signal);
-        // The child itself may have left for another group.
-        if process::group_of(child.pid) == Ok(child.pid) { sent } else { alone() }
+        // The child may have left for another group; or it is about to make the one of its session.
+        if sent.is_ok() && process::group_of(child.pid) == Ok(child.pid) { sent } else { alone() }
     }
 
     /// The grace period is over.
@@ -407,27 +449,31 @@ impl Runtime {
         terminal.map_or(Foreground::Other, |terminal| terminal.foreground(child))
     }
 
+    /// Says why the child was never the program, if this is its end and that the reason.
+    fn explain(&self, pid: Pid, change: Change) {
+        let Change::Ended(status) = change else { return };
+        if let Some(child) = self.child.as_ref().filter(|child| child.pid == pid)
+            && let Some(failure) = child.exec_failure(status)
+        {
+            logging::complain(&self.voice.exec_failed(pid, child.program, &failure));
+        }
+    }
+
     /// The child has been reaped: its pid is given up, and what it left is put in order.
     fn child_ended(&mut self, status: Status) {
         let Some(child) = self.child.take() else { return };
         let lasted = Elapsed::since(self.tally.started);
-        let failure = match status {
-            Status::Exited(code) if code != 0 => child.report.read(),
-            _ => None,
-        };
-        match failure {
-            Some(failure) => {
-                logging::complain(&self.voice.exec_failed(child.pid, child.program, &failure));
-            }
-            None => self.suspect(child.pid, status, lasted),
+        if child.exec_failure(status).is_none() {
+            self.suspect(child.pid, status, lasted);
         }
+        self.voice.say(&Notice::ChildEnded(child.pid, status));
         self.tally.child = Some((child.pid, status, lasted));
-        if self.options.policy.after_exit != AfterExit::Kill {
+        if self.options.policy.after_exit.stays() {
             log::info!("pid {} {status}", child.pid);
         }
         // A script that started rini goes on to use the terminal, and from a group in the background it could not. And
         // where rini stays for what remains, a ^C is for rini, PID 1 or not.
-        let goes_on = self.role.pid1().is_none() || self.options.policy.after_exit != AfterExit::Kill;
+        let goes_on = self.role.pid1().is_none() || self.options.policy.after_exit.stays();
         if goes_on
             && self.options.policy.terminal
             && let Some(terminal) = Terminal::open()
@@ -451,21 +497,11 @@ impl Runtime {
 
     /// The end: the child's exit code is made rini's.
     fn finish(&mut self, status: Option<Status>) -> u8 {
-        let Tally { started, child, signals, orphans } = &self.tally;
-        match child {
-            Some((pid, status, lasted)) => {
-                log::info!(
-                    "pid {pid} {status} after {lasted}; signals forwarded: {signals}, orphans reaped: {orphans}"
-                );
-            }
-            None => {
-                if let Some(signal) = self.stopped_by {
-                    logging::complain(&self.voice.pause_ended(signal));
-                }
-                let lasted = Elapsed::since(*started);
-                log::info!("stopped after {lasted}; signals forwarded: {signals}, orphans reaped: {orphans}");
-            }
+        let Tally { started, child, signals, orphans } = self.tally;
+        if let (None, Some(signal)) = (child, self.stopped_by) {
+            logging::complain(&self.voice.pause_ended(signal));
         }
+        self.voice.say(&Notice::Closing { child, lasted: Elapsed::since(started), signals, orphans });
         status.map_or(exit::CANNOT_START, |status| self.options.remap.apply(status.code()))
     }
 }

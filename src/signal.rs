@@ -11,6 +11,9 @@ use std::fmt;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Signal(u8);
 
+/// The signals by which a terminal stops its processes.
+pub const TERMINAL_STOPS: [Signal; 3] = [Signal::TSTP, Signal::TTIN, Signal::TTOU];
+
 const MAX: u8 = 64;
 const RTMIN: u8 = 34;
 const RTMAX: u8 = MAX;
@@ -31,6 +34,8 @@ impl Signal {
     pub const CONT: Signal = Signal::known(libc::SIGCONT);
     /// Interrupt, typed at the terminal.
     pub const INT: Signal = Signal::known(libc::SIGINT);
+    /// The terminal hung up.
+    pub const HUP: Signal = Signal::known(libc::SIGHUP);
     /// Kill; cannot be caught.
     pub const KILL: Signal = Signal::known(libc::SIGKILL);
     /// A write to a pipe without a reader.
@@ -72,9 +77,14 @@ impl Signal {
         !matches!(self, Signal::KILL | Signal::STOP | Signal::CHLD)
     }
 
+    /// Whether it is one of those by which a terminal stops its processes.
+    pub fn is_terminal_stop(self) -> bool {
+        TERMINAL_STOPS.contains(&self)
+    }
+
     /// Whether the default action of this signal is to stop the process.
     pub fn stops(self) -> bool {
-        matches!(self, Signal::STOP | Signal::TSTP | Signal::TTIN | Signal::TTOU)
+        self == Signal::STOP || self.is_terminal_stop()
     }
 
     /// Reads `TERM`, `SIGTERM`, `15`, `RTMIN+3` or `SIGRTMAX-1`, in any case.
@@ -144,6 +154,16 @@ impl SignalSet {
         self.0 |= signal.bit();
     }
 
+    /// These.
+    pub fn of<const N: usize>(signals: [Signal; N]) -> SignalSet {
+        SignalSet(signals.into_iter().fold(0, |set, signal| set | signal.bit()))
+    }
+
+    /// Takes one out.
+    pub fn remove(&mut self, signal: Signal) {
+        self.0 &= !signal.bit();
+    }
+
     /// Reads a list such as `TERM,INT`. None where a part of it is no signal, or one that never comes to rini.
     pub fn parse(list: &str) -> Option<SignalSet> {
         list.split(',').try_fold(SignalSet::default(), |mut set, name| {
@@ -168,6 +188,18 @@ impl Rewrite {
         });
         self.0.extend(rule);
         rule.is_some()
+    }
+
+    /// Adds FROM:TO; None drops FROM.
+    pub fn insert(&mut self, from: Signal, to: Option<Signal>) {
+        self.0.push((from, to));
+    }
+
+    /// Adds FROM:TO where there is no rule for FROM.
+    pub fn insert_default(&mut self, from: Signal, to: Signal) {
+        if !self.0.iter().any(|(known, _)| *known == from) {
+            self.insert(from, Some(to));
+        }
     }
 
     /// Whether there is no rule.

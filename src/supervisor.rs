@@ -27,7 +27,8 @@
 //! refuses to stop a group that nobody could continue (an orphaned process group; PID 1). The child's group is not
 //! orphaned, rini being in another group of its session, so there a ^Z would stop it for good: rini then continues it
 //! at once, as the kernel would have. A stop that somebody sent *through* rini (`docker kill -s TSTP`) was meant, and
-//! stays.
+//! stays. With `stops_itself`, for a child with a session and a terminal of its own, such a stop is passed on, and rini
+//! itself stops after it, as the child's shell would have to.
 //!
 //! **Shutdown.** Beside that, and independent of it, it holds how far a shutdown has come ([`Shutdown`]):
 //!
@@ -51,6 +52,8 @@
 //! - `Wait`: nobody is signalled unasked. A shutdown signal is forwarded to what remains, and the grace period counts
 //!   from there. Where the child ended by a shutdown, what remains has not been asked yet and was meant too: it gets
 //!   the same signal.
+//!
+//! `TerminateGroup` has no `Remaining`: the child's process group is sent SIGTERM, and that is the end.
 //!
 //! Other signals were meant for the child, and are dropped; but for a ^Z, which now stops rini alone, and the one that
 //! tells of the parent's death, which ends this too. When nothing remains that is the end, with the child's
@@ -120,6 +123,8 @@ pub enum Action {
         /// To whom.
         to: Target,
     },
+    /// Let a signal end here, by a rewrite to nothing.
+    Drop(Signal),
     /// Keep a shutdown signal back for the shutdown delay; a `Forward` of it will follow.
     Delay(Signal),
     /// Ask everything that remains to end, by SIGTERM, and continue what of it is stopped.
@@ -128,6 +133,10 @@ pub enum Action {
     Continue,
     /// The grace period is over: kill.
     Kill(Target),
+    /// The child has ended: pass on to its process group what SIGTERM is rewritten to, if it is not dropped.
+    TerminateGroup(Option<Signal>),
+    /// Stop rini alone.
+    StopItself,
     /// Stop rini's own process group with this signal, as the terminal would have.
     Suspend(Signal),
     /// Give the child's process group the terminal, if rini's has it, and continue it.
@@ -141,7 +150,7 @@ pub enum Action {
 pub struct Actions([Option<Action>; 4]);
 
 impl Actions {
-    /// At the most: the signal that was kept back, the one that ended the delay, SIGCONT, and the kill.
+    /// At the most: the signal that was kept back, the one that ended the delay, SIGCONT or a stop, and the kill.
     fn push(&mut self, action: Action) {
         if let Some(place) = self.0.iter_mut().find(|place| place.is_none()) {
             *place = Some(action);
@@ -164,10 +173,19 @@ pub enum AfterExit {
     /// rini exits too; as PID 1, the kernel then kills them.
     #[default]
     Kill,
+    /// The child's process group is asked to end, and rini exits.
+    TerminateGroup,
     /// They are asked to end, and killed when the grace period is over.
     Terminate,
     /// They go on, and rini with them.
     Wait,
+}
+
+impl AfterExit {
+    /// Whether rini stays for them.
+    pub fn stays(self) -> bool {
+        matches!(self, AfterExit::Terminate | AfterExit::Wait)
+    }
 }
 
 /// What the user asked for, as far as it concerns decisions.
@@ -181,6 +199,8 @@ pub struct Policy {
     pub grace: Option<Duration>,
     /// What signals are passed on as.
     pub rewrite: Rewrite,
+    /// After a SIGTSTP, SIGTTIN or SIGTTOU for the child, whatever it is rewritten to, rini stops too.
+    pub stops_itself: bool,
     /// What becomes of the other processes when the child has ended.
     pub after_exit: AfterExit,
     /// There is no child, and rini runs until a shutdown.
@@ -261,7 +281,12 @@ impl Supervisor {
             // A second ^Z, which took the SIGCONT of the first away before rini did. The child is still stopped.
             (State::Suspended { .. }, Event::Signal(signal)) if signal.stops() => self.suspend(Signal::TSTP, actions),
             (_, Event::Signal(signal)) if self.begins_shutdown(signal) => self.shut_down(signal, now, actions),
-            (_, Event::Signal(signal)) => self.forward(signal, actions),
+            (_, Event::Signal(signal)) => {
+                self.forward(signal, actions);
+                if self.policy.stops_itself && signal.is_terminal_stop() {
+                    actions.push(Action::StopItself);
+                }
+            }
             (_, Event::ChildStopped { by, foreground }) => {
                 self.stopped = true;
                 self.child_stopped(by, foreground, actions);
@@ -368,7 +393,9 @@ impl Supervisor {
     fn ask(&mut self, signal: Signal, now: Instant, actions: &mut Actions) {
         match (self.state, self.policy.after_exit) {
             // These two come with `pause` only.
-            (State::Remaining { status }, AfterExit::Kill) => return self.finish(Some(status), actions),
+            (State::Remaining { status }, AfterExit::Kill | AfterExit::TerminateGroup) => {
+                return self.finish(Some(status), actions);
+            }
             (State::Remaining { .. }, AfterExit::Terminate) => return self.terminate(now, actions),
             _ => (),
         }
@@ -388,7 +415,7 @@ impl Supervisor {
     }
 
     fn forward(&mut self, signal: Signal, actions: &mut Actions) {
-        let Some(rewritten) = self.policy.rewrite.apply(signal) else { return };
+        let Some(rewritten) = self.policy.rewrite.apply(signal) else { return actions.push(Action::Drop(signal)) };
         if rewritten.stops() {
             self.stop_requested = true;
         } else if rewritten == Signal::CONT {
@@ -398,7 +425,10 @@ impl Supervisor {
     }
 
     fn child_ended(&mut self, status: Status, now: Instant, actions: &mut Actions) {
-        if self.policy.after_exit == AfterExit::Kill {
+        if self.policy.after_exit == AfterExit::TerminateGroup {
+            actions.push(Action::TerminateGroup(self.policy.rewrite.apply(Signal::TERM)));
+        }
+        if !self.policy.after_exit.stays() {
             return self.finish(Some(status), actions);
         }
         self.state = State::Remaining { status };

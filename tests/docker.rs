@@ -45,7 +45,7 @@ fn image_name() -> String {
     format!("rini-test:{}", std::process::id())
 }
 
-/// In the image: `/rini` as the entry point, `/probe`, `/plain`, a file that is not executable, and `/busybox` where
+/// In the image: `/rini` as the entry point, a link `/dumb-init` to that, `/probe`, `/plain`, a file that is not executable, and `/busybox` where
 /// this machine has one.
 fn make_image() -> Result<String, String> {
     let answer = Command::new("docker").args(["version", "--format", "{{.Server.Version}}"]).output();
@@ -62,6 +62,7 @@ fn make_image() -> Result<String, String> {
     };
     add(&rini(), "rini");
     add(&probe(), "probe");
+    std::os::unix::fs::symlink("rini", folder.path().join("dumb-init")).unwrap();
     if let Some(busybox) = busybox() {
         add(&busybox, "busybox");
     }
@@ -534,6 +535,59 @@ fn the_keys_of_a_terminal_reach_the_program() {
     }
     session.keys(CTRL_C);
     assert_eq!(session.code(), 130);
+}
+
+/// In the place of an image's dumb-init: its child leads the session and has the terminal. ^C and ^Z are for the child's
+/// group; the kernel spares an orphaned group the latter.
+#[test]
+fn as_dumb_init_it_hands_the_terminal_over() {
+    let Some(image) = image() else { return };
+    if busybox().is_none() {
+        return skip("this needs a static busybox (Debian's package busybox-static)");
+    }
+    let name = format!("rini-test-{}-dumb-init", std::process::id());
+    let words = ["run", "--rm", "--interactive", "--tty", "--network", "none", "--entrypoint", "/dumb-init", "--name"];
+    let command = [&name, image, "--", "/busybox", "sh", "-c", "/probe state; /busybox tty; exec /probe alive"];
+    let mut session = Session::of(Start::of("docker").args(words).args(command));
+    let pid = session.expect_with("pid ");
+    let pid = pid.trim().strip_prefix("pid ").unwrap().to_owned();
+    let group = session.expect_with("group ");
+    let own_session = session.expect_with("session ");
+    // That of the shell, which is the probe's parent.
+    let shell = group.trim().strip_prefix("group ").unwrap();
+    assert_eq!(own_session.trim(), format!("session {shell}"));
+    assert!(shell != "1" && shell != pid, "{group} {pid}");
+    session.expect_with("/dev/");
+    session.expect_with("ready");
+    session.keys(CTRL_Z);
+    done(["kill", "--signal", "USR1", &name]);
+    session.expect_with("alive");
+    session.keys(CTRL_C);
+    assert_eq!(session.code(), 130);
+}
+
+/// `docker stop` reaches the workers of a script that does not care for them; with rini's name it does not (the control).
+#[test]
+fn as_dumb_init_a_script_s_workers_hear_of_the_stop() {
+    let Some(image) = image() else { return };
+    if busybox().is_none() {
+        return skip("this needs a static busybox (Debian's package busybox-static)");
+    }
+    let script = "/probe signals 15 & wait; exit 3";
+    for (entrypoint, hears) in [("/dumb-init", true), ("/rini", false)] {
+        let flags = ["--entrypoint", entrypoint, "--env", "RINI_AFTER_EXIT=wait"];
+        let mut container = Container::run(image, &flags, &["--", "/busybox", "sh", "-c", script]);
+        container.ready();
+        container.docker(&["kill", "--signal", "USR1"]);
+        if hears {
+            container.expect_signal(10);
+        }
+        // The shell dies of the first, and the worker hears of the second in any case.
+        container.docker(&["kill", "--signal", "TERM"]);
+        container.expect_signal(15);
+        let output = container.finish();
+        assert_eq!((output.code(), output.out, output.err), (128 + 10, vec![], vec![]));
+    }
 }
 
 /// STOPSIGNAL is what `docker stop` sends. rini forwards it as any other; to begin a stop it has to be named.

@@ -3,7 +3,7 @@
 //! - [`binary`]: the file itself: ELF headers, the first system call
 //! - [`start`], [`signals`], [`shutdown`], [`after_exit`], [`pause`], [`diagnosis`], [`reaping`], [`exit_codes`],
 //!   [`options`], [`bad_input`]: as PID 1 of a namespace, and not
-//! - [`tini`], [`catatonit`]: under those names, beside those programs
+//! - [`tini`], [`dumb_init`], [`catatonit`]: under those names, beside those programs
 //! - [`mutations`]: not the binary, but the tests of its state machine: each way to break it is noticed
 //! - [`terminal`]: on pseudo-terminals, under an interactive shell
 //! - [`docker`]: as the entry point of containers on a real engine; [`docker_init`]: as what the engine runs for `--init`;
@@ -34,6 +34,7 @@ mod catatonit;
 mod diagnosis;
 mod docker;
 mod docker_init;
+mod dumb_init;
 mod exit_codes;
 mod mutations;
 mod options;

@@ -10,7 +10,7 @@ use std::path::Path;
 use std::process::{Command, Output};
 
 /// What is wrong with it, the text that is there once, and the text in its place.
-const MUTATIONS: [(&str, &str, &str); 28] = [
+const MUTATIONS: [(&str, &str, &str); 34] = [
     ("killed one tick too late", "now < deadline", "now <= deadline"),
     ("killed before the time", "now < deadline", "now < deadline && self.deadline().is_none()"),
     (
@@ -94,6 +94,24 @@ const MUTATIONS: [(&str, &str, &str); 28] = [
         "a refused ^Z stays",
         "Event::SuspendRefused) if !self.stop_requested => {\n                self.resume(actions);",
         "Event::SuspendRefused) if !self.stop_requested => {",
+    ),
+    ("rini stops for any signal", "self.policy.stops_itself && signal.is_terminal_stop()", "self.policy.stops_itself"),
+    ("rini stops unasked", "self.policy.stops_itself && signal.is_terminal_stop()", "signal.is_terminal_stop()"),
+    ("rini never stops itself", "actions.push(Action::StopItself);", ""),
+    (
+        "the group is not asked at the end",
+        "actions.push(Action::TerminateGroup(self.policy.rewrite.apply(Signal::TERM)));",
+        "",
+    ),
+    (
+        "what the group is asked by is not rewritten",
+        "Action::TerminateGroup(self.policy.rewrite.apply(Signal::TERM))",
+        "Action::TerminateGroup(Some(Signal::TERM))",
+    ),
+    (
+        "a dropped signal is passed on",
+        "return actions.push(Action::Drop(signal)) };",
+        "return actions.push(Action::Forward { signal, rewritten: signal, to: self.target() }) };",
     ),
 ];
 

@@ -87,7 +87,7 @@ impl Pty {
     }
 
     /// The next line that was printed.
-    fn next(&mut self) -> String {
+    pub fn next(&mut self) -> String {
         let end = Instant::now() + LIMIT;
         loop {
             if let Some((line, rest)) = self.text.split_once('\n') {
@@ -161,7 +161,7 @@ impl Drop for Lines<'_> {
 /// session, which is killed when this is dropped.
 pub struct Session {
     pty: Pty,
-    leader: Pid,
+    pub leader: Pid,
     running: Option<Running>,
 }
 

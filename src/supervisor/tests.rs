@@ -110,7 +110,7 @@ fn every_event() -> Vec<Event> {
 fn policies(terminal: bool) -> Vec<Policy> {
     let mut policies = vec![];
     let shutdown_signals = SignalSet::parse("TERM,INT").unwrap();
-    for after_exit in [AfterExit::Kill, AfterExit::Terminate, AfterExit::Wait] {
+    for after_exit in [AfterExit::Kill, AfterExit::TerminateGroup, AfterExit::Terminate, AfterExit::Wait] {
         for grace in [None, Some(Duration::from_secs(GRACE))] {
             for delay in [None, Some(Duration::from_secs(DELAY))] {
                 for rules in [&[][..], &["TERM:QUIT", "USR1:0"], &["TERM:0", "USR1:KILL"], &["INT:STOP"]] {
@@ -119,11 +119,13 @@ fn policies(terminal: bool) -> Vec<Policy> {
                         assert!(rules.iter().all(|rule| rewrite.add(rule)));
                         // With some of them, so that both are seen with everything else that matters.
                         let parent_death_signal = delay.and(Signal::from_number(libc::SIGUSR2));
+                        let stops_itself = after_exit == AfterExit::TerminateGroup;
                         policies.push(Policy {
                             shutdown_signals,
                             delay,
                             grace,
                             rewrite,
+                            stops_itself,
                             after_exit,
                             pause,
                             parent_death_signal,
@@ -285,9 +287,10 @@ impl Clock {
         Clock { phase, stopped: false, held: None, asked: None, kill_in: None, killed: false }
     }
 
-    fn forward(&self, policy: &Policy, signal: Signal) -> Option<Action> {
+    fn forward(&self, policy: &Policy, signal: Signal) -> Action {
         let to = if self.phase == Phase::Child { Target::Child } else { Target::Remaining };
-        policy.rewrite.apply(signal).map(|rewritten| Action::Forward { signal, rewritten, to })
+        let rewritten = policy.rewrite.apply(signal);
+        rewritten.map_or(Action::Drop(signal), |rewritten| Action::Forward { signal, rewritten, to })
     }
 
     fn end(&mut self, status: Option<Status>) -> Vec<Action> {
@@ -306,13 +309,13 @@ impl Clock {
     fn ask(&mut self, policy: &Policy, signals: &[Signal]) -> Vec<Action> {
         self.held = None;
         match (self.phase, policy.after_exit) {
-            (Phase::Remaining(status), AfterExit::Kill) => return self.end(Some(status)),
+            (Phase::Remaining(status), AfterExit::Kill | AfterExit::TerminateGroup) => return self.end(Some(status)),
             (Phase::Remaining(_), AfterExit::Terminate) => return self.terminate(policy),
             _ => (),
         }
         self.asked = signals.last().copied();
         self.kill_in = policy.grace.map(|_| GRACE);
-        let mut wanted: Vec<_> = signals.iter().filter_map(|signal| self.forward(policy, *signal)).collect();
+        let mut wanted: Vec<_> = signals.iter().map(|signal| self.forward(policy, *signal)).collect();
         if self.stopped && self.phase == Phase::Child {
             wanted.push(Action::Continue);
         }
@@ -330,7 +333,7 @@ impl Clock {
                 (Some(_), _) if self.phase != Phase::Child && (self.killed || policy.after_exit != AfterExit::Wait) => {
                     vec![]
                 }
-                (Some(_), _) => self.forward(policy, signal).into_iter().collect(),
+                (Some(_), _) => vec![self.forward(policy, signal)],
                 (None, None) if policy.delay.is_some() => {
                     self.held = Some((signal, DELAY));
                     vec![Action::Delay(signal)]
@@ -338,13 +341,22 @@ impl Clock {
                 (None, Some((first, _))) if first != signal => self.ask(policy, &[first, signal]),
                 (None, _) => self.ask(policy, &[signal]),
             },
-            (Phase::Child, Event::Signal(signal)) => self.forward(policy, signal).into_iter().collect(),
+            (Phase::Child, Event::Signal(signal)) => {
+                let stops = policy.stops_itself
+                    && [libc::SIGTSTP, libc::SIGTTIN, libc::SIGTTOU].map(self::signal).contains(&signal);
+                [self.forward(policy, signal)].into_iter().chain(stops.then_some(Action::StopItself)).collect()
+            }
             (Phase::Child, Event::ChildEnded(status)) => {
                 self.phase = Phase::Remaining(status);
                 let asked_by = self.asked.take();
                 (self.kill_in, self.killed) = (None, false);
                 match policy.after_exit {
                     AfterExit::Kill => self.end(Some(status)),
+                    AfterExit::TerminateGroup => {
+                        let mut wanted = vec![Action::TerminateGroup(policy.rewrite.apply(Signal::TERM))];
+                        wanted.extend(self.end(Some(status)));
+                        wanted
+                    }
                     AfterExit::Terminate => self.terminate(policy),
                     AfterExit::Wait => asked_by.map(|by| self.ask(policy, &[by])).unwrap_or_default(),
                 }
@@ -450,7 +462,17 @@ impl Witness for Promises {
                     self.ended = true;
                     continue;
                 }
-                Action::Delay(_) => continue,
+                Action::Delay(_) | Action::Drop(_) => continue,
+                Action::TerminateGroup(signal) => {
+                    assert!(policy.after_exit == AfterExit::TerminateGroup && matches!(event, Event::ChildEnded(_)));
+                    assert_eq!((*signal, actions.len()), (policy.rewrite.apply(Signal::TERM), 2), "and that is all");
+                    continue;
+                }
+                Action::StopItself => {
+                    let by_terminal = matches!(event, Event::Signal(signal) if signal.is_terminal_stop());
+                    assert!(policy.stops_itself && by_terminal && self.status.is_none() && !policy.pause);
+                    continue;
+                }
                 // It stops rini alone.
                 Action::Suspend(_) if self.status.is_some() || policy.pause => continue,
                 Action::Forward { to, .. } => {
@@ -463,7 +485,7 @@ impl Witness for Promises {
             };
             let to_child = target == Target::Child;
             assert_eq!(to_child, self.status.is_none() && !policy.pause, "a dead child is never signalled: {action:?}");
-            assert!(to_child || policy.after_exit != AfterExit::Kill, "`kill` leaves the rest to the kernel");
+            assert!(to_child || policy.after_exit.stays(), "`kill` leaves the rest to the kernel");
             let unasked = policy.after_exit == AfterExit::Wait && !self.asked_for;
             assert!(to_child || !unasked, "`wait` signals nobody unasked: {action:?}");
             let index = usize::from(!to_child);
@@ -509,6 +531,9 @@ fn every_history_keeps_the_promises() {
             let code = if policy.pause { 0 } else { 7 };
             assert!(seen.contains(&Action::Finish(Some(Status::Exited(code)))));
             assert_eq!(seen.contains(&Action::Resume), terminal && !policy.pause);
+            assert_eq!(seen.contains(&Action::StopItself), policy.stops_itself && !policy.pause);
+            let asks_group = seen.iter().any(|action| matches!(action, Action::TerminateGroup(_)));
+            assert_eq!(asks_group, policy.after_exit == AfterExit::TerminateGroup && !policy.pause);
         }
     }
 }

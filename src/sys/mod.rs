@@ -13,6 +13,7 @@ pub mod terminal;
 
 use signals::Mask;
 use std::ffi::{CStr, c_char};
+use std::fmt;
 
 /// What the kernel handed over at the start.
 pub struct Start {
@@ -47,5 +48,32 @@ impl Strings {
     /// The slots from `first` on, as execve(2) takes them.
     fn slots(&self, first: usize) -> *const *const c_char {
         self.0.get(first..).unwrap_or(&[]).as_ptr().cast()
+    }
+}
+
+/// At most N bytes, to write into without an allocation.
+pub struct Text<const N: usize> {
+    bytes: [u8; N],
+    length: usize,
+}
+
+impl<const N: usize> Text<N> {
+    /// An empty one.
+    pub fn new() -> Text<N> {
+        Text { bytes: [0; N], length: 0 }
+    }
+
+    /// What was written.
+    pub fn bytes(&self) -> &[u8] {
+        self.bytes.get(..self.length).unwrap_or(&[])
+    }
+}
+
+impl<const N: usize> fmt::Write for Text<N> {
+    fn write_str(&mut self, more: &str) -> fmt::Result {
+        let end = self.length.saturating_add(more.len());
+        self.bytes.get_mut(self.length..end).ok_or(fmt::Error)?.copy_from_slice(more.as_bytes());
+        self.length = end;
+        Ok(())
     }
 }

@@ -84,6 +84,11 @@ pub fn kill(pid: Pid, signal: Signal) -> Result<(), Errno> {
     }
 }
 
+/// Stops rini alone. As PID 1 that does nothing: the kernel spares it what comes from inside its namespace.
+pub fn stop_itself() {
+    let _ = kill(own_pid(), Signal::STOP);
+}
+
 /// Sends a signal to a process group; 0 is rini's own.
 pub fn kill_group(group: Pid, signal: Signal) -> Result<(), Errno> {
     match group.as_raw() {

@@ -6,10 +6,10 @@
 //!
 //! Between the fork and the exec the child allocates nothing, logs nothing, and never returns into the program.
 
-use super::Strings;
 use super::process::Pid;
 use super::signals::{self, Disposition, Mask};
-use super::terminal::Terminal;
+use super::terminal::{self, Terminal};
+use super::{Strings, Text};
 use crate::diagnosis::{ExecFailure, is_text};
 use crate::exit::ExecCodes;
 use libc::c_int;
@@ -37,6 +37,16 @@ pub struct Program {
     pub sigchld: Disposition,
     /// What to exit with where it cannot be executed.
     pub exec_codes: ExecCodes,
+}
+
+/// Where the child is put, beside rini.
+#[derive(Clone, Copy)]
+pub enum Placement<'a> {
+    /// In a process group of its own, which becomes the foreground group of this terminal.
+    Group(Option<&'a Terminal>),
+    /// In a session of its own, which takes over the terminal on standard input. This is then called in the child, and
+    /// told whether it got that; it must not allocate.
+    Session(&'a dyn Fn(Result<(), Errno>)),
 }
 
 /// A child that was forked.
@@ -82,31 +92,43 @@ impl Report {
     }
 }
 
-/// Forks the child, in a process group of its own; with `terminal`, its group becomes the foreground group.
-pub fn spawn(program: Program, terminal: Option<&Terminal>) -> Result<Spawned, SpawnError> {
+/// Forks the child. It leads a process group of its own, with a session or without.
+pub fn spawn(program: Program, placement: Placement<'_>) -> Result<Spawned, SpawnError> {
     let report = Report::new().map_err(SpawnError::Memory)?;
     // SAFETY: fork wants that the child of a process with threads calls only what is safe in a signal handler: rini has
     // one thread, and `become_program` makes system calls only.
     match unsafe { nix::unistd::fork() }.map_err(SpawnError::Fork)? {
-        ForkResult::Child => become_program(program, terminal, &report),
+        ForkResult::Child => become_program(program, placement, &report),
         ForkResult::Parent { child } => {
             // Here too, and not in the child alone: a signal to the group that comes before the child has run would
             // find no such group (tini, dumb-init and catatonit lose it). EACCES: the child has been as far as its
-            // exec.
-            let _ = nix::unistd::setpgid(child, child);
+            // exec. For a session it must not be done: the leader of a group cannot make one (setsid(2)). What comes for
+            // the group before the child has made it goes to the child alone.
+            if let Placement::Group(_) = placement {
+                let _ = nix::unistd::setpgid(child, child);
+            }
             Ok(Spawned { pid: child, report })
         }
     }
 }
 
 /// In the child: everything that leads to the exec.
-fn become_program(mut program: Program, terminal: Option<&Terminal>, report: &Report) -> ! {
+fn become_program(mut program: Program, placement: Placement<'_>, report: &Report) -> ! {
     let own = nix::unistd::getpid();
-    let _ = nix::unistd::setpgid(own, own);
-    if let Some(terminal) = terminal {
-        // All signals are blocked, SIGTTOU with them: from the background group that this is by now, tcsetpgrp works
-        // so.
-        let _ = nix::unistd::tcsetpgrp(terminal.descriptor(), own);
+    match placement {
+        Placement::Group(terminal) => {
+            let _ = nix::unistd::setpgid(own, own);
+            if let Some(terminal) = terminal {
+                // All signals are blocked, SIGTTOU with them: from the background group that this is by now, tcsetpgrp
+                // works so.
+                let _ = nix::unistd::tcsetpgrp(terminal.descriptor(), own);
+            }
+        }
+        Placement::Session(tell) => {
+            // It leads no group yet, so there is no error.
+            let _ = nix::unistd::setsid();
+            tell(terminal::take_over());
+        }
     }
     let mut listen_pid = Text::new();
     fix_listen_pid(&mut program.environment, own, &mut listen_pid);
@@ -122,12 +144,12 @@ fn become_program(mut program: Program, terminal: Option<&Terminal>, report: &Re
 
 /// Socket activation (sd_listen_fds(3)): the sockets are meant for the process that LISTEN_PID names, which was to be
 /// this one's parent and is now this one.
-fn fix_listen_pid(environment: &mut Strings, own: Pid, text: &mut Text) {
+fn fix_listen_pid(environment: &mut Strings, own: Pid, text: &mut Text<32>) {
     let of_variable = |variable: &'static CStr| variable.to_bytes().strip_prefix(b"LISTEN_PID=");
     let Some((slot, value)) = environment.iter().enumerate().find_map(|(slot, v)| Some((slot, of_variable(v)?))) else {
         return;
     };
-    let mut parent = Text::new();
+    let mut parent = Text::<32>::new();
     let _ = write!(parent, "{}", nix::unistd::getppid());
     if value != parent.bytes() {
         return;
@@ -137,31 +159,6 @@ fn fix_listen_pid(environment: &mut Strings, own: Pid, text: &mut Text) {
         // SAFETY: extending the borrow wants the bytes to stay: `text` lives in become_program, which never returns.
         let variable: &'static CStr = unsafe { CStr::from_ptr(variable.as_ptr()) };
         environment.replace(slot, variable);
-    }
-}
-
-/// A few bytes to write into without an allocation.
-struct Text {
-    bytes: [u8; 32],
-    length: usize,
-}
-
-impl Text {
-    fn new() -> Text {
-        Text { bytes: [0; 32], length: 0 }
-    }
-
-    fn bytes(&self) -> &[u8] {
-        self.bytes.get(..self.length).unwrap_or(&[])
-    }
-}
-
-impl Write for Text {
-    fn write_str(&mut self, more: &str) -> std::fmt::Result {
-        let end = self.length.saturating_add(more.len());
-        self.bytes.get_mut(self.length..end).ok_or(std::fmt::Error)?.copy_from_slice(more.as_bytes());
-        self.length = end;
-        Ok(())
     }
 }
 

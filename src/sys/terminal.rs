@@ -1,11 +1,39 @@
 //! The controlling terminal and its foreground process group (credentials(7), termios(3)).
 
-use super::process::Pid;
+use super::process::{self, Pid};
 use crate::supervisor::Foreground;
+use nix::errno::Errno;
 use std::fs::{File, OpenOptions};
 use std::io::Read;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::fs::OpenOptionsExt;
+
+/// How a terminal was left to a session of the child's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum HandOff {
+    /// By the leader of its session: nobody has it now.
+    BySessionLeader,
+    /// By a member of its session: its leader and the others keep it.
+    Alone,
+}
+
+/// Gives the terminal on standard input up, where that is the controlling terminal (ioctl_tty(2), TIOCNOTTY), so that
+/// the child's session can have it.
+///
+/// If rini leads the session, the kernel sends SIGHUP and SIGCONT to the foreground process group: to rini too.
+pub fn hand_off() -> Result<HandOff, Errno> {
+    // SAFETY: this ioctl takes no argument.
+    Errno::result(unsafe { libc::ioctl(libc::STDIN_FILENO, libc::TIOCNOTTY) })?;
+    let leads = nix::unistd::getsid(None) == Ok(process::own_pid());
+    Ok(if leads { HandOff::BySessionLeader } else { HandOff::Alone })
+}
+
+/// In the child, as the leader of a session: makes the terminal on standard input the controlling terminal, with the
+/// child's group in the foreground, if it is no other session's (ioctl_tty(2), TIOCSCTTY).
+pub fn take_over() -> Result<(), Errno> {
+    // SAFETY: this ioctl takes a number.
+    Errno::result(unsafe { libc::ioctl(libc::STDIN_FILENO, libc::TIOCSCTTY, 0) }).map(drop)
+}
 
 /// The controlling terminal. Opened anew for each use: rini keeps no descriptor of the container's.
 pub struct Terminal(File);
