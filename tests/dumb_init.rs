@@ -98,6 +98,7 @@ fn every_command_line_gives_what_dumb_init_gives() {
         &["-r15:3", "true"],
         &["-r", " 15: 3junk", "true"],
         &["-r", "9:19", "true"],
+        &["-vr", "17:0", "sh", "-c", "exit 3"],
         &["-r", "15:3", "-r", "15:0", "true"],
         // Words cut short.
         &["--single", "sh", "-c", "exit 3"],
