@@ -25,15 +25,16 @@ fn without_pid(line: &str) -> String {
     }
 }
 
-/// Whether the child writes this line, before its exec.
+/// Whether the child writes this line, before its exec or as the program.
 fn is_of_child(line: &impl AsRef<str>) -> bool {
     let of_session = ["setsid complete", "Unable to attach"];
     let of_exec = [": No such file", ": Not a directory", ": Permission denied", ": Exec format", ": Too many levels"];
-    of_session.iter().chain(&of_exec).any(|text| line.as_ref().contains(text))
+    let line = line.as_ref();
+    !line.starts_with("[dumb-init] ") || of_session.iter().chain(&of_exec).any(|text| line.contains(text))
 }
 
-/// The exit code and what was printed, without pids; the lines that the child writes before its exec are at no fixed
-/// place among the others, and come last.
+/// The exit code and what was printed, without pids; the child's lines are at no fixed place among the others, and come
+/// last.
 fn essence(output: &Output) -> (Option<i32>, Vec<String>, Vec<String>, Vec<String>) {
     let (child, parent) = output.err.iter().map(|line| without_pid(line)).partition(is_of_child);
     (output.status.code(), output.out.clone(), parent, child)
