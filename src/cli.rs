@@ -10,7 +10,7 @@ use crate::exit::Remap;
 use crate::personality::{Grammar, Means, Opt, Personality, Stream, Switch, Variable};
 use crate::signal::{Rewrite, Signal, SignalSet, TERMINAL_STOPS};
 use crate::supervisor::{AfterExit, Policy};
-use crate::voice::{Complaint, Voice};
+use crate::voice::Complaint;
 use lexopt::Arg::{Long, Short, Value};
 use log::LevelFilter;
 use std::ffi::{OsStr, OsString};
@@ -120,18 +120,54 @@ const AFTER_EXIT: &str = "kill, terminate or wait";
 const SWITCH: &str = "1 or 0, yes or no, true or false, on or off";
 const FILTER: &str = "off, error, warn, info, debug or trace, or a list such as warn,rini::runtime=debug";
 
-/// Reads a value from an option or a variable; where `read` makes nothing of it, says what would be `right`.
-fn read<T>(
-    voice: &dyn Voice,
-    source: &str,
-    value: &OsStr,
-    right: &str,
-    read: impl FnOnce(&str) -> Option<T>,
-) -> Result<T, UsageError> {
-    value.to_str().and_then(read).ok_or_else(|| voice.bad_value(source, value, right).into())
+/// rini's own variables: their names, whether they are lists by commas, and the options that they stand for.
+const VARIABLES: [(&str, bool, Means); 9] = [
+    ("RINI_PROCESS_GROUP", false, Means::ProcessGroup),
+    ("RINI_SUBREAPER", false, Means::Subreaper),
+    ("RINI_REMAP_EXIT", true, Means::RemapExit(Remap::add)),
+    ("RINI_LOG", false, Means::Log),
+    ("RINI_STOP_SIGNALS", false, Means::StopSignals),
+    ("RINI_GRACE_PERIOD", false, Means::GracePeriod),
+    ("RINI_STOP_DELAY", false, Means::StopDelay),
+    ("RINI_AFTER_EXIT", false, Means::AfterExit),
+    ("RINI_REWRITE", true, Means::Rewrite(Rewrite::add)),
+];
+
+/// Does what an option or a variable says. Returns false where `value` is not what that takes.
+fn apply(means: Means, value: &str, options: &mut Options) -> bool {
+    fn put<T>(place: &mut T, value: Option<T>) -> bool {
+        value.map(|value| *place = value).is_some()
+    }
+    let policy = &mut options.policy;
+    match means {
+        Means::ProcessGroup => put(&mut options.process_group, switch(value)),
+        Means::Subreaper => put(&mut options.subreaper, switch(value)),
+        Means::WarnOnReap => put(&mut options.warn_on_reap, switch(value)),
+        Means::RemapExit(add) => add(&mut options.remap, value),
+        Means::Rewrite(add) => add(&mut policy.rewrite, value),
+        Means::GracePeriod => put(&mut policy.grace, grace(value).map(Some)),
+        Means::StopDelay => put(&mut policy.delay, delay(value)),
+        Means::StopSignals => put(&mut policy.shutdown_signals, SignalSet::parse(value)),
+        Means::AfterExit => put(&mut policy.after_exit, after_exit(value)),
+        Means::ParentDeathSignal(parse) => put(&mut policy.parent_death_signal, parse(value).map(Some)),
+        Means::Log => put(&mut options.verbosity, is_filter(value).then(|| Verbosity::Filter(value.to_owned()))),
+        Means::Debug => put(&mut options.verbosity, Some(Verbosity::Level(LevelFilter::Debug))),
+        Means::Pause => put(&mut policy.pause, Some(true)),
+        Means::SingleChild => {
+            (options.process_group, options.session) = (false, false);
+            true
+        }
+        // These are not about the options.
+        Means::Verbose | Means::Help | Means::License | Means::Version => true,
+    }
 }
 
-/// What the value of an option is to be; nothing for one that takes none.
+/// Whether an option of this meaning comes without a value: then it is on.
+fn is_flag(means: Means) -> bool {
+    matches!(takes(means), "" | SWITCH)
+}
+
+/// What its value is to be.
 fn takes(means: Means) -> &'static str {
     match means {
         Means::RemapExit(_) => CODES,
@@ -141,8 +177,10 @@ fn takes(means: Means) -> &'static str {
         Means::StopSignals => LIST,
         Means::AfterExit => AFTER_EXIT,
         Means::ParentDeathSignal(_) => SIGNALS,
-        Means::ProcessGroup | Means::SingleChild | Means::Subreaper | Means::WarnOnReap | Means::Verbose => "",
-        Means::Debug | Means::Pause | Means::Help | Means::License | Means::Version => "",
+        Means::Log => FILTER,
+        Means::ProcessGroup | Means::Subreaper | Means::WarnOnReap => SWITCH,
+        Means::SingleChild | Means::Verbose | Means::Debug => "",
+        Means::Pause | Means::Help | Means::License | Means::Version => "",
     }
 }
 
@@ -173,9 +211,8 @@ pub fn parse<'a>(
     }
     let count = words.len();
     let mut parser = lexopt::Parser::from_iter(words);
-    let (mut verbose, mut debug) = (0_u8, false);
-    let mut remap = Remap::default();
-    let mut rewrite = Rewrite::default();
+    let mut verbose = 0_u8;
+    let (mut remapped, mut rewritten) = (false, false);
     let program = loop {
         // The one error is a value for a letter that takes none: -v=x. (For a word that is seen below.)
         let argument = parser.next().map_err(|error| wrong(voice.unwanted_value(&called, "-", &error.to_string())))?;
@@ -207,64 +244,38 @@ pub fn parse<'a>(
         // By its word, if it has one, whatever was typed.
         let source = option.long.map_or_else(|| typed.clone(), |long| format!("--{long}"));
         let right = takes(option.means);
-        let value = match right {
+        let value = match is_flag(option.means) {
             // Now, as this may be the last option that is looked at. Behind a letter it would be the next letter.
-            "" if typed.starts_with("--") => match parser.optional_value() {
+            true if typed.starts_with("--") => match parser.optional_value() {
                 Some(value) => {
                     let error = lexopt::Error::UnexpectedValue { option: source.clone(), value };
                     return Err(wrong(voice.unwanted_value(&called, &source, &error.to_string())));
                 }
-                None => OsString::new(),
+                None => OsString::from(ON),
             },
-            "" => OsString::new(),
-            _ => parser.value().map_err(|_| wrong(voice.no_value(&called, &source, &typed, right)))?,
+            true => OsString::from(ON),
+            false => parser.value().map_err(|_| wrong(voice.no_value(&called, &source, &typed, right)))?,
         };
         match option.means {
-            Means::ProcessGroup => options.process_group = true,
-            Means::SingleChild => (options.process_group, options.session) = (false, false),
-            Means::Subreaper => options.subreaper = true,
-            Means::WarnOnReap => options.warn_on_reap = true,
             Means::Verbose => verbose = verbose.saturating_add(1),
-            Means::Debug => debug = true,
-            Means::RemapExit(add) => {
-                read(voice, &source, &value, right, |text| add(&mut remap, text).then_some(()))?;
-            }
-            Means::Rewrite(add) => {
-                read(voice, &source, &value, right, |text| add(&mut rewrite, text).then_some(()))?;
-            }
-            Means::GracePeriod => {
-                options.policy.grace = Some(read(voice, &source, &value, right, grace)?);
-            }
-            Means::StopDelay => {
-                options.policy.delay = read(voice, &source, &value, right, delay)?;
-            }
-            Means::StopSignals => {
-                options.policy.shutdown_signals = read(voice, &source, &value, right, SignalSet::parse)?;
-            }
-            Means::AfterExit => {
-                options.policy.after_exit = read(voice, &source, &value, right, after_exit)?;
-            }
-            Means::ParentDeathSignal(signal) => {
-                options.policy.parent_death_signal = Some(read(voice, &source, &value, right, signal)?);
-            }
-            Means::Pause => options.policy.pause = true,
             Means::Help => {
                 return Ok(Invocation::Print(personality.help_to, personality.text(personality.help, &called)));
             }
             Means::Version => return version(),
             Means::License => return Ok(Invocation::Print(Stream::Out, personality.license.to_owned())),
+            // The first of an option takes the place of what its variable says.
+            Means::RemapExit(_) if !take(&mut remapped) => options.remap = Remap::default(),
+            Means::Rewrite(_) if !take(&mut rewritten) => options.policy.rewrite = Rewrite::default(),
+            _ => (),
+        }
+        if !value.to_str().is_some_and(|value| apply(option.means, value, &mut options)) {
+            return Err(voice.bad_value(&source, &value, right).into());
         }
     };
     let program = program.filter(|_| !(options.policy.pause && personality.grammar == Grammar::PauseIgnoresWords));
     if options.policy.pause && program.is_some() {
         let text = "--pause takes no PROGRAM; leave out the one or the other";
         return Err(Complaint::Message(text.to_owned()).into());
-    }
-    if !remap.is_empty() {
-        options.remap = remap;
-    }
-    if !rewrite.is_empty() {
-        options.policy.rewrite = rewrite;
     }
     if options.session {
         // The kernel spares an orphaned process group, such as a session leader's, every stop but this one.
@@ -273,9 +284,6 @@ pub fn parse<'a>(
         }
     }
     let by_tini = personality.verbosity.and_then(&variable).filter(|_| set(&variable, "RINI_LOG").is_none());
-    if debug {
-        options.verbosity = Verbosity::Level(LevelFilter::Debug);
-    }
     if verbose > 0 && by_tini.is_none() {
         options.verbosity = Verbosity::Level(match verbose {
             1 => LevelFilter::Info,
@@ -334,75 +342,64 @@ fn from_environment<'a>(
     personality: &Personality,
     variable: &impl Fn(&str) -> Option<&'a OsStr>,
 ) -> Result<Options, UsageError> {
-    let voice = personality.voice;
     let counts = |switch: &&'static Variable| {
         variable(switch.name).is_some_and(|value| switch.value.is_none_or(|wanted| value == wanted))
     };
     let on = || personality.switches.iter().filter(counts);
     let is_on = |means| on().any(|switch| switch.means == means);
     let session = personality.session && !is_on(Switch::SingleChild);
-    let switch = |rini: &str, other: bool| match set(variable, rini) {
-        None => Ok(other),
-        Some(value) => read(voice, rini, value, SWITCH, |text| match text.to_ascii_lowercase().as_str() {
-            "1" | "yes" | "true" | "on" => Some(true),
-            "0" | "no" | "false" | "off" => Some(false),
-            _ => None,
-        }),
-    };
-    let list_of = |right: &str| format!("a list, by commas, of {right}");
-    let mut remap = Remap::default();
-    if let Some(value) = set(variable, "RINI_REMAP_EXIT") {
-        let add = |list: &str| list.split(',').all(|rule| remap.add(rule)).then_some(());
-        read(voice, "RINI_REMAP_EXIT", value, &list_of(CODES), add)?;
-    }
-    let verbosity = match (set(variable, "RINI_LOG"), personality.verbosity.and_then(variable)) {
-        (Some(value), _) => {
-            let filter = |text: &str| is_filter(text).then(|| Verbosity::Filter(text.to_owned()));
-            read(voice, "RINI_LOG", value, FILTER, filter)?
-        }
-        (None, Some(value)) => Verbosity::Level(match atoi(value.as_bytes()) {
-            0 => LevelFilter::Error,
-            1 => LevelFilter::Warn,
-            2 => LevelFilter::Info,
-            3 => LevelFilter::Debug,
-            // Negative numbers too: tini keeps it unsigned.
-            _ => LevelFilter::Trace,
-        }),
-        (None, None) if is_on(Switch::Debug) => Verbosity::Level(LevelFilter::Debug),
-        (None, None) => Verbosity::default(),
-    };
-    let mut policy = Policy {
-        shutdown_signals: SignalSet::parse("TERM,INT").unwrap_or_default(),
-        after_exit: personality.after_exit,
-        stops_itself: personality.stops_itself,
-        ..Policy::default()
-    };
-    if let Some(value) = set(variable, "RINI_STOP_SIGNALS") {
-        policy.shutdown_signals = read(voice, "RINI_STOP_SIGNALS", value, LIST, SignalSet::parse)?;
-    }
-    if let Some(value) = set(variable, "RINI_GRACE_PERIOD") {
-        policy.grace = Some(read(voice, "RINI_GRACE_PERIOD", value, GRACE, grace)?);
-    }
-    if let Some(value) = set(variable, "RINI_STOP_DELAY") {
-        policy.delay = read(voice, "RINI_STOP_DELAY", value, DELAY, delay)?;
-    }
-    if let Some(value) = set(variable, "RINI_AFTER_EXIT") {
-        policy.after_exit = read(voice, "RINI_AFTER_EXIT", value, AFTER_EXIT, after_exit)?;
-    }
-    if let Some(value) = set(variable, "RINI_REWRITE") {
-        let add = |list: &str| list.split(',').all(|rule| policy.rewrite.add(rule)).then_some(());
-        read(voice, "RINI_REWRITE", value, &list_of(RULES), add)?;
-    }
-    Ok(Options {
-        policy,
-        process_group: switch("RINI_PROCESS_GROUP", session || is_on(Switch::ProcessGroup))?,
+    let mut options = Options {
+        policy: Policy {
+            shutdown_signals: SignalSet::of([Signal::TERM, Signal::INT]),
+            after_exit: personality.after_exit,
+            stops_itself: personality.stops_itself,
+            ..Policy::default()
+        },
+        process_group: session || is_on(Switch::ProcessGroup),
         session,
         notices: on().filter_map(|switch| switch.notice).collect(),
-        subreaper: switch("RINI_SUBREAPER", is_on(Switch::Subreaper))?,
+        subreaper: is_on(Switch::Subreaper),
         warn_on_reap: false,
-        remap,
-        verbosity,
-    })
+        remap: Remap::default(),
+        verbosity: match personality.verbosity.and_then(variable).map(|value| atoi(value.as_bytes())) {
+            None if is_on(Switch::Debug) => Verbosity::Level(LevelFilter::Debug),
+            None => Verbosity::default(),
+            Some(0) => Verbosity::Level(LevelFilter::Error),
+            Some(1) => Verbosity::Level(LevelFilter::Warn),
+            Some(2) => Verbosity::Level(LevelFilter::Info),
+            Some(3) => Verbosity::Level(LevelFilter::Debug),
+            // Negative numbers too: tini keeps it unsigned.
+            Some(_) => Verbosity::Level(LevelFilter::Trace),
+        },
+    };
+    for (name, is_list, means) in VARIABLES {
+        let Some(value) = set(variable, name) else { continue };
+        let mut take = |text: &str| match is_list {
+            true => text.split(',').all(|part| apply(means, part, &mut options)),
+            false => apply(means, text, &mut options),
+        };
+        if !value.to_str().is_some_and(&mut take) {
+            let list = if is_list { "a list, by commas, of " } else { "" };
+            return Err(personality.voice.bad_value(name, value, &format!("{list}{}", takes(means))).into());
+        }
+    }
+    Ok(options)
+}
+
+/// A flag is on; the switches of the environment can be off too.
+const ON: &str = "1";
+
+fn switch(text: &str) -> Option<bool> {
+    match text.to_ascii_lowercase().as_str() {
+        ON | "yes" | "true" | "on" => Some(true),
+        "0" | "no" | "false" | "off" => Some(false),
+        _ => None,
+    }
+}
+
+/// Sets a flag, and returns whether it was set.
+fn take(flag: &mut bool) -> bool {
+    std::mem::replace(flag, true)
 }
 
 fn after_exit(text: &str) -> Option<AfterExit> {

@@ -15,15 +15,68 @@ use std::io::Read;
 use std::os::unix::ffi::OsStrExt;
 use std::time::{Duration, Instant};
 
-/// What an errno means, in glibc's words where those differ from `nix`'s: somebody may look for them.
-pub fn reason(errno: Errno) -> &'static str {
-    match errno {
-        Errno::EBADF => "Bad file descriptor",
-        Errno::EIO => "Input/output error",
-        Errno::ELOOP => "Too many levels of symbolic links",
-        Errno::ENOMEM => "Cannot allocate memory",
-        Errno::ENOTTY => "Inappropriate ioctl for device",
-        other => other.desc(),
+/// What an errno means, in glibc's words: somebody may look for them. Those that rini's calls are known to give, by their
+/// man pages; of others, the number. (`nix` has words for all 133, in 6 KB.)
+#[derive(Clone, Copy)]
+pub struct Reason(pub Errno);
+
+impl fmt::Display for Reason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self.0 {
+            Errno::EPERM => "Operation not permitted",
+            Errno::ENOENT => "No such file or directory",
+            Errno::ESRCH => "No such process",
+            Errno::EIO => "Input/output error",
+            Errno::ENXIO => "No such device or address",
+            Errno::E2BIG => "Argument list too long",
+            Errno::ENOEXEC => "Exec format error",
+            Errno::EBADF => "Bad file descriptor",
+            Errno::ECHILD => "No child processes",
+            Errno::EAGAIN => "Resource temporarily unavailable",
+            Errno::ENOMEM => "Cannot allocate memory",
+            Errno::EACCES => "Permission denied",
+            Errno::EFAULT => "Bad address",
+            Errno::ENOTDIR => "Not a directory",
+            Errno::EISDIR => "Is a directory",
+            Errno::EINVAL => "Invalid argument",
+            Errno::ENFILE => "Too many open files in system",
+            Errno::EMFILE => "Too many open files",
+            Errno::ENOTTY => "Inappropriate ioctl for device",
+            Errno::ETXTBSY => "Text file busy",
+            Errno::EFBIG => "File too large",
+            Errno::ENOSPC => "No space left on device",
+            Errno::EPIPE => "Broken pipe",
+            Errno::ENAMETOOLONG => "File name too long",
+            Errno::ENOSYS => "Function not implemented",
+            Errno::ELOOP => "Too many levels of symbolic links",
+            Errno::ELIBBAD => "Accessing a corrupted shared library",
+            other => return write!(f, "error {}", other as i32),
+        })
+    }
+}
+
+/// A word or a path in quotes. What is no printable text in it is shown as `\\xNN`: it may hold anything.
+pub struct Quoted<'a>(pub &'a OsStr);
+
+impl fmt::Display for Quoted<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("\"")?;
+        for chunk in self.0.as_bytes().utf8_chunks() {
+            for c in chunk.valid().chars() {
+                match c {
+                    '"' | '\\' => write!(f, "\\{c}")?,
+                    '\n' => f.write_str("\\n")?,
+                    '\r' => f.write_str("\\r")?,
+                    '\t' => f.write_str("\\t")?,
+                    _ if c.is_control() => write!(f, "\\x{:02X}", u32::from(c))?,
+                    _ => fmt::Write::write_char(f, c)?,
+                }
+            }
+            for byte in chunk.invalid() {
+                write!(f, "\\x{byte:02X}")?;
+            }
+        }
+        f.write_str("\"")
     }
 }
 
@@ -67,8 +120,8 @@ impl ExecFailure {
     }
 
     /// What the kernel said.
-    pub fn reason(&self) -> &'static str {
-        reason(Errno::from_raw(self.errno))
+    pub fn reason(&self) -> Reason {
+        Reason(Errno::from_raw(self.errno))
     }
 
     /// Whether the file is there.
@@ -106,11 +159,13 @@ impl ExecFailure {
 /// One line: what could not be executed, and why.
 impl fmt::Display for ExecFailure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "cannot run {:?}: ", self.path())?;
+        write!(f, "cannot run {}: ", Quoted(self.path()))?;
         let error = self.reason();
         let interpreter = |f: &mut fmt::Formatter<'_>, what: &str| match Format::of(self.head()) {
-            Format::Script(path) => write!(f, "its interpreter {:?} {what}", OsStr::from_bytes(path)),
-            Format::Elf { loader: Some(path), .. } => write!(f, "its loader {:?} {what}", OsStr::from_bytes(path)),
+            Format::Script(path) => write!(f, "its interpreter {} {what}", Quoted(OsStr::from_bytes(path))),
+            Format::Elf { loader: Some(path), .. } => {
+                write!(f, "its loader {} {what}", Quoted(OsStr::from_bytes(path)))
+            }
             _ => write!(f, "its interpreter or loader {what}"),
         };
         match self.errno {
@@ -133,7 +188,7 @@ impl fmt::Display for ExecFailure {
                     f.write_str(&machine_name(THIS_MACHINE))
                 }
                 _ if self.shell_errno != 0 => {
-                    let shell = Errno::from_raw(self.shell_errno).desc();
+                    let shell = Reason(Errno::from_raw(self.shell_errno));
                     write!(f, "it is a script without a #! line, and /bin/sh cannot run it: {shell}")
                 }
                 _ => f.write_str("it is neither a binary that this kernel can run nor a script"),
@@ -297,8 +352,21 @@ impl Elapsed {
 
 impl fmt::Display for Elapsed {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let whole = Duration::from_millis(u64::try_from(self.0.as_millis()).unwrap_or(u64::MAX));
-        if whole.is_zero() { f.write_str("less than 1ms") } else { write!(f, "{whole:?}") }
+        let (seconds, milliseconds) = (self.0.as_secs(), self.0.subsec_millis());
+        match (seconds, milliseconds) {
+            (0, 0) => f.write_str("less than 1ms"),
+            (0, _) => write!(f, "{milliseconds}ms"),
+            (_, 0) => write!(f, "{seconds}s"),
+            (_, _) => {
+                // Without the zeros at the end.
+                let (mut decimals, mut width) = (milliseconds, 3_usize);
+                while decimals.is_multiple_of(10) {
+                    decimals = decimals.checked_div(10).unwrap_or(1);
+                    width = width.saturating_sub(1);
+                }
+                write!(f, "{seconds}.{decimals:0width$}s")
+            }
+        }
     }
 }
 
@@ -383,6 +451,49 @@ impl fmt::Display for Bytes {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_quoted_is_one_readable_line() {
+        for (bytes, quoted) in [
+            (&b""[..], r#""""#),
+            (b"plain text, 'so'", r#""plain text, 'so'""#),
+            ("na\u{ef}ve".as_bytes(), "\"na\u{ef}ve\""),
+            (br#"a"b\c"#, r#""a\"b\\c""#),
+            (b"\0\r\n\t\x1b[31m\x7f", r#""\x00\r\n\t\x1B[31m\x7F""#),
+            (b"\xff\xc3(\xe2\x82", r#""\xFF\xC3(\xE2\x82""#),
+            ("\u{85}".as_bytes(), r#""\x85""#),
+        ] {
+            assert_eq!(Quoted(OsStr::from_bytes(bytes)).to_string(), quoted);
+        }
+    }
+
+    #[test]
+    fn every_errno_has_a_reason() {
+        for number in 1..=133 {
+            let text = Reason(Errno::from_raw(number)).to_string();
+            assert!(!text.is_empty() && text.lines().count() == 1, "{number}: {text}");
+        }
+        assert_eq!(Reason(Errno::EACCES).to_string(), "Permission denied");
+        assert_eq!(Reason(Errno::EUCLEAN).to_string(), "error 117");
+    }
+
+    #[test]
+    fn a_time_is_to_the_millisecond_without_zeros() {
+        for (milliseconds, text) in [
+            (0, "less than 1ms"),
+            (1, "1ms"),
+            (999, "999ms"),
+            (1000, "1s"),
+            (1500, "1.5s"),
+            (1050, "1.05s"),
+            (1005, "1.005s"),
+            (61_230, "61.23s"),
+            (3_600_000, "3600s"),
+        ] {
+            assert_eq!(Elapsed(Duration::from_millis(milliseconds)).to_string(), text);
+        }
+        assert_eq!(Elapsed(Duration::from_micros(999)).to_string(), "less than 1ms");
+    }
 
     fn failure(errno: i32, mode: u32, head: &[u8]) -> ExecFailure {
         let mut failure = ExecFailure::new(errno, b"/a/b");

@@ -93,11 +93,6 @@ impl Remap {
         rule.is_some()
     }
 
-    /// Whether there is no rule.
-    pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
-    }
-
     /// The code to exit with in place of `code`. Applied once: a rule never acts on another rule's TO.
     pub fn apply(&self, code: u8) -> u8 {
         self.0.iter().rev().find(|(from, _)| *from == code).map_or(code, |(_, to)| *to)
@@ -134,7 +129,7 @@ mod tests {
     #[test]
     fn remap_defaults_to_0_the_last_rule_wins_and_rules_do_not_chain() {
         let mut remap = Remap::default();
-        assert!(remap.is_empty());
+        assert_eq!(remap, Remap::default());
         for rule in ["143", "1:2", "2:3", "7:8", "7:9"] {
             assert!(remap.add(rule));
         }
@@ -147,7 +142,7 @@ mod tests {
         {
             let mut remap = Remap::default();
             assert!(!remap.add(text), "{text:?}");
-            assert!(remap.is_empty(), "{text:?}");
+            assert_eq!(remap, Remap::default(), "{text:?}");
         }
     }
 }

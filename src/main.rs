@@ -33,6 +33,7 @@ mod sys;
 mod voice;
 
 use cli::{Invocation, Options, UsageError, Verbosity};
+use diagnosis::Reason;
 use nix::errno::Errno;
 use personality::{Personality, Stream};
 use runtime::{Role, Runtime};
@@ -86,7 +87,7 @@ fn run(start: Start) -> u8 {
         Ok(Invocation::Print(Stream::Out, text)) => {
             logging::init(&Verbosity::default(), personality.voice);
             let printed = process::print(text.as_bytes());
-            printed.map(|()| 0).map_err(|errno| Refusal(format!("cannot write to standard output: {}", errno.desc())))
+            printed.map(|()| 0).map_err(|errno| Refusal(format!("cannot write to standard output: {}", Reason(errno))))
         }
         Ok(Invocation::Run { options, program }) => {
             logging::init(&options.verbosity, personality.voice);
@@ -116,7 +117,7 @@ fn set_up(
         watch_parent(signal, parent)?;
     }
     // Inherited as ignored it would leave no child to be told of, an orphan neither.
-    let sigchld = signals::default_sigchld().map_err(|errno| format!("cannot reset SIGCHLD: {}", errno.desc()))?;
+    let sigchld = signals::default_sigchld().map_err(|errno| format!("cannot reset SIGCHLD: {}", Reason(errno)))?;
     let Some(first) = program else { return Ok(Runtime::new(personality.voice, None, role, options, None, None)) };
     let hand_off = options.session.then(|| leave_terminal(personality.voice));
     let tell = |attached| tell_in_child(personality.voice, attached);
@@ -169,9 +170,9 @@ fn role(personality: &Personality, subreaper_wanted: bool) -> Result<Role, Refus
     }
     match process::become_subreaper() {
         Ok(()) => Ok(pid1.map_or(Role::Subreaper, Role::Pid1)),
-        Err(errno) if subreaper_wanted => Err(Refusal(format!("--subreaper: cannot become one: {}", errno.desc()))),
+        Err(errno) if subreaper_wanted => Err(Refusal(format!("--subreaper: cannot become one: {}", Reason(errno)))),
         Err(errno) => {
-            log::warn!("cannot become a subreaper: {}; orphans go to another init", errno.desc());
+            log::warn!("cannot become a subreaper: {}; orphans go to another init", Reason(errno));
             Ok(Role::Plain)
         }
     }
@@ -180,7 +181,7 @@ fn role(personality: &Personality, subreaper_wanted: bool) -> Result<Role, Refus
 /// Asks the kernel for `signal` when the parent dies, and acts itself if it died before the kernel could know.
 fn watch_parent(signal: signal::Signal, parent: Pid) -> Result<(), Refusal> {
     process::set_parent_death_signal(signal)
-        .map_err(|errno| format!("--parent-death-signal {signal}: {}", errno.desc()))?;
+        .map_err(|errno| format!("--parent-death-signal {signal}: {}", Reason(errno)))?;
     if process::parent() != parent {
         // It is blocked, so it waits for the child like any other that comes before there is one.
         let _ = process::kill(process::own_pid(), signal);
@@ -191,11 +192,11 @@ fn watch_parent(signal: signal::Signal, parent: Pid) -> Result<(), Refusal> {
 impl fmt::Display for SpawnError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            SpawnError::Memory(errno) => write!(f, "cannot start a process: no memory for it: {}", errno.desc()),
+            SpawnError::Memory(errno) => write!(f, "cannot start a process: no memory for it: {}", Reason(*errno)),
             SpawnError::Fork(Errno::EAGAIN) => f.write_str(
                 "cannot start a process: the limit of processes is reached (the container's pids limit, or RLIMIT_NPROC)",
             ),
-            SpawnError::Fork(errno) => write!(f, "cannot start a process: {}", errno.desc()),
+            SpawnError::Fork(errno) => write!(f, "cannot start a process: {}", Reason(*errno)),
         }
     }
 }

@@ -139,6 +139,8 @@ pub enum Means {
     Verbose,
     /// Say all down to the level `debug`.
     Debug,
+    /// Say what a filter lets through; as a variable only.
+    Log,
     /// No session for the child, and signals go to it alone.
     SingleChild,
     /// Exit with another code; by a rule that this reads.

@@ -7,7 +7,7 @@
 
 use crate::cgroup;
 use crate::cli::Options;
-use crate::diagnosis::{Elapsed, ExecFailure, Named, Origin, Suspicion};
+use crate::diagnosis::{Elapsed, ExecFailure, Named, Origin, Reason, Suspicion};
 use crate::exit::{self, Status};
 use crate::logging;
 use crate::remaining::{Killed, Remaining};
@@ -167,7 +167,7 @@ impl Runtime {
                 Err(errno) => {
                     // Nothing that a retry would mend. The child's end can still be waited for, and is.
                     if !blind {
-                        log::error!("cannot wait for signals, so none is forwarded from now on: {}", errno.desc());
+                        log::error!("cannot wait for signals, so none is forwarded from now on: {}", Reason(errno));
                     }
                     blind = true;
                     continue;
@@ -203,7 +203,7 @@ impl Runtime {
                     return self.tell(Event::NoChildren, None).map_continue(|()| false);
                 }
                 Children::Unknown(errno) => {
-                    log::error!("cannot wait for children: {}", errno.desc());
+                    log::error!("cannot wait for children: {}", Reason(errno));
                     return self.tell(Event::Helpless, None).map_continue(|()| false);
                 }
                 Children::Changed(pid, change) if self.child.as_ref().is_some_and(|child| child.pid == pid) => {
@@ -279,7 +279,7 @@ impl Runtime {
                 Action::Delay(signal) => {
                     self.delayed = received;
                     let origin = self.origin(signal, received);
-                    log::info!("{origin}, held back for {:?}", self.options.policy.delay.unwrap_or_default());
+                    log::info!("{origin}, held back for {}", Elapsed(self.options.policy.delay.unwrap_or_default()));
                 }
                 Action::Terminate => self.terminate(),
                 Action::TerminateGroup(rewritten) => self.terminate_group(rewritten),
@@ -333,7 +333,7 @@ impl Runtime {
         }
         match sent {
             Ok(()) => self.voice.say(&Notice::Forwarded { origin, child: child.pid, rewritten }),
-            Err(errno) => log::warn!("{origin}, cannot be forwarded to {}: {}", Named(child.pid), errno.desc()),
+            Err(errno) => log::warn!("{origin}, cannot be forwarded to {}: {}", Named(child.pid), Reason(errno)),
         }
     }
 
@@ -386,11 +386,10 @@ impl Runtime {
             report_kill(name, self.asked_remaining);
         }
         let Some(errno) = killed.failure else { return ControlFlow::Continue(()) };
-        let why = match errno {
-            Errno::ESRCH => "/proc does not show rini its children",
-            other => other.desc(),
-        };
-        log::warn!("what is left cannot be killed: {why}");
+        match errno {
+            Errno::ESRCH => log::warn!("what is left cannot be killed: /proc does not show rini its children"),
+            _ => log::warn!("what is left cannot be killed: {}", Reason(errno)),
+        }
         self.tell(Event::Helpless, None)
     }
 

@@ -202,11 +202,6 @@ impl Rewrite {
         }
     }
 
-    /// Whether there is no rule.
-    pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
-    }
-
     /// What this signal is forwarded as; None: not at all. Applied once: a rule never acts on another rule's TO.
     pub fn apply(&self, signal: Signal) -> Option<Signal> {
         self.0.iter().rev().find(|(from, _)| *from == signal).map_or(Some(signal), |(_, to)| *to)
@@ -273,7 +268,6 @@ mod tests {
     #[test]
     fn a_rewrite_acts_once_on_the_signal_that_it_names() {
         let mut rewrite = Rewrite::default();
-        assert!(rewrite.is_empty());
         for rule in ["TERM:QUIT", "QUIT:INT", "hup:0", "USR1:KILL", "USR2:stop", "34:RTMIN+1", "1:10", "1:0"] {
             assert!(rewrite.add(rule), "{rule}");
         }

@@ -5,7 +5,7 @@
 //! what is wrong at the start or with the exec a [`Complaint`].
 #![forbid(unsafe_code)]
 
-use crate::diagnosis::{Elapsed, ExecFailure, Origin};
+use crate::diagnosis::{Elapsed, ExecFailure, Origin, Quoted};
 use crate::exit::Status;
 use crate::signal::Signal;
 use crate::sys::process::Pid;
@@ -95,7 +95,7 @@ pub trait Voice: Sync {
 
     /// A value that an option or a variable cannot have.
     fn bad_value(&self, source: &str, value: &OsStr, right: &str) -> Complaint {
-        Complaint::Message(format!("{source}: {value:?} is not {right}"))
+        Complaint::Message(format!("{source}: {} is not {right}", Quoted(value)))
     }
 
     /// An option without its value: the one whose word or letter is `option`, as it was `typed`.
@@ -106,7 +106,8 @@ pub trait Voice: Sync {
     /// An option that there is not.
     fn no_option(&self, _: &OsStr, typed: &str) -> Complaint {
         Complaint::Message(format!(
-            "there is no option {typed:?}; rini --help lists them, and PROGRAM's own go behind it"
+            "there is no option {}; rini --help lists them, and PROGRAM's own go behind it",
+            Quoted(typed.as_ref())
         ))
     }
 
@@ -226,8 +227,11 @@ pub mod getopt {
 
     /// An option cut short, which could be any of these.
     pub fn ambiguous(called: &OsStr, typed: &str, which: &[&str]) -> Complaint {
-        let names: Vec<String> = which.iter().map(|name| format!(" '--{name}'")).collect();
-        line(called, &format!("option '{typed}' is ambiguous; possibilities:{}", names.concat()))
+        let mut text = format!("option '{typed}' is ambiguous; possibilities:");
+        for name in which {
+            text.extend([" '--", name, "'"]);
+        }
+        line(called, &text)
     }
 
     /// A value for an option that takes none; with a letter it is a cluster of letters, the equals sign among them.

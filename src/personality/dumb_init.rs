@@ -7,7 +7,7 @@
 #![forbid(unsafe_code)]
 
 use super::{Grammar, Means, Personality, RINI, Stream, Switch, Variable, option};
-use crate::diagnosis::{ExecFailure, reason};
+use crate::diagnosis::{ExecFailure, Reason};
 use crate::exit::{ExecCodes, Status};
 use crate::signal::{Rewrite, Signal};
 use crate::supervisor::AfterExit;
@@ -168,7 +168,7 @@ impl Voice for DumbInit {
                 log::debug!(target: TARGET, "Detached from controlling tty, but was not session leader.");
             }
             Notice::HandedOff(Err(errno)) => {
-                log::debug!(target: TARGET, "Unable to detach from controlling tty ({}).", Reason(*errno));
+                log::debug!(target: TARGET, "Unable to detach from controlling tty (errno={} {}).", *errno as i32, Reason(*errno));
             }
             Notice::Started(pid) => log::debug!(target: TARGET, "Child spawned with PID {pid}."),
             Notice::Received(signal) => log::debug!(target: TARGET, "Received signal {}.", signal.number()),
@@ -199,18 +199,14 @@ impl Voice for DumbInit {
 
     fn write_session(&self, terminal: Result<(), Errno>, to: &mut dyn fmt::Write) -> fmt::Result {
         if let Err(errno) = terminal {
-            writeln!(to, "[dumb-init] Unable to attach to controlling tty ({}).", Reason(errno))?;
+            writeln!(
+                to,
+                "[dumb-init] Unable to attach to controlling tty (errno={} {}).",
+                errno as i32,
+                Reason(errno)
+            )?;
         }
         to.write_str("[dumb-init] setsid complete.\n")
-    }
-}
-
-/// `errno=25 Inappropriate ioctl for device`.
-struct Reason(Errno);
-
-impl fmt::Display for Reason {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "errno={} {}", self.0 as i32, reason(self.0))
     }
 }
 
