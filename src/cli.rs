@@ -212,10 +212,11 @@ pub fn parse<'a>(
     let count = words.len();
     let mut parser = lexopt::Parser::from_iter(words);
     let mut verbose = 0_u8;
+    let mut before = String::new();
     let (mut remapped, mut rewritten) = (false, false);
     let program = loop {
         // The one error is a value for a letter that takes none: -v=x. (For a word that is seen below.)
-        let argument = parser.next().map_err(|error| wrong(voice.unwanted_value(&called, "-", &error.to_string())))?;
+        let argument = parser.next().map_err(|_| wrong(voice.unwanted_value(&called, &before)))?;
         let (typed, found) = match argument {
             Some(Short(letter)) => {
                 (format!("-{letter}"), personality.options.iter().find(|option| option.short == Some(letter)))
@@ -244,13 +245,11 @@ pub fn parse<'a>(
         // By its word, if it has one, whatever was typed.
         let source = option.long.map_or_else(|| typed.clone(), |long| format!("--{long}"));
         let right = takes(option.means);
+        before.clone_from(&typed);
         let value = match is_flag(option.means) {
             // Now, as this may be the last option that is looked at. Behind a letter it would be the next letter.
             true if typed.starts_with("--") => match parser.optional_value() {
-                Some(value) => {
-                    let error = lexopt::Error::UnexpectedValue { option: source.clone(), value };
-                    return Err(wrong(voice.unwanted_value(&called, &source, &error.to_string())));
-                }
+                Some(_) => return Err(wrong(voice.unwanted_value(&called, &source))),
                 None => OsString::from(ON),
             },
             true => OsString::from(ON),

@@ -61,23 +61,28 @@ pub struct Quoted<'a>(pub &'a OsStr);
 impl fmt::Display for Quoted<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("\"")?;
-        for chunk in self.0.as_bytes().utf8_chunks() {
-            for c in chunk.valid().chars() {
-                match c {
-                    '"' | '\\' => write!(f, "\\{c}")?,
-                    '\n' => f.write_str("\\n")?,
-                    '\r' => f.write_str("\\r")?,
-                    '\t' => f.write_str("\\t")?,
-                    _ if c.is_control() => write!(f, "\\x{:02X}", u32::from(c))?,
-                    _ => fmt::Write::write_char(f, c)?,
-                }
-            }
-            for byte in chunk.invalid() {
-                write!(f, "\\x{byte:02X}")?;
-            }
-        }
+        write_readably(self.0.as_bytes(), f)?;
         f.write_str("\"")
     }
+}
+
+fn write_readably(bytes: &[u8], f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    for chunk in bytes.utf8_chunks() {
+        for c in chunk.valid().chars() {
+            match c {
+                '"' | '\\' => write!(f, "\\{c}")?,
+                '\n' => f.write_str("\\n")?,
+                '\r' => f.write_str("\\r")?,
+                '\t' => f.write_str("\\t")?,
+                _ if c.is_control() => write!(f, "\\x{:02X}", u32::from(c))?,
+                _ => fmt::Write::write_char(f, c)?,
+            }
+        }
+        for byte in chunk.invalid() {
+            write!(f, "\\x{byte:02X}")?;
+        }
+    }
+    Ok(())
 }
 
 /// A failed exec as the child saw it: plain data, which goes through memory shared with the parent. All zeros: none.
@@ -333,7 +338,11 @@ impl fmt::Display for Named {
         let length =
             File::open(format!("/proc/{}/comm", self.0)).and_then(|mut file| file.read(&mut comm)).unwrap_or(0);
         match comm.get(..length).map(<[u8]>::trim_ascii_end) {
-            Some(name @ [_, ..]) => write!(f, " ({})", name.escape_ascii()),
+            Some(name @ [_, ..]) => {
+                f.write_str(" (")?;
+                write_readably(name, f)?;
+                f.write_str(")")
+            }
             _ => Ok(()),
         }
     }

@@ -35,7 +35,7 @@ pub struct Personality {
     pub options: &'static [Opt],
     /// Whether an option's word may be cut short.
     pub cuts_words: bool,
-    /// What `--help` prints; `ARGV0` stands for what it was called by, and `NAME` for the last part of that.
+    /// What `--help` prints; `~` stands for what it was called by, and `@` for the last part of that.
     pub help: &'static str,
     /// Where it prints that.
     pub help_to: Stream,
@@ -178,7 +178,15 @@ impl Personality {
     /// One of its texts, where it was called so.
     pub fn text(&self, text: &str, called: &OsStr) -> String {
         let name = String::from_utf8_lossy(base_name(called));
-        text.replace("NAME", &name).replace("ARGV0", &called.to_string_lossy())
+        let mut filled = String::new();
+        for c in text.chars() {
+            match c {
+                '@' => filled.push_str(&name),
+                '~' => filled.push_str(&called.to_string_lossy()),
+                c => filled.push(c),
+            }
+        }
+        filled
     }
 }
 
@@ -276,6 +284,6 @@ mod tests {
         let help = TINI.text(TINI.help, OsStr::new("/sbin/docker-init"));
         assert!(help.starts_with("docker-init (tini version "), "{help}");
         assert!(help.contains("\nUsage: docker-init [OPTIONS] PROGRAM -- [ARGS] | --version\n"), "{help}");
-        assert!(!help.contains("NAME"), "{help}");
+        assert!(!help.contains('@'), "{help}");
     }
 }

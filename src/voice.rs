@@ -116,9 +116,9 @@ pub trait Voice: Sync {
         self.no_option(called, typed)
     }
 
-    /// A value for an option that takes none; `error` is the parser's.
-    fn unwanted_value(&self, _: &OsStr, _option: &str, error: &str) -> Complaint {
-        Complaint::Message(error.to_owned())
+    /// A value for an option that takes none: its word, or its letter.
+    fn unwanted_value(&self, _: &OsStr, option: &str) -> Complaint {
+        Complaint::Message(format!("{option} takes no value"))
     }
 
     /// No program.

@@ -24,7 +24,7 @@ pub static CATATONIT: Personality = Personality {
     ],
     cuts_words: false,
     help: "\
-usage: NAME [-ghLPV] [--] <progname> [<arguments>...]
+usage: @ [-ghLPV] [--] <progname> [<arguments>...]
 
 options:
   -g              Forward signals to pid1's process group.
@@ -36,7 +36,7 @@ options:
 This is rini. RINI_GRACE_PERIOD and its other variables work here too.
 ",
     help_to: Stream::Err,
-    usage: "usage: NAME [-ghLPV] [--] <progname> [<arguments>...]\n",
+    usage: "usage: @ [-ghLPV] [--] <progname> [<arguments>...]\n",
     version: TINI.version,
     version_to: Stream::Out,
     license: RINI.license,
@@ -64,7 +64,7 @@ impl Voice for Catatonit {
         getopt::no_option(called, typed)
     }
 
-    fn unwanted_value(&self, called: &OsStr, option: &str, _: &str) -> Complaint {
+    fn unwanted_value(&self, called: &OsStr, option: &str) -> Complaint {
         getopt::unwanted_value(called, option)
     }
 

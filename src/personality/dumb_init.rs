@@ -32,7 +32,7 @@ pub static DUMB_INIT: Personality = Personality {
     cuts_words: true,
     help: "\
 dumb-init v1.2.5
-Usage: ARGV0 [option] command [[arg] ...]
+Usage: ~ [option] command [[arg] ...]
 
 dumb-init is a simple process supervisor that forwards signals to children.
 It is designed to run as PID1 in minimal container environments.
@@ -133,7 +133,7 @@ impl Voice for DumbInit {
         getopt::ambiguous(called, typed, which)
     }
 
-    fn unwanted_value(&self, called: &OsStr, option: &str, _: &str) -> Complaint {
+    fn unwanted_value(&self, called: &OsStr, option: &str) -> Complaint {
         getopt::unwanted_value(called, option)
     }
 

@@ -45,12 +45,12 @@ pub static TINI: Personality = Personality {
 };
 
 const HELP: &str = concat!(
-    "NAME (",
+    "@ (",
     env!("RINI_TINI_VERSION"),
     ")
-Usage: NAME [OPTIONS] PROGRAM -- [ARGS] | --version
+Usage: @ [OPTIONS] PROGRAM -- [ARGS] | --version
 
-Execute a program under the supervision of a valid init process (NAME)
+Execute a program under the supervision of a valid init process (@)
 
 Command line options:
 
@@ -99,7 +99,7 @@ impl Voice for Tini {
         getopt::no_letter(called, typed)
     }
 
-    fn unwanted_value(&self, called: &OsStr, option: &str, _: &str) -> Complaint {
+    fn unwanted_value(&self, called: &OsStr, option: &str) -> Complaint {
         getopt::unwanted_value(called, option)
     }
 
