@@ -9,8 +9,8 @@
 //! below /sys/fs/cgroup; the container's files are then at its root. Where nothing can be read, nothing is known.
 #![forbid(unsafe_code)]
 
-use std::fs::File;
-use std::io::Read;
+use crate::sys::files;
+use std::fmt;
 use std::str;
 
 /// A file of the controller, by its names in version 2 and 1.
@@ -40,7 +40,7 @@ const ROOM: usize = 4096;
 /// Reads the file of rini's own cgroup.
 fn read_own(names: Names, room: &mut [u8; ROOM]) -> Option<&str> {
     let mut groups = [0; ROOM];
-    let groups = read(File::open("/proc/self/cgroup").ok()?, &mut groups)?;
+    let groups = read(format_args!("/proc/self/cgroup"), &mut groups)?;
     // Of a hybrid tree version 1 has the controller; its lines come first (cgroups(7)).
     let (base, path, name) = groups.lines().find_map(|line| {
         let (controllers, path) = line.split_once(':')?.1.split_once(':')?;
@@ -50,11 +50,13 @@ fn read_own(names: Names, room: &mut [u8; ROOM]) -> Option<&str> {
             _ => None,
         }
     })?;
-    let file = File::open(format!("{base}{path}/{name}")).or_else(|_| File::open(format!("{base}/{name}")));
-    read(file.ok()?, room)
+    let own = files::read(format_args!("{base}{path}/{name}"), room).map(<[u8]>::len);
+    match own {
+        Some(length) => str::from_utf8(room.get(..length)?).ok(),
+        None => read(format_args!("{base}/{name}"), room),
+    }
 }
 
-fn read(mut file: File, room: &mut [u8; ROOM]) -> Option<&str> {
-    let length = file.read(room).ok()?;
-    str::from_utf8(room.get(..length)?).ok()
+fn read<'a>(path: fmt::Arguments<'_>, room: &'a mut [u8; ROOM]) -> Option<&'a str> {
+    str::from_utf8(files::read(path, room)?).ok()
 }

@@ -3,6 +3,7 @@
 #![forbid(unsafe_code)]
 
 use crate::exit::{self, Status};
+use crate::proc;
 use crate::signal::Signal;
 use crate::sys::process::Pid;
 use crate::sys::signals::Sender;
@@ -10,8 +11,6 @@ use nix::errno::Errno;
 use std::borrow::Cow;
 use std::ffi::OsStr;
 use std::fmt;
-use std::fs::File;
-use std::io::Read;
 use std::os::unix::ffi::OsStrExt;
 use std::time::{Duration, Instant};
 
@@ -333,18 +332,12 @@ pub struct Named(pub Pid);
 impl fmt::Display for Named {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "pid {}", self.0)?;
-        // At most 15 bytes and a newline (proc_pid_comm(5)). A process can set it to anything: it is shown escaped.
-        let mut comm = [0; 16];
-        let length =
-            File::open(format!("/proc/{}/comm", self.0)).and_then(|mut file| file.read(&mut comm)).unwrap_or(0);
-        match comm.get(..length).map(<[u8]>::trim_ascii_end) {
-            Some(name @ [_, ..]) => {
-                f.write_str(" (")?;
-                write_readably(name, f)?;
-                f.write_str(")")
-            }
-            _ => Ok(()),
-        }
+        // A process can set it to anything: it is shown escaped.
+        let mut room = [0; 16];
+        let Some(name) = proc::name(self.0, &mut room) else { return Ok(()) };
+        f.write_str(" (")?;
+        write_readably(name, f)?;
+        f.write_str(")")
     }
 }
 

@@ -7,8 +7,8 @@
 use crate::cli::Verbosity;
 use crate::sys::process;
 use crate::voice::{Complaint, Voice};
-use env_logger::{Builder, Target, WriteStyle};
-use std::io::{self, Write};
+use env_logger::{Builder, Logger};
+use log::{Log, Metadata, Record};
 
 /// Sets the logger up, once.
 pub fn init(verbosity: &Verbosity, voice: &'static dyn Voice) {
@@ -17,12 +17,33 @@ pub fn init(verbosity: &Verbosity, voice: &'static dyn Voice) {
         Verbosity::Level(level) => builder.filter_level(*level),
         Verbosity::Filter(filter) => builder.parse_filters(filter),
     };
-    builder
-        .format(move |to, record| writeln!(to, "{}", voice.line(record.level(), std::process::id(), record.args())))
-        .target(Target::Pipe(Box::new(StandardError)))
-        .write_style(WriteStyle::Never);
+    let filter = builder.build();
+    log::set_max_level(filter.filter());
     // The one error is that there is a logger already, and nobody else sets one.
-    let _ = builder.try_init();
+    let _ = log::set_boxed_logger(Box::new(Lines { filter, voice }));
+}
+
+/// env_logger decides what is said; how and where is rini's affair. (env_logger's own way there is a thread-local
+/// buffer with a destructor, behind which is a good part of std.)
+struct Lines {
+    filter: Logger,
+    voice: &'static dyn Voice,
+}
+
+impl Log for Lines {
+    fn enabled(&self, metadata: &Metadata<'_>) -> bool {
+        self.filter.enabled(metadata)
+    }
+
+    fn log(&self, record: &Record<'_>) {
+        if self.filter.matches(record) {
+            let mut line = self.voice.line(record.level(), process::own_pid().as_raw().unsigned_abs(), record.args());
+            line.push('\n');
+            process::write_to_stderr(line.as_bytes());
+        }
+    }
+
+    fn flush(&self) {}
 }
 
 /// Says what is wrong.
@@ -34,19 +55,5 @@ pub fn complain(complaint: &Complaint) {
         Complaint::Line(text) => process::write_to_stderr(format!("{text}\n").as_bytes()),
         Complaint::Text(text) => process::write_to_stderr(text.as_bytes()),
         Complaint::Nothing => (),
-    }
-}
-
-/// Standard error that neither blocks nor fails.
-struct StandardError;
-
-impl Write for StandardError {
-    fn write(&mut self, line: &[u8]) -> io::Result<usize> {
-        process::write_to_stderr(line);
-        Ok(line.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
     }
 }

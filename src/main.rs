@@ -7,7 +7,8 @@
 //!    [`supervisor`] what happened, and does what that decides. Its end is rini's exit code ([`exit`]), which `run`
 //!    returns.
 //!
-//! [`remaining`] is what the child leaves behind, where somebody cares for that, and [`cgroup`] tells of memory.
+//! [`remaining`] is what the child leaves behind, where somebody cares for that; [`proc`] tells of processes, and [`cgroup`]
+//! of memory.
 //! [`signal`] holds the signals' numbers and names, [`diagnosis`] the words for what went wrong, and [`voice`] those for
 //! the rest; by the name that it is called by rini may have another one's ([`personality`]). All unsafe code is under
 //! [`sys`].
@@ -25,6 +26,7 @@ mod diagnosis;
 mod exit;
 mod logging;
 mod personality;
+mod proc;
 mod remaining;
 mod runtime;
 mod signal;

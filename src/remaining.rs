@@ -20,11 +20,10 @@
 #![forbid(unsafe_code)]
 
 use crate::diagnosis::Named;
+use crate::proc;
 use crate::signal::{Signal, SignalSet};
 use crate::sys::process::{self, Pid, Pid1};
 use nix::errno::Errno;
-use std::ffi::OsStr;
-use std::fs;
 
 /// What remains.
 pub struct Remaining {
@@ -78,8 +77,8 @@ impl Remaining {
         self.group_told = has_it;
         match self.pid1 {
             Some(pid1) => {
-                let others = self.others();
-                let stopped: Vec<Pid> = others.iter().copied().filter(|pid| state(*pid) == Some(b'T')).collect();
+                let others = proc::others();
+                let stopped: Vec<Pid> = others.iter().copied().filter(|pid| proc::state(*pid) == Some(b'T')).collect();
                 let anybody = if has_it && !others.is_empty() {
                     for pid in others.into_iter().filter(|pid| !self.is_in_group(*pid)) {
                         let _ = process::kill(pid, signal);
@@ -109,7 +108,8 @@ impl Remaining {
         self.killing = true;
         match self.pid1 {
             Some(pid1) => {
-                let living = self.others().into_iter().filter(|pid| state(*pid).is_some_and(|state| state != b'Z'));
+                let living =
+                    proc::others().into_iter().filter(|pid| proc::state(*pid).is_some_and(|state| state != b'Z'));
                 let names = living.map(|pid| Named(pid).to_string()).collect();
                 let _ = pid1.kill_everything(Signal::KILL);
                 Killed { names, failure: None }
@@ -135,9 +135,9 @@ impl Remaining {
 
     /// Not as PID 1: tells those of rini's children that have not heard it.
     fn tell_new(&mut self, signal: Signal) {
-        let children = own_children();
+        let children = proc::own_children();
         let new: Vec<Pid> = children.iter().copied().filter(|pid| self.told.binary_search(pid).is_err()).collect();
-        let stopped: Vec<Pid> = new.iter().copied().filter(|pid| state(*pid) == Some(b'T')).collect();
+        let stopped: Vec<Pid> = new.iter().copied().filter(|pid| proc::state(*pid) == Some(b'T')).collect();
         if !self.group_told {
             self.group_told = self.signal_group(signal).is_ok();
         }
@@ -154,7 +154,7 @@ impl Remaining {
 
     /// Not as PID 1: kills rini's children, those too that were killed before; so it shows if one cannot be killed.
     fn kill_children(&mut self) -> Killed {
-        let children = own_children();
+        let children = proc::own_children();
         let mut names = Vec::new();
         let mut result = self.signal_group(Signal::KILL);
         for pid in &children {
@@ -182,42 +182,4 @@ impl Remaining {
     fn is_in_group(&self, pid: Pid) -> bool {
         self.group.is_some() && process::group_of(pid).ok() == self.group
     }
-
-    /// As PID 1: every other process that /proc shows.
-    fn others(&self) -> Vec<Pid> {
-        let own = process::own_pid();
-        if !proc_is_ours() {
-            return Vec::new();
-        }
-        fs::read_dir("/proc")
-            .map(|entries| entries.flatten().filter_map(|entry| pid(&entry.file_name())).filter(|pid| *pid != own))
-            .map_or_else(|_| Vec::new(), Iterator::collect)
-    }
-}
-
-/// rini's children, sorted by pid.
-fn own_children() -> Vec<Pid> {
-    if !proc_is_ours() {
-        return Vec::new();
-    }
-    let list = fs::read_to_string(format!("/proc/self/task/{}/children", process::own_pid())).unwrap_or_default();
-    let mut pids: Vec<Pid> = list.split_ascii_whitespace().filter_map(|word| pid(OsStr::new(word))).collect();
-    pids.sort_unstable();
-    pids
-}
-
-/// Whether /proc is that of rini's own PID namespace: the numbers of another would be other processes here.
-fn proc_is_ours() -> bool {
-    fs::read_link("/proc/self").ok().and_then(|link| pid(link.as_os_str())) == Some(process::own_pid())
-}
-
-fn pid(name: &OsStr) -> Option<Pid> {
-    name.to_str()?.parse().ok().map(Pid::from_raw)
-}
-
-/// The state letter of a process, which stands behind its name, whatever that holds (proc_pid_stat(5)).
-fn state(pid: Pid) -> Option<u8> {
-    let stat = fs::read(format!("/proc/{pid}/stat")).ok()?;
-    let behind = stat.iter().rposition(|byte| *byte == b')')?.checked_add(2)?;
-    stat.get(behind).copied()
 }

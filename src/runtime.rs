@@ -21,7 +21,6 @@ use crate::voice::{Notice, Voice};
 use nix::errno::Errno;
 use std::ffi::OsStr;
 use std::ops::ControlFlow;
-use std::path::Path;
 use std::time::Instant;
 
 /// What rini is to the processes around it; decided once, at the start.
@@ -120,7 +119,7 @@ impl Runtime {
         // What rini holds of the container's would be held as long as the container runs: a file deleted and not freed,
         // a pipe without an end, a mount that cannot be unmounted. The child has its own copies.
         process::close_from_3();
-        let _ = std::env::set_current_dir(Path::new("/"));
+        process::leave_folder();
         Runtime {
             voice,
             remaining: Remaining::new(role.pid1(), child.as_ref().map(|child| child.pid)),

@@ -6,6 +6,8 @@
 #![allow(unsafe_code)]
 
 mod entry;
+pub mod files;
+mod heap;
 pub mod process;
 pub mod signals;
 pub mod spawn;

@@ -1,16 +1,13 @@
 //! Processes: who rini is, its children, its descriptors.
 
-use super::signals;
+use super::{files, signals};
 use crate::exit::Status;
 use crate::signal::Signal;
 use libc::{c_int, c_long};
 use nix::errno::Errno;
 use nix::sys::wait::{Id, WaitPidFlag};
 pub use nix::unistd::Pid;
-use std::fs::OpenOptions;
-use std::io::Write;
 use std::mem;
-use std::os::unix::fs::OpenOptionsExt;
 
 /// rini's own pid.
 pub fn own_pid() -> Pid {
@@ -159,6 +156,12 @@ pub fn next_change(block: bool) -> Children {
     Children::Changed(Pid::from_raw(pid), change)
 }
 
+/// Goes to the folder `/`, so that no other is in use by rini.
+pub fn leave_folder() {
+    // SAFETY: chdir wants a path.
+    unsafe { libc::chdir(c"/".as_ptr()) };
+}
+
 /// Closes every descriptor from 3 on.
 pub fn close_from_3() {
     // SAFETY: close_range takes numbers and no pointer; nothing of rini's uses a descriptor above 2 at this point, so
@@ -199,9 +202,9 @@ pub fn write_to_stderr(line: &[u8]) {
     }
     // SAFETY: isatty takes a number.
     if unsafe { libc::isatty(FD) } == 1 {
-        let open = |path| OpenOptions::new().write(true).custom_flags(libc::O_NONBLOCK | libc::O_NOCTTY).open(path);
-        if let Ok(mut terminal) = open("/proc/self/fd/2").or_else(|_| open("/dev/tty")) {
-            let _ = terminal.write(line);
+        let open = |path| files::open(path, libc::O_WRONLY | libc::O_NONBLOCK | libc::O_NOCTTY);
+        if let Ok(terminal) = open(format_args!("/proc/self/fd/2")).or_else(|_| open(format_args!("/dev/tty"))) {
+            let _ = nix::unistd::write(&terminal, line);
         }
         return;
     }

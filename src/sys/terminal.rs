@@ -1,12 +1,10 @@
 //! The controlling terminal and its foreground process group (credentials(7), termios(3)).
 
+use super::files;
 use super::process::{self, Pid};
 use crate::supervisor::Foreground;
 use nix::errno::Errno;
-use std::fs::{File, OpenOptions};
-use std::io::Read;
-use std::os::fd::{AsFd, BorrowedFd};
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 /// How a terminal was left to a session of the child's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,7 +34,7 @@ pub fn take_over() -> Result<(), Errno> {
 }
 
 /// The controlling terminal. Opened anew for each use: rini keeps no descriptor of the container's.
-pub struct Terminal(File);
+pub struct Terminal(OwnedFd);
 
 impl Terminal {
     /// The controlling terminal, where there is one.
@@ -44,11 +42,9 @@ impl Terminal {
     /// It is asked of /dev/tty and not of standard input: with that redirected, a program under tini that reads
     /// /dev/tty is stopped by SIGTTIN. An image without /dev may still have a terminal on one of the standard streams.
     pub fn open() -> Option<Terminal> {
-        let open =
-            |path| OpenOptions::new().read(true).write(true).custom_flags(libc::O_NOCTTY | libc::O_NONBLOCK).open(path);
-        match open("/dev/tty") {
+        match files::open(format_args!("/dev/tty"), libc::O_RDWR | libc::O_NOCTTY | libc::O_NONBLOCK) {
             Ok(file) => Some(Terminal(file)),
-            Err(error) if error.raw_os_error() == Some(libc::ENXIO) => None,
+            Err(Errno::ENXIO) => None,
             Err(_) => [libc::STDIN_FILENO, libc::STDOUT_FILENO, libc::STDERR_FILENO]
                 .into_iter()
                 // SAFETY: borrow_raw wants a descriptor that stays open: nothing in rini closes 0 to 2. Where one was
@@ -57,7 +53,7 @@ impl Terminal {
                 // tcgetpgrp(3) answers for the caller's controlling terminal only.
                 .find(|stream| nix::unistd::tcgetpgrp(stream).is_ok())
                 .and_then(|stream| stream.try_clone_to_owned().ok())
-                .map(|copy| Terminal(File::from(copy))),
+                .map(Terminal),
         }
     }
 
@@ -85,7 +81,7 @@ impl Terminal {
     /// background process cannot read from its terminal: with SIGTTIN blocked it gets EIO, even for no byte at all
     /// (termios(3)).
     fn may_read(&self, group: Pid) -> bool {
-        group.as_raw() != 0 || (&self.0).read(&mut []).is_ok()
+        group.as_raw() != 0 || nix::unistd::read(&self.0, &mut []).is_ok()
     }
 
     /// Makes a group of this session the foreground group. SIGTTOU is blocked, so the background may do this too.

@@ -1,0 +1,73 @@
+//! What /proc tells of processes (proc(5)). Where it is missing, or is that of another PID namespace, it tells nothing: its
+//! numbers would be other processes here.
+#![forbid(unsafe_code)]
+
+use crate::sys::files;
+use crate::sys::process::{self, Pid};
+use std::str;
+
+/// rini's children, sorted by pid; zombies too.
+pub fn own_children() -> Vec<Pid> {
+    if !is_ours() {
+        return Vec::new();
+    }
+    let list = files::read_all(format_args!("/proc/self/task/{}/children", process::own_pid())).unwrap_or_default();
+    let mut pids: Vec<Pid> = list.split(|byte| *byte == b' ').filter_map(pid).collect();
+    pids.sort_unstable();
+    pids
+}
+
+/// Every process but rini.
+pub fn others() -> Vec<Pid> {
+    let mut pids = Vec::new();
+    if is_ours() {
+        let own = process::own_pid();
+        files::names(format_args!("/proc"), |name| pids.extend(pid(name).filter(|pid| *pid != own)));
+    }
+    pids
+}
+
+/// The state letter of a process, which stands behind its name, whatever that holds (proc_pid_stat(5)).
+pub fn state(pid: Pid) -> Option<u8> {
+    // The pid, and a name of at most 64 bytes.
+    let mut room = [0; 128];
+    let stat = files::read(format_args!("/proc/{pid}/stat"), &mut room)?;
+    let behind = stat.iter().rposition(|byte| *byte == b')')?.checked_add(2)?;
+    stat.get(behind).copied()
+}
+
+/// The name of a process: at most 15 bytes of anything, and a newline (proc_pid_comm(5)).
+pub fn name(pid: Pid, room: &mut [u8; 16]) -> Option<&[u8]> {
+    files::read(format_args!("/proc/{pid}/comm"), room).map(<[u8]>::trim_ascii_end).filter(|name| !name.is_empty())
+}
+
+fn is_ours() -> bool {
+    let mut room = [0; 16];
+    files::link(c"/proc/self", &mut room).and_then(pid) == Some(process::own_pid())
+}
+
+fn pid(name: &[u8]) -> Option<Pid> {
+    str::from_utf8(name).ok()?.parse().ok().map(Pid::from_raw)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn it_tells_of_this_process() {
+        let own = process::own_pid();
+        let mut room = [0; 16];
+        assert!(name(own, &mut room).is_some_and(|name| name.starts_with(b"rini-")));
+        assert!(matches!(state(own), Some(b'R' | b'S')));
+        assert!(others().contains(&process::parent()) && !others().contains(&own));
+        assert_eq!((state(Pid::from_raw(-1)), name(Pid::from_raw(-1), &mut room)), (None, None));
+        let mut child = std::process::Command::new("sleep").arg("1000").spawn().unwrap();
+        let pid = Pid::from_raw(child.id().try_into().unwrap());
+        // The first thread's, which is another one here; so it is looked for among all.
+        assert!(others().contains(&pid) && state(pid).is_some());
+        child.kill().unwrap();
+        child.wait().unwrap();
+        assert!(!others().contains(&pid));
+    }
+}

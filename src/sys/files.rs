@@ -1,0 +1,131 @@
+//! Files of the kernel's: /proc, the cgroup's, the terminal's.
+//!
+//! Not by std's `fs`, which is made for any file: with its buffers, its paths and its errors it and what it takes of the C
+//! library are a tenth of the small static build.
+
+use super::Text;
+use libc::{c_int, c_long};
+use nix::errno::Errno;
+use std::ffi::CStr;
+use std::fmt::{self, Write};
+use std::mem::offset_of;
+use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
+
+/// Opens a file. No descriptor of rini's is for its child.
+pub fn open(path: fmt::Arguments<'_>, flags: c_int) -> Result<OwnedFd, Errno> {
+    let mut text = Text::<{ libc::PATH_MAX as usize }>::new();
+    let path = text.of(path).ok_or(Errno::ENAMETOOLONG)?;
+    // SAFETY: open wants a path.
+    let fd = Errno::result(unsafe { libc::open(path.as_ptr(), flags | libc::O_CLOEXEC) })?;
+    // SAFETY: from_raw_fd wants a descriptor that is nobody else's: it is a new one.
+    Ok(unsafe { OwnedFd::from_raw_fd(fd) })
+}
+
+/// The beginning of a file, as much as there is room for. The kernel gives what it makes up in one piece.
+pub fn read<'a>(path: fmt::Arguments<'_>, room: &'a mut [u8]) -> Option<&'a [u8]> {
+    let file = open(path, libc::O_RDONLY).ok()?;
+    let length = nix::unistd::read(&file, room).ok()?;
+    room.get(..length)
+}
+
+/// A whole file.
+pub fn read_all(path: fmt::Arguments<'_>) -> Option<Vec<u8>> {
+    let file = open(path, libc::O_RDONLY).ok()?;
+    let mut bytes = Vec::new();
+    let mut room = [0; 1024];
+    loop {
+        let length = nix::unistd::read(&file, &mut room).ok()?;
+        if length == 0 {
+            return Some(bytes);
+        }
+        bytes.extend_from_slice(room.get(..length)?);
+    }
+}
+
+/// Where a symbolic link points to, as much of it as there is room for.
+pub fn link<'a>(path: &CStr, room: &'a mut [u8]) -> Option<&'a [u8]> {
+    // SAFETY: readlink wants a path, and room for as many bytes as it is told: `room` is that.
+    let length = unsafe { libc::readlink(path.as_ptr(), room.as_mut_ptr().cast(), room.len()) };
+    room.get(..usize::try_from(length).ok()?)
+}
+
+/// The names in a folder.
+pub fn names(folder: fmt::Arguments<'_>, mut f: impl FnMut(&[u8])) {
+    const LENGTH: usize = offset_of!(libc::dirent64, d_reclen);
+    const NAME: usize = offset_of!(libc::dirent64, d_name);
+    let Ok(folder) = open(folder, libc::O_RDONLY | libc::O_DIRECTORY) else { return };
+    let mut room = [0_u8; 2048];
+    loop {
+        // SAFETY: getdents64 wants room for as many bytes as it is told: `room` is that. Its entries begin at multiples
+        // of eight of that room's beginning, and are read as bytes.
+        let filled = unsafe {
+            libc::syscall(libc::SYS_getdents64, c_long::from(folder.as_raw_fd()), room.as_mut_ptr(), room.len())
+        };
+        let Some(mut entries) = usize::try_from(filled).ok().and_then(|filled| room.get(..filled)) else { return };
+        if entries.is_empty() {
+            return;
+        }
+        while let Some([low, high]) = entries.get(LENGTH..).and_then(|bytes| bytes.first_chunk()) {
+            let Some((entry, rest)) = entries.split_at_checked(u16::from_ne_bytes([*low, *high]).into()) else {
+                return;
+            };
+            f(entry.get(NAME..).unwrap_or(&[]).split(|byte| *byte == 0).next().unwrap_or(&[]));
+            if entry.is_empty() {
+                return;
+            }
+            entries = rest;
+        }
+    }
+}
+
+impl<const N: usize> Text<N> {
+    /// This as a C string, where it fits in and holds no null.
+    fn of(&mut self, text: fmt::Arguments<'_>) -> Option<&CStr> {
+        self.write_fmt(text).and_then(|()| self.write_str("\0")).ok()?;
+        CStr::from_bytes_with_nul(self.bytes()).ok()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeSet;
+    use std::fs;
+
+    #[test]
+    fn a_folder_s_names_are_those_that_std_sees() {
+        let folder = std::env::temp_dir().join(format!("rini-names-{}", std::process::id()));
+        fs::create_dir(&folder).unwrap();
+        // More than one call's worth, of all lengths.
+        for number in 0..300_usize {
+            fs::write(folder.join(format!("{number}-{}", "x".repeat(number % 200))), "").unwrap();
+        }
+        let mut seen = BTreeSet::new();
+        names(format_args!("{}", folder.display()), |name| {
+            assert!(seen.insert(String::from_utf8(name.to_vec()).unwrap()));
+        });
+        let entries = fs::read_dir(&folder).unwrap();
+        let mut wanted: BTreeSet<String> =
+            entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+        wanted.extend([".".to_owned(), "..".to_owned()]);
+        fs::remove_dir_all(&folder).unwrap();
+        assert_eq!((seen.len(), seen), (302, wanted));
+        names(format_args!("/no/such/folder"), |name| panic!("{name:?}"));
+    }
+
+    #[test]
+    fn a_file_is_read_whole_or_as_far_as_there_is_room() {
+        let own = fs::read("/proc/self/maps").unwrap();
+        assert!(own.len() > 2048);
+        // It changes as memory is allocated, its beginning does not.
+        let path = format_args!("/proc/self/maps");
+        assert_eq!(read_all(path).unwrap().get(..100), own.get(..100));
+        assert!(read_all(path).unwrap().len() > 2048);
+        let mut room = [0; 10];
+        assert_eq!(read(path, &mut room), own.get(..10));
+        assert_eq!((read_all(format_args!("/no/such/file")), read(format_args!("/no"), &mut room)), (None, None));
+        assert_eq!(link(c"/proc/self", &mut room).unwrap(), std::process::id().to_string().as_bytes());
+        assert_eq!(open(format_args!("/{}", "x".repeat(5000)), 0).err(), Some(Errno::ENAMETOOLONG));
+        assert_eq!(open(format_args!("/etc\0/x"), 0).err(), Some(Errno::ENAMETOOLONG));
+    }
+}
