@@ -47,6 +47,7 @@ found; 126 if it cannot be executed; 1 if rini could not start.
 
 /// What rini was asked to do.
 #[derive(Debug, PartialEq, Eq)]
+#[allow(clippy::large_enum_variant)] // There is one, for a moment.
 pub enum Invocation {
     /// Run the program that begins at word `program` of argv.
     Run {
@@ -66,8 +67,6 @@ pub struct Options {
     pub process_group: bool,
     /// The child gets a session of its own, and the terminal.
     pub session: bool,
-    /// What to say of variables, when something can be said.
-    pub notices: Vec<&'static str>,
     /// Become a subreaper, or do not start.
     pub subreaper: bool,
     /// Warn of each orphan reaped.
@@ -188,13 +187,13 @@ fn takes(means: Means) -> &'static str {
 pub fn parse<'a>(
     personality: &Personality,
     argv: impl Iterator<Item = &'a OsStr>,
-    variable: impl Fn(&str) -> Option<&'a OsStr>,
+    variable: &dyn Fn(&str) -> Option<&'a OsStr>,
 ) -> Result<Invocation, UsageError> {
     let voice = personality.voice;
     if let Some((_, text)) = personality.refuses.filter(|(name, _)| variable(name).is_some()) {
         return Err(Complaint::Message(text.to_owned()).into());
     }
-    let mut options = from_environment(personality, &variable)?;
+    let mut options = from_environment(personality, variable)?;
     let version = || Ok(Invocation::Print(personality.version_to, personality.version.to_owned()));
     if personality.grammar == Grammar::Pause {
         options.policy.pause = true;
@@ -282,7 +281,7 @@ pub fn parse<'a>(
             options.policy.rewrite.insert_default(signal, Signal::STOP);
         }
     }
-    let by_tini = personality.verbosity.and_then(&variable).filter(|_| set(&variable, "RINI_LOG").is_none());
+    let by_tini = personality.verbosity.and_then(variable).filter(|_| set(variable, "RINI_LOG").is_none());
     if verbose > 0 && by_tini.is_none() {
         options.verbosity = Verbosity::Level(match verbose {
             1 => LevelFilter::Info,
@@ -333,19 +332,15 @@ fn one_line(complaint: Complaint) -> Complaint {
 }
 
 /// A `RINI_*` variable, where it is set to something.
-fn set<'a>(variable: &impl Fn(&str) -> Option<&'a OsStr>, name: &str) -> Option<&'a OsStr> {
+fn set<'a>(variable: &dyn Fn(&str) -> Option<&'a OsStr>, name: &str) -> Option<&'a OsStr> {
     variable(name).filter(|value| !value.is_empty())
 }
 
 fn from_environment<'a>(
     personality: &Personality,
-    variable: &impl Fn(&str) -> Option<&'a OsStr>,
+    variable: &dyn Fn(&str) -> Option<&'a OsStr>,
 ) -> Result<Options, UsageError> {
-    let counts = |switch: &&'static Variable| {
-        variable(switch.name).is_some_and(|value| switch.value.is_none_or(|wanted| value == wanted))
-    };
-    let on = || personality.switches.iter().filter(counts);
-    let is_on = |means| on().any(|switch| switch.means == means);
+    let is_on = |means| switched_on(personality, variable).any(|switch| switch.means == means);
     let session = personality.session && !is_on(Switch::SingleChild);
     let mut options = Options {
         policy: Policy {
@@ -356,7 +351,6 @@ fn from_environment<'a>(
         },
         process_group: session || is_on(Switch::ProcessGroup),
         session,
-        notices: on().filter_map(|switch| switch.notice).collect(),
         subreaper: is_on(Switch::Subreaper),
         warn_on_reap: false,
         remap: Remap::default(),
@@ -383,6 +377,16 @@ fn from_environment<'a>(
         }
     }
     Ok(options)
+}
+
+/// The variables of this personality that count.
+pub fn switched_on<'a>(
+    personality: &Personality,
+    variable: &dyn Fn(&str) -> Option<&'a OsStr>,
+) -> impl Iterator<Item = &'static Variable> {
+    personality.switches.iter().filter(move |switch| {
+        variable(switch.name).is_some_and(|value| switch.value.is_none_or(|wanted| value == wanted))
+    })
 }
 
 /// A flag is on; the switches of the environment can be off too.
@@ -486,7 +490,7 @@ mod tests {
         let variables: HashMap<_, _> = variables.iter().copied().collect();
         let argv = std::iter::once(name).chain(words.iter().copied()).map(OsStr::new);
         let personality = Personality::called(OsStr::new(name));
-        parse(personality, argv, |name| variables.get(name).map(|value| OsStr::new(*value)))
+        parse(personality, argv, &|name| variables.get(name).map(|value| OsStr::new(*value)))
     }
 
     fn run(words: &[&str], variables: &[(&str, &str)]) -> (Options, usize) {
@@ -501,7 +505,6 @@ mod tests {
         let all = Options {
             process_group: true,
             session: false,
-            notices: vec![],
             subreaper: true,
             warn_on_reap: true,
             remap: {

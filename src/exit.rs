@@ -73,8 +73,18 @@ impl fmt::Display for Status {
 }
 
 /// What `--remap-exit CODE[:TO]` asks for: exit with TO where the child's code is CODE.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Remap(Vec<(u8, u8)>);
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Remap(
+    /// What each code becomes.
+    [u8; 256],
+);
+
+impl Default for Remap {
+    /// No code becomes another.
+    fn default() -> Remap {
+        Remap(std::array::from_fn(|code| u8::try_from(code).unwrap_or(0)))
+    }
+}
 
 impl Remap {
     /// Adds one `CODE[:TO]`, each 0 to 255; TO is 0 where it is not given. A later one for the same CODE wins.
@@ -85,17 +95,17 @@ impl Remap {
             true => text.parse::<u8>().ok(),
             false => None,
         };
-        let rule = match text.split_once(':') {
-            Some((from, to)) => code(from).zip(code(to)),
-            None => code(text).zip(Some(0)),
-        };
-        self.0.extend(rule);
-        rule.is_some()
+        let (from, to) = text.split_once(':').unwrap_or((text, "0"));
+        let Some((from, to)) = code(from).zip(code(to)) else { return false };
+        if let Some(place) = self.0.get_mut(usize::from(from)) {
+            *place = to;
+        }
+        true
     }
 
     /// The code to exit with in place of `code`. Applied once: a rule never acts on another rule's TO.
     pub fn apply(&self, code: u8) -> u8 {
-        self.0.iter().rev().find(|(from, _)| *from == code).map_or(code, |(_, to)| *to)
+        self.0.get(usize::from(code)).copied().unwrap_or(code)
     }
 }
 

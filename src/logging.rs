@@ -17,7 +17,8 @@ pub fn init(verbosity: &Verbosity, voice: &'static dyn Voice) {
         Verbosity::Level(level) => builder.filter_level(*level),
         Verbosity::Filter(filter) => builder.parse_filters(filter),
     };
-    let filter = builder.build();
+    // What env_logger would write with: not used, and so not to be linked in.
+    let filter = builder.format(|_, _| Ok(())).build();
     log::set_max_level(filter.filter());
     // The one error is that there is a logger already, and nobody else sets one.
     let _ = log::set_boxed_logger(Box::new(Lines { filter, voice }));

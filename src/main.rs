@@ -67,15 +67,11 @@ fn run(start: Start) -> u8 {
     // Before the rest, for --parent-death-signal: the earlier, the less can have happened to the parent unseen.
     let parent = process::parent();
     let personality = Personality::called(start.argv.iter().map(bytes).next().unwrap_or_default());
-    let parsed = {
-        let variable = |name: &str| {
-            let value =
-                |variable: &'static OsStr| variable.as_bytes().strip_prefix(name.as_bytes())?.strip_prefix(b"=");
-            start.environment.iter().map(bytes).find_map(value).map(OsStr::from_bytes)
-        };
-        cli::parse(personality, start.argv.iter().map(bytes), variable)
+    let variable = |name: &str| {
+        let value = |variable: &'static OsStr| variable.as_bytes().strip_prefix(name.as_bytes())?.strip_prefix(b"=");
+        start.environment.iter().map(bytes).find_map(value).map(OsStr::from_bytes)
     };
-    let done = match parsed {
+    let done = match cli::parse(personality, start.argv.iter().map(bytes), &variable) {
         Err(UsageError { complaint, usage }) => {
             logging::init(&Verbosity::default(), personality.voice);
             logging::complain(&complaint);
@@ -93,7 +89,7 @@ fn run(start: Start) -> u8 {
         }
         Ok(Invocation::Run { options, program }) => {
             logging::init(&options.verbosity, personality.voice);
-            for text in &options.notices {
+            for text in cli::switched_on(personality, &variable).filter_map(|switch| switch.notice) {
                 personality.voice.say(&Notice::Variable(text));
             }
             set_up(start, parent, personality, options, program).map(Runtime::run)

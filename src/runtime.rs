@@ -331,7 +331,10 @@ impl Runtime {
             self.tally.signals = self.tally.signals.saturating_add(1);
         }
         match sent {
-            Ok(()) => self.voice.say(&Notice::Forwarded { origin, child: child.pid, rewritten }),
+            Ok(()) => {
+                let by_rule = self.options.policy.rewrite.has_rule(signal);
+                self.voice.say(&Notice::Forwarded { origin, child: child.pid, rewritten, by_rule });
+            }
             Err(errno) => log::warn!("{origin}, cannot be forwarded to {}: {}", Named(child.pid), Reason(errno)),
         }
     }
@@ -376,7 +379,7 @@ impl Runtime {
         {
             self.remaining.terminate_group(signal);
         }
-        self.voice.say(&Notice::GroupAsked(rewritten));
+        self.voice.say(&Notice::GroupAsked(rewritten, self.options.policy.rewrite.has_rule(Signal::TERM)));
     }
 
     /// Says who was killed, and ends where nobody can be.

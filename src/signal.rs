@@ -174,8 +174,20 @@ impl SignalSet {
 }
 
 /// What `--rewrite FROM:TO` asks for.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Rewrite(Vec<(Signal, Option<Signal>)>);
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Rewrite(
+    /// For each signal's number: what it becomes, by its number; 0, nothing; or [`NO_RULE`].
+    [u8; MAX as usize + 1],
+);
+
+const NO_RULE: u8 = u8::MAX;
+
+impl Default for Rewrite {
+    /// No signal becomes another.
+    fn default() -> Rewrite {
+        Rewrite([NO_RULE; MAX as usize + 1])
+    }
+}
 
 impl Rewrite {
     /// Adds one `FROM:TO`; a TO of 0 drops FROM. A later one for the same FROM wins. Returns false where `text` is no
@@ -186,25 +198,41 @@ impl Rewrite {
             let from = Signal::parse(from).filter(|signal| signal.can_come())?;
             if to == "0" { Some((from, None)) } else { Signal::parse(to).map(|to| (from, Some(to))) }
         });
-        self.0.extend(rule);
+        if let Some((from, to)) = rule {
+            self.insert(from, to);
+        }
         rule.is_some()
     }
 
     /// Adds FROM:TO; None drops FROM.
     pub fn insert(&mut self, from: Signal, to: Option<Signal>) {
-        self.0.push((from, to));
+        if let Some(place) = self.0.get_mut(usize::from(from.0)) {
+            *place = to.map_or(0, Signal::number);
+        }
     }
 
     /// Adds FROM:TO where there is no rule for FROM.
     pub fn insert_default(&mut self, from: Signal, to: Signal) {
-        if !self.0.iter().any(|(known, _)| *known == from) {
+        if !self.has_rule(from) {
             self.insert(from, Some(to));
         }
     }
 
+    /// Whether there is a rule for this signal, if only that it stays what it is.
+    pub fn has_rule(&self, signal: Signal) -> bool {
+        self.rule(signal) != NO_RULE
+    }
+
     /// What this signal is forwarded as; None: not at all. Applied once: a rule never acts on another rule's TO.
     pub fn apply(&self, signal: Signal) -> Option<Signal> {
-        self.0.iter().rev().find(|(from, _)| *from == signal).map_or(Some(signal), |(_, to)| *to)
+        match self.rule(signal) {
+            NO_RULE => Some(signal),
+            to => Signal::from_number(to.into()),
+        }
+    }
+
+    fn rule(&self, signal: Signal) -> u8 {
+        self.0.get(usize::from(signal.0)).copied().unwrap_or(NO_RULE)
     }
 }
 

@@ -35,7 +35,7 @@ pub enum Complaint {
 
 /// What happened, as far as any personality tells of it.
 pub enum Notice {
-    /// This variable asked for a debugging log, or for a child without a session.
+    /// A variable counts, of which this is to be said.
     Variable(&'static str),
     /// The terminal was left to the child's session, or could not be.
     HandedOff(Result<HandOff, Errno>),
@@ -53,8 +53,10 @@ pub enum Notice {
         child: Pid,
         /// As this.
         rewritten: Signal,
+        /// By a rule, if only that it stays what it is.
+        by_rule: bool,
     },
-    /// A signal was not forwarded, by a rewrite.
+    /// A signal was not forwarded, by a rule.
     Dropped(Origin),
     /// rini stops after the child.
     StopsItself,
@@ -71,8 +73,8 @@ pub enum Notice {
     },
     /// The child has been reaped.
     ChildEnded(Pid, Status),
-    /// The child's group is asked to end, by what SIGTERM is rewritten to; or is not.
-    GroupAsked(Option<Signal>),
+    /// The child's group is asked to end, by what SIGTERM is rewritten to; or is not. And whether there is a rule for that.
+    GroupAsked(Option<Signal>, bool),
     /// The end of rini.
     Closing {
         /// The child, where there was one, how it ended, and after how long.
@@ -161,10 +163,10 @@ pub fn say(notice: &Notice) {
         Notice::Variable(_) | Notice::HandedOff(_) | Notice::Received(_) | Notice::ChildEnded(..) => (),
         Notice::Started(pid) => log::debug!(target: TARGET, "started pid {pid}"),
         Notice::OfHandOff(signal) => log::debug!(target: TARGET, "{signal}, as the terminal is the child's now"),
-        Notice::Forwarded { origin, child, rewritten } if *rewritten == origin.signal => {
+        Notice::Forwarded { origin, child, rewritten, .. } if *rewritten == origin.signal => {
             log::info!(target: TARGET, "{origin}, forwarded to pid {child}");
         }
-        Notice::Forwarded { origin, child, rewritten } => {
+        Notice::Forwarded { origin, child, rewritten, .. } => {
             log::info!(target: TARGET, "{origin}, forwarded to pid {child} as {rewritten}");
         }
         Notice::Dropped(origin) => log::info!(target: TARGET, "{origin}, not forwarded"),
@@ -173,8 +175,10 @@ pub fn say(notice: &Notice) {
         Notice::Reaped { pid, status, warn } => {
             log::log!(target: TARGET, level_of_reaping(*warn), "reaped orphan pid {pid}, which {status}");
         }
-        Notice::GroupAsked(Some(signal)) => log::debug!(target: TARGET, "{signal} to the process group that is left"),
-        Notice::GroupAsked(None) => (),
+        Notice::GroupAsked(Some(signal), _) => {
+            log::debug!(target: TARGET, "{signal} to the process group that is left")
+        }
+        Notice::GroupAsked(None, _) => (),
         Notice::Closing { child: Some((pid, status, lasted)), signals, orphans, .. } => log::info!(
             target: TARGET,
             "pid {pid} {status} after {lasted}; signals forwarded: {signals}, orphans reaped: {orphans}"

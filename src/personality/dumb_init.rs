@@ -148,9 +148,9 @@ impl Voice for DumbInit {
     }
 
     fn say(&self, notice: &Notice) {
-        let translated = |from: Signal, to: Option<Signal>| {
+        let translated = |from: Signal, to: Option<Signal>, by_rule: bool| {
             let to = to.map_or(0, Signal::number);
-            if from.number() != to {
+            if by_rule {
                 log::debug!(target: TARGET, "Translating signal {} to {to}.", from.number());
             }
             match to {
@@ -175,8 +175,10 @@ impl Voice for DumbInit {
             Notice::OfHandOff(signal) => {
                 log::debug!(target: TARGET, "Ignoring tty hand-off signal {}.", signal.number());
             }
-            Notice::Forwarded { origin, rewritten, .. } => translated(origin.signal, Some(*rewritten)),
-            Notice::Dropped(origin) => translated(origin.signal, None),
+            Notice::Forwarded { origin, rewritten, by_rule, .. } => {
+                translated(origin.signal, Some(*rewritten), *by_rule)
+            }
+            Notice::Dropped(origin) => translated(origin.signal, None, true),
             Notice::StopsItself => log::debug!(target: TARGET, "Suspending self due to TTY signal."),
             Notice::ChildrenChanged => log::debug!(target: TARGET, "Received signal {}.", Signal::CHLD.number()),
             Notice::Reaped { pid, status, .. } | Notice::ChildEnded(pid, status) => match status {
@@ -189,7 +191,7 @@ impl Voice for DumbInit {
                     signal.number()
                 ),
             },
-            Notice::GroupAsked(rewritten) => translated(Signal::TERM, *rewritten),
+            Notice::GroupAsked(rewritten, by_rule) => translated(Signal::TERM, *rewritten, *by_rule),
             Notice::Closing { child: Some((_, status, _)), .. } => {
                 log::debug!(target: TARGET, "Child exited with status {}. Goodbye.", status.code());
             }

@@ -176,7 +176,6 @@ mod tests {
             let mut remap = Remap::default();
             assert!(tini_remap(&mut remap, text), "{text:?}");
             assert_eq!(remap.apply(code), 0, "{text:?}");
-            assert_ne!(remap, Remap::default());
         }
         for text in ["256", "abc", "1 ", "-1", "+", "-", " ", "1:2", "0x1", "99999999999999999999"] {
             assert!(!tini_remap(&mut Remap::default(), text), "{text:?}");

@@ -33,8 +33,8 @@ static HEAP: Heap = Heap::new(&FIRST);
 #[cfg(not(test))]
 static FIRST: Pages = Pages(UnsafeCell::new([0; 2 * PAGE]));
 
-/// Two pages of the program's own data.
-#[repr(align(4096))]
+/// Two pages' worth of the program's own data. They do not begin at a page: that would be padding in the file.
+#[repr(align(16))]
 struct Pages(UnsafeCell<[u8; 2 * PAGE]>);
 
 // SAFETY: Sync wants that no two threads use it at once: there is one.

@@ -5,9 +5,8 @@
 
 use super::process::{self, Pid};
 use crate::signal::Signal;
-use libc::{c_int, c_long, siginfo_t};
+use libc::{c_int, c_long, c_ulong, siginfo_t};
 use nix::errno::Errno;
-use nix::sys::signal as nix_signal;
 use std::mem;
 use std::ptr;
 use std::time::{Duration, Instant};
@@ -51,28 +50,38 @@ pub fn set_mask(mask: Mask) -> Mask {
     before
 }
 
-/// A disposition that was replaced, to be put back in the child.
-pub struct Disposition(nix_signal::SigAction);
+/// A disposition that was replaced, to be put back in the child: the kernel's `struct sigaction` for this machine, of at
+/// most four words (handler, flags, restorer, mask; on 32-bit machines the mask is two), as it wrote it.
+pub struct Disposition([c_ulong; 5]);
 
 /// Sets SIGCHLD to its default and gives back what was inherited.
 ///
 /// Inherited as ignored, it makes the kernel reap the children itself, and tini, catatonit and tino wait for ever for a
 /// status that nobody kept.
 pub fn default_sigchld() -> Result<Disposition, Errno> {
-    let default = nix_signal::SigAction::new(
-        nix_signal::SigHandler::SigDfl,
-        nix_signal::SaFlags::empty(),
-        nix_signal::SigSet::empty(),
-    );
-    // SAFETY: sigaction wants a handler that is safe to run as one: the default action is no function of ours.
-    unsafe { nix_signal::sigaction(nix_signal::SIGCHLD, &default) }.map(Disposition)
+    // SIG_DFL is 0, and so is every field's least.
+    let (default, mut before) = (Disposition([0; 5]), Disposition([0; 5]));
+    // SAFETY: rt_sigaction wants a handler that is safe to run as one, a struct to read and room to write one, and the
+    // size of the mask in it: the default action is no function of ours, and both arrays are at least as long.
+    let set = unsafe {
+        libc::syscall(libc::SYS_rt_sigaction, libc::SIGCHLD, default.0.as_ptr(), before.0.as_mut_ptr(), SET_SIZE)
+    };
+    Errno::result(set).map(|_| before)
 }
 
 /// Puts the inherited disposition of SIGCHLD back. For the child, before its exec.
 pub fn restore_sigchld(inherited: &Disposition) {
-    // SAFETY: sigaction wants a handler that is safe to run as one: an exec leaves only the default and "ignored"
-    // (execve(2)), so what was inherited is no function.
-    let _ = unsafe { nix_signal::sigaction(nix_signal::SIGCHLD, &inherited.0) };
+    // SAFETY: rt_sigaction wants a handler that is safe to run as one, and a struct to read: the kernel has written this
+    // one, and an exec leaves only the default and "ignored" (execve(2)), so what was inherited is no function.
+    unsafe {
+        libc::syscall(
+            libc::SYS_rt_sigaction,
+            libc::SIGCHLD,
+            inherited.0.as_ptr(),
+            ptr::null_mut::<c_ulong>(),
+            SET_SIZE,
+        );
+    }
 }
 
 /// Who sent a signal, as the kernel tells (`si_code` and `si_pid`, sigaction(2)).

@@ -12,9 +12,8 @@ use super::terminal::{self, Terminal};
 use super::{Strings, Text};
 use crate::diagnosis::{ExecFailure, is_text};
 use crate::exit::ExecCodes;
-use libc::c_int;
+use libc::{c_int, c_long};
 use nix::errno::Errno;
-use nix::unistd::ForkResult;
 use std::ffi::CStr;
 use std::fmt::Write;
 use std::ptr;
@@ -95,11 +94,9 @@ impl Report {
 /// Forks the child. It leads a process group of its own, with a session or without.
 pub fn spawn(program: Program, placement: Placement<'_>) -> Result<Spawned, SpawnError> {
     let report = Report::new().map_err(SpawnError::Memory)?;
-    // SAFETY: fork wants that the child of a process with threads calls only what is safe in a signal handler: rini has
-    // one thread, and `become_program` makes system calls only.
-    match unsafe { nix::unistd::fork() }.map_err(SpawnError::Fork)? {
-        ForkResult::Child => become_program(program, placement, &report),
-        ForkResult::Parent { child } => {
+    match fork().map_err(SpawnError::Fork)? {
+        None => become_program(program, placement, &report),
+        Some(child) => {
             // Here too, and not in the child alone: a signal to the group that comes before the child has run would
             // find no such group (tini, dumb-init and catatonit lose it). EACCES: the child has been as far as its
             // exec. For a session it must not be done: the leader of a group cannot make one (setsid(2)). What comes for
@@ -110,6 +107,18 @@ pub fn spawn(program: Program, placement: Placement<'_>) -> Result<Spawned, Spaw
             Ok(Spawned { pid: child, report })
         }
     }
+}
+
+/// Forks; in the child there is no pid. By the system call: the C library's fork puts its locks in order, for children that
+/// go on using it, and blocks signals, which are blocked.
+fn fork() -> Result<Option<Pid>, Errno> {
+    let (flags, stack) = (c_long::from(libc::SIGCHLD), 0);
+    let (first, second) = if cfg!(target_arch = "s390x") { (stack, flags) } else { (flags, stack) };
+    // SAFETY: clone without CLONE_VM and without a stack is fork (clone(2)), which wants that the child of a process with
+    // threads calls only what is safe in a signal handler: rini has one thread, and `become_program` makes system calls
+    // only.
+    let pid = Errno::result(unsafe { libc::syscall(libc::SYS_clone, first, second, 0, 0, 0) })?;
+    Ok(c_int::try_from(pid).ok().filter(|pid| *pid > 0).map(Pid::from_raw))
 }
 
 /// In the child: everything that leads to the exec.

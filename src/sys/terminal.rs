@@ -34,7 +34,12 @@ pub fn take_over() -> Result<(), Errno> {
 }
 
 /// The controlling terminal. Opened anew for each use: rini keeps no descriptor of the container's.
-pub struct Terminal(OwnedFd);
+pub enum Terminal {
+    /// A descriptor of its own.
+    Own(OwnedFd),
+    /// One of the standard streams.
+    Stream(BorrowedFd<'static>),
+}
 
 impl Terminal {
     /// The controlling terminal, where there is one.
@@ -43,7 +48,7 @@ impl Terminal {
     /// /dev/tty is stopped by SIGTTIN. An image without /dev may still have a terminal on one of the standard streams.
     pub fn open() -> Option<Terminal> {
         match files::open(format_args!("/dev/tty"), libc::O_RDWR | libc::O_NOCTTY | libc::O_NONBLOCK) {
-            Ok(file) => Some(Terminal(file)),
+            Ok(file) => Some(Terminal::Own(file)),
             Err(Errno::ENXIO) => None,
             Err(_) => [libc::STDIN_FILENO, libc::STDOUT_FILENO, libc::STDERR_FILENO]
                 .into_iter()
@@ -52,19 +57,21 @@ impl Terminal {
                 .map(|fd| unsafe { BorrowedFd::borrow_raw(fd) })
                 // tcgetpgrp(3) answers for the caller's controlling terminal only.
                 .find(|stream| nix::unistd::tcgetpgrp(stream).is_ok())
-                .and_then(|stream| stream.try_clone_to_owned().ok())
-                .map(Terminal),
+                .map(Terminal::Stream),
         }
     }
 
     /// For tcsetpgrp in the child.
     pub fn descriptor(&self) -> BorrowedFd<'_> {
-        self.0.as_fd()
+        match self {
+            Terminal::Own(file) => file.as_fd(),
+            Terminal::Stream(stream) => *stream,
+        }
     }
 
     /// Whose group the terminal's foreground group is.
     pub fn foreground(&self, child: Pid) -> Foreground {
-        match nix::unistd::tcgetpgrp(&self.0) {
+        match nix::unistd::tcgetpgrp(self.descriptor()) {
             Ok(group) if group == child => Foreground::Child,
             Ok(group) if group == nix::unistd::getpgrp() && self.may_read(group) => Foreground::Own,
             _ => Foreground::Other,
@@ -81,13 +88,13 @@ impl Terminal {
     /// background process cannot read from its terminal: with SIGTTIN blocked it gets EIO, even for no byte at all
     /// (termios(3)).
     fn may_read(&self, group: Pid) -> bool {
-        group.as_raw() != 0 || nix::unistd::read(&self.0, &mut []).is_ok()
+        group.as_raw() != 0 || nix::unistd::read(self.descriptor(), &mut []).is_ok()
     }
 
     /// Makes a group of this session the foreground group. SIGTTOU is blocked, so the background may do this too.
     pub fn give_to(&self, group: Pid) {
         // No error of this is a reason to stop anything: a hung-up terminal has no foreground.
-        let _ = nix::unistd::tcsetpgrp(&self.0, group);
+        let _ = nix::unistd::tcsetpgrp(self.descriptor(), group);
     }
 
     /// Makes rini's own group the foreground group.
