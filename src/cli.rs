@@ -444,21 +444,30 @@ fn duration(text: &str) -> Option<Duration> {
     Some(Duration::from_nanos(total)).filter(|duration| *duration <= MOST)
 }
 
-/// Whether env_logger would take `text` as it was meant. It prints a warning of its own about what it cannot read, and
-/// takes any word that is no level for a module's name, which would silence everything else.
 fn is_filter(text: &str) -> bool {
-    let level = |word: &str| word.parse::<LevelFilter>().is_ok();
-    let module = |word: &str| match word.strip_prefix("rini") {
+    text.split(',').all(|part| directive(part).is_some())
+}
+
+/// A part of a filter as env_logger reads them: a level for all, a module for every level, or a module's level. (By
+/// itself it prints a warning of its own about what it cannot read, and takes any word that is no level for a module's
+/// name, which would silence everything else.)
+pub fn directive(text: &str) -> Option<(Option<&str>, LevelFilter)> {
+    let text = str::from_utf8(text.as_bytes().trim_ascii()).ok()?;
+    let is_module = |word: &str| match word.strip_prefix("rini") {
         Some("") => true,
         Some(path) => {
             path.starts_with("::") && !path.ends_with(':') && path.bytes().all(|b| b == b':' || b.is_ascii_lowercase())
         }
         None => false,
     };
-    text.split(',').map(str::trim).all(|directive| match directive.split_once('=') {
-        Some((name, value)) => module(name) && level(value),
-        None => level(directive) || module(directive),
-    })
+    let (module, level) = match text.split_once('=') {
+        Some((module, level)) => (Some(module), level.parse().ok()?),
+        None => match text.parse() {
+            Ok(level) => (None, level),
+            Err(_) => (Some(text), LevelFilter::Trace),
+        },
+    };
+    module.is_none_or(is_module).then_some((module, level))
 }
 
 /// atoi(3), which takes the number that a text begins with, and 0 where there is none; kept in range.

@@ -4,7 +4,7 @@
 //! standard error is no error: a message is never a reason for PID 1 to wait or to end.
 #![forbid(unsafe_code)]
 
-use crate::cli::Verbosity;
+use crate::cli::{self, Verbosity};
 use crate::sys::process;
 use crate::voice::{Complaint, Voice};
 use env_logger::{Builder, Logger};
@@ -14,9 +14,15 @@ use log::{Log, Metadata, Record};
 pub fn init(verbosity: &Verbosity, voice: &'static dyn Voice) {
     let mut builder = Builder::new();
     match verbosity {
-        Verbosity::Level(level) => builder.filter_level(*level),
-        Verbosity::Filter(filter) => builder.parse_filters(filter),
-    };
+        Verbosity::Level(level) => {
+            builder.filter_level(*level);
+        }
+        Verbosity::Filter(filter) => {
+            for (module, level) in filter.split(',').filter_map(cli::directive) {
+                builder.filter(module, level);
+            }
+        }
+    }
     // What env_logger would write with: not used, and so not to be linked in.
     let filter = builder.format(|_, _| Ok(())).build();
     log::set_max_level(filter.filter());
@@ -37,7 +43,7 @@ impl Log for Lines {
     }
 
     fn log(&self, record: &Record<'_>) {
-        if self.filter.matches(record) {
+        if self.enabled(record.metadata()) {
             let mut line = self.voice.line(record.level(), process::own_pid().as_raw().unsigned_abs(), record.args());
             line.push('\n');
             process::write_to_stderr(line.as_bytes());
