@@ -1,0 +1,82 @@
+"""Load for the service of packaging/example, beside it in its network.
+
+  load.py burst COUNT       COUNT orders, one after the other; prints how many were taken
+  load.py until-gone        asks for reports, four at a time, again and again, until the service is gone; prints how
+                            many were answered
+  load.py balancer SECONDS  ten requests a second, reports and orders by turns, as from a load balancer that takes
+                            SECONDS to notice that the service is going: SIGUSR1 tells it that the stop begins, and it
+                            goes on for so long; prints how many requests had no good answer, of how many that were
+                            sent since then or had no answer yet, and how many orders were taken in all
+"""
+
+import http.client
+import signal
+import sys
+import threading
+import time
+
+
+def ask(method, path):
+    connection = http.client.HTTPConnection("127.0.0.1", 8000, timeout=60)
+    try:
+        connection.request(method, path)
+        answer = connection.getresponse()
+        answer.read()
+        return answer.status in (200, 202)
+    except (OSError, http.client.HTTPException):
+        return False
+    finally:
+        connection.close()
+
+
+def burst(count):
+    print(sum(ask("POST", "/orders") for _ in range(int(count))))
+
+
+def until_gone():
+    counts = [0] * 4
+
+    def client(number):
+        while ask("GET", "/report"):
+            counts[number] += 1
+
+    clients = [threading.Thread(target=client, args=(number,)) for number in range(len(counts))]
+    for thread in clients:
+        thread.start()
+    for thread in clients:
+        thread.join()
+    print(sum(counts))
+
+
+def balancer(seconds):
+    stop = threading.Event()
+    requests = []
+
+    class Request(threading.Thread):
+        def __init__(self, method, path):
+            super().__init__()
+            self.order = method == "POST"
+            self.words = method, path
+            requests.append(self)
+            self.start()
+
+        def run(self):
+            self.good = ask(*self.words)
+            self.answered_after_stop = stop.is_set()
+
+    signal.signal(signal.SIGUSR1, lambda *_: stop.set())
+    end = None
+    turns = [("GET", "/report"), ("POST", "/orders")]
+    while not end or time.monotonic() < end:
+        Request(*turns[len(requests) % 2])
+        time.sleep(0.1)
+        if stop.is_set() and not end:
+            end = time.monotonic() + float(seconds)
+    for request in requests:
+        request.join()
+    counted = [request for request in requests if request.answered_after_stop]
+    orders = sum(request.order and request.good for request in requests)
+    print(sum(not request.good for request in counted), "of", len(counted), "and", orders, "orders")
+
+
+{"burst": burst, "until-gone": until_gone, "balancer": balancer}[sys.argv[1]](*sys.argv[2:])
