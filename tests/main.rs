@@ -8,6 +8,7 @@
 //! - [`terminal`]: on pseudo-terminals, under an interactive shell
 //! - [`docker`]: as the entry point of containers on a real engine; [`docker_init`]: as what the engine runs for `--init`;
 //!   [`podman`]: the same for podman and its pods, and runc by itself
+//! - [`example`]: the production container of `Dockerfile.example`, its surroundings, and the files in packaging/examples
 //!
 //! `RINI_BINARY=/path` tests another build, such as the one that `packaging/build-static` makes.
 //!
@@ -35,6 +36,7 @@ mod diagnosis;
 mod docker;
 mod docker_init;
 mod dumb_init;
+mod example;
 mod exit_codes;
 mod mutations;
 mod options;

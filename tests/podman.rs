@@ -14,11 +14,12 @@ use std::path::Path;
 use std::process::Command;
 use tempfile::TempDir;
 
-struct Podman(TempDir);
+/// podman, with a folder of the test's own.
+pub struct Podman(pub TempDir);
 
 impl Podman {
     /// With an image `localhost/probe`: rini, and its probe.
-    fn new() -> Option<Podman> {
+    pub fn new() -> Option<Podman> {
         if !is_root() {
             skip("podman needs root here");
             return None;
@@ -53,7 +54,7 @@ plain = ["{runtime}"]
         Some(podman)
     }
 
-    fn client<I: IntoIterator<Item: AsRef<OsStr>>>(&self, args: I) -> Start {
+    pub fn client<I: IntoIterator<Item: AsRef<OsStr>>>(&self, args: I) -> Start {
         let path = |name: &str| self.0.path().join(name);
         let start = Start::of("podman").env("CONTAINERS_CONF", path("containers.conf"));
         let start =
@@ -61,12 +62,12 @@ plain = ["{runtime}"]
         start.args(["--storage-driver", "vfs"]).args(args)
     }
 
-    fn run<I: IntoIterator<Item: AsRef<OsStr>>>(&self, args: I) -> Output {
+    pub fn run<I: IntoIterator<Item: AsRef<OsStr>>>(&self, args: I) -> Output {
         self.client(args).run()
     }
 
     /// PID 1 of a container, as this machine numbers it.
-    fn pid1(&self, container: &str) -> Pid {
+    pub fn pid1(&self, container: &str) -> Pid {
         Pid::from_raw(self.run(["inspect", "--format", "{{.State.Pid}}", container]).only_line().parse().unwrap())
     }
 }
