@@ -790,7 +790,8 @@ fn the_kubernetes_deployment_loses_nothing_when_it_is_stopped() {
         ("image: localhost/rini-example:latest", format!("image: localhost/{example}")),
         (&*format!("docker.io/{redis}"), "localhost/rini-example-redis:bookworm".to_owned()),
         // One network for all, so that the ports are the host's, and there is no name service.
-        ("    spec:\n", "    spec:\n      hostNetwork: true\n".to_owned()),
+        // Nor would the kubelet start again what it stops.
+        ("    spec:\n", "    spec:\n      hostNetwork: true\n      restartPolicy: Never\n".to_owned()),
         ("          ports:\n            - {name: http, containerPort: 8000}\n", String::new()),
         ("          ports:\n            - {name: redis, containerPort: 6379}\n", String::new()),
         ("redis://orders-redis:", "redis://127.0.0.1:".to_owned()),
@@ -854,11 +855,11 @@ fn the_kubernetes_deployment_loses_nothing_when_it_is_stopped() {
     until("requests are in flight", || count(&log(), "a request is being handled") >= 22);
     // nsenter has become the client. The balancer notices after two seconds; the delay is five.
     nix::sys::signal::kill(Pid::from_raw(balancer.id() as i32), nix::sys::signal::SIGUSR1).unwrap();
-    // The kubelet stops the pod's containers, and the sandbox after them. podman ends the sandbox, and with it all that is
-    // in its PID namespace, as soon as no container is left that is not at least stopping: so it is one after the other.
-    for name in [web, worker] {
-        done(&mut tool(&["stop", "--time", "30", name]));
-    }
+    assert_eq!(zombies_of(pause), 0);
+    // As the kubelet does it: the containers get SIGTERM, and the sandbox ends after them. Not by `podman stop`, which ends
+    // the sandbox, and with it all that is in its PID namespace, as soon as each of the containers is at least stopping.
+    done(&mut tool(&["kill", "--signal", "TERM", web, worker]));
+    done(&mut tool(&["wait", web, worker]));
     let output = balancer.wait_with_output().unwrap();
     let line = String::from_utf8(output.stdout).unwrap();
     let (lost, of, orders) = lost_of_and_orders(line.trim());
@@ -871,6 +872,5 @@ fn the_kubernetes_deployment_loses_nothing_when_it_is_stopped() {
     let queued = in_redis(&["llen", "celery"]);
     assert!(queued > 0, "the stop was in the middle");
     assert_eq!(begun + queued, 12 + orders);
-    assert_eq!(zombies_of(pause), 0);
     done(tool(&["kube", "down"]).arg(&manifest));
 }
