@@ -100,6 +100,7 @@ fn every_command_line_gives_what_dumb_init_gives() {
         &["-r", " 15: 3junk", "true"],
         &["-r", "9:19", "true"],
         &["-vr", "17:0", "sh", "-c", "exit 3"],
+        &["-vr", "15:15", "sh", "-c", "exit 3"],
         &["-r", "15:3", "-r", "15:0", "true"],
         // Words cut short.
         &["--single", "sh", "-c", "exit 3"],
@@ -553,6 +554,25 @@ fn a_broken_binary_is_not_given_to_the_shell() {
         return skip("dumb-init is not installed; tests/setup installs it");
     }
     assert_eq!(Start::of(DUMB_INIT).args([&path]).run().out, ["a command"]);
+}
+
+/// Deviation 9: what rini says of an end that nobody seems to have wanted, it says in the form of dumb-init's lines.
+#[test]
+fn rini_s_warnings_are_said_in_dumb_init_s_form() {
+    let run = |start: Start, script: &str| start.args(["sh", "-c", script]).run();
+    for (script, code, said) in [
+        ("exit 127", 127, "did not find a command of its own"),
+        ("kill -9 $$", 137, "was killed by SIGKILL, which rini did not send"),
+    ] {
+        let output = run(called("dumb-init"), script);
+        assert_eq!((output.code(), output.err.len()), (code, 1), "{output:?}");
+        assert!(output.err[0].starts_with("[dumb-init] pid ") && output.err[0].ends_with(said), "{output:?}");
+        if Path::new(DUMB_INIT).exists() {
+            assert_eq!(run(Start::of(DUMB_INIT), script).err, [""; 0]);
+        } else {
+            skip("dumb-init is not installed; tests/setup installs it");
+        }
+    }
 }
 
 /// All 61, real-time signals too; dumb-init's three are rewritten in its session.
