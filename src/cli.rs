@@ -6,6 +6,7 @@
 //! atoi(3) does, and overrides `-v` as it does in tini, where `RINI_LOG` does not say anything.
 #![forbid(unsafe_code)]
 
+use crate::diagnosis::Plain;
 use crate::exit::Remap;
 use crate::personality::{Grammar, Means, Opt, Personality, Stream, Switch, Variable};
 use crate::signal::{Rewrite, Signal, SignalSet, TERMINAL_STOPS};
@@ -14,6 +15,7 @@ use crate::voice::Complaint;
 use lexopt::Arg::{Long, Short, Value};
 use log::LevelFilter;
 use std::ffi::{OsStr, OsString};
+use std::fmt;
 use std::os::unix::ffi::OsStrExt;
 use std::time::Duration;
 
@@ -211,48 +213,43 @@ pub fn parse<'a>(
     let count = words.len();
     let mut parser = lexopt::Parser::from_iter(words);
     let mut verbose = 0_u8;
-    let mut before = String::new();
+    let mut before = Typed::Letter('-');
     let (mut remapped, mut rewritten) = (false, false);
     let program = loop {
-        // The one error is a value for a letter that takes none: -v=x. (For a word that is seen below.)
-        let argument = parser.next().map_err(|_| wrong(voice.unwanted_value(&called, &before)))?;
-        let (typed, found) = match argument {
-            Some(Short(letter)) => {
-                (format!("-{letter}"), personality.options.iter().find(|option| option.short == Some(letter)))
+        let (typed, found) = match parser.next() {
+            Ok(Some(Short(letter))) => {
+                (Typed::Letter(letter), personality.options.iter().find(|option| option.short == Some(letter)))
             }
-            Some(Long(name)) => {
-                let (typed, found) = (format!("--{name}"), by_word(personality, name));
-                // With its value, if it has one: that is how getopt_long(3) names what it does not know.
-                let whole = |parser: &mut lexopt::Parser| match parser.optional_value() {
-                    Some(value) => format!("{typed}={}", value.display()),
-                    None => typed.clone(),
-                };
-                match found {
-                    Ok(Some(option)) => (typed, Some(option)),
-                    Ok(None) => (whole(&mut parser), None),
-                    Err(which) => return Err(wrong(voice.ambiguous(&called, &whole(&mut parser), &which))),
+            Ok(Some(Long(word))) => {
+                let (found, typed) = (by_word(personality, word), Typed::Word(word.to_owned()));
+                if let Err(candidates) = found {
+                    return Err(wrong(voice.ambiguous(&called, &typed.whole(&mut parser), &candidates)));
                 }
+                (typed, found.unwrap_or_default())
             }
-            Some(Value(_)) => {
+            Ok(Some(Value(_))) => {
                 let left = parser.try_raw_args().map_or(0, |rest| rest.as_slice().len());
                 break Some(count.saturating_sub(left).saturating_sub(1));
             }
-            None if options.policy.pause => break None,
-            None => return Err(wrong(voice.no_program(&called))),
+            Ok(None) if options.policy.pause => break None,
+            Ok(None) => return Err(wrong(voice.no_program(&called))),
+            // The one error is a value for a letter that takes none: -v=x. (For a word that is seen below.)
+            Err(_) => return Err(wrong(voice.unwanted_value(&called, &before.to_string()))),
         };
-        let Some(option) = found else { return Err(wrong(voice.no_option(&called, &typed))) };
+        let Some(option) = found else { return Err(wrong(voice.no_option(&called, &typed.whole(&mut parser)))) };
         // By its word, if it has one, whatever was typed.
-        let source = option.long.map_or_else(|| typed.clone(), |long| format!("--{long}"));
+        let source = || option.long.map_or_else(|| typed.to_string(), |word| format!("--{word}"));
         let right = takes(option.means);
-        before.clone_from(&typed);
-        let value = match is_flag(option.means) {
+        let value = match (is_flag(option.means), &typed) {
+            (false, _) => parser.value().ok(),
             // Now, as this may be the last option that is looked at. Behind a letter it would be the next letter.
-            true if typed.starts_with("--") => match parser.optional_value() {
-                Some(_) => return Err(wrong(voice.unwanted_value(&called, &source))),
-                None => OsString::from(ON),
-            },
-            true => OsString::from(ON),
-            false => parser.value().map_err(|_| wrong(voice.no_value(&called, &source, &typed, right)))?,
+            (true, Typed::Word(_)) if parser.optional_value().is_some() => {
+                return Err(wrong(voice.unwanted_value(&called, &source())));
+            }
+            (true, _) => Some(OsString::from(ON)),
+        };
+        let Some(value) = value else {
+            return Err(wrong(voice.no_value(&called, &source(), &typed.to_string(), right)));
         };
         match option.means {
             Means::Verbose => verbose = verbose.saturating_add(1),
@@ -267,8 +264,9 @@ pub fn parse<'a>(
             _ => (),
         }
         if !value.to_str().is_some_and(|value| apply(option.means, value, &mut options)) {
-            return Err(voice.bad_value(&source, &value, right).into());
+            return Err(voice.bad_value(&source(), &value, right).into());
         }
+        before = typed;
     };
     let program = program.filter(|_| !(options.policy.pause && personality.grammar == Grammar::PauseIgnoresWords));
     if options.policy.pause && program.is_some() {
@@ -290,6 +288,31 @@ pub fn parse<'a>(
         });
     }
     Ok(Invocation::Run { options, program })
+}
+
+/// An option as it was typed.
+enum Typed {
+    Letter(char),
+    Word(String),
+}
+
+impl Typed {
+    /// With its value, if it has one: that is how getopt_long(3) names what it does not know.
+    fn whole(&self, parser: &mut lexopt::Parser) -> String {
+        match (self, parser.optional_value()) {
+            (Typed::Word(word), Some(value)) => format!("--{word}={}", Plain(&value)),
+            _ => self.to_string(),
+        }
+    }
+}
+
+impl fmt::Display for Typed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Typed::Letter(letter) => write!(f, "-{letter}"),
+            Typed::Word(word) => write!(f, "--{word}"),
+        }
+    }
 }
 
 /// The option with this word, which may be cut short where the personality takes that; or which it could be.

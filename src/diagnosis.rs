@@ -65,6 +65,21 @@ impl fmt::Display for Quoted<'_> {
     }
 }
 
+/// A word or a path as it is, as other programs print it. What is no text is shown as U+FFFD.
+pub struct Plain<'a>(pub &'a OsStr);
+
+impl fmt::Display for Plain<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for chunk in self.0.as_bytes().utf8_chunks() {
+            f.write_str(chunk.valid())?;
+            if !chunk.invalid().is_empty() {
+                f.write_str("\u{fffd}")?;
+            }
+        }
+        Ok(())
+    }
+}
+
 fn write_readably(bytes: &[u8], f: &mut fmt::Formatter<'_>) -> fmt::Result {
     for chunk in bytes.utf8_chunks() {
         for c in chunk.valid().chars() {
@@ -227,35 +242,35 @@ impl Format<'_> {
 
     /// elf(5). The loader is the segment of type PT_INTERP, a path that ends with a null.
     fn elf(head: &[u8]) -> Option<Format<'_>> {
-        const PT_INTERP: u64 = 3;
+        const PT_INTERP: usize = 3;
         let [wide, big] = match head.strip_prefix(b"\x7fELF")? {
             [class @ (1 | 2), data @ (1 | 2), ..] => [*class == 2, *data == 2],
             _ => return None,
         };
-        let number = |at: usize, length: usize| -> Option<u64> {
+        // Each number is at one place in a file of 64 bits, and at another, or of another length, in one of 32.
+        let number = |wide_at: usize, wide_length: usize, at: usize, length: usize| -> Option<usize> {
+            let (at, length) = if wide { (wide_at, wide_length) } else { (at, length) };
             let bytes = head.get(at..at.checked_add(length)?)?;
-            let shift = |sum: u64, byte: &u8| (sum << 8) | u64::from(*byte);
-            Some(if big { bytes.iter().fold(0, shift) } else { bytes.iter().rev().fold(0, shift) })
-        };
-        let position = |at: usize| usize::try_from(number(at, if wide { 8 } else { 4 })?).ok();
-        let machine = u16::try_from(number(18, 2)?).ok()?;
-        let loader = || {
-            let (table, size, count) = match wide {
-                true => (position(32)?, number(54, 2)?, number(56, 2)?),
-                false => (position(28)?, number(42, 2)?, number(44, 2)?),
+            let step = |sum: usize, index: usize| {
+                let byte = bytes.get(if big { index } else { length.checked_sub(index)?.checked_sub(1)? })?;
+                sum.checked_mul(256)?.checked_add(usize::from(*byte))
             };
-            (0..count).find_map(|index| {
-                let entry = table.checked_add(usize::try_from(index.checked_mul(size)?).ok()?)?;
-                let (offset, length) = if wide { (8_usize, 32_usize) } else { (4, 16) };
-                if number(entry, 4)? != PT_INTERP {
-                    return None;
-                }
-                let start = position(entry.checked_add(offset)?)?;
-                let end = start.checked_add(position(entry.checked_add(length)?)?)?;
-                head.get(start..end).map(|path| path.split(|byte| *byte == 0).next().unwrap_or(path))
-            })
+            (0..length).try_fold(0, step)
         };
-        Some(Format::Elf { machine, loader: loader() })
+        let loader = || {
+            let (mut entry, size) = (number(32, 8, 28, 4)?, number(54, 2, 42, 2)?);
+            for _ in 0..number(56, 2, 44, 2)? {
+                let at = |offset: usize| entry.checked_add(offset);
+                if number(entry, 4, entry, 4)? == PT_INTERP {
+                    let start = number(at(8)?, 8, at(4)?, 4)?;
+                    let end = start.checked_add(number(at(32)?, 8, at(16)?, 4)?)?;
+                    return head.get(start..end)?.split(|byte| *byte == 0).next();
+                }
+                entry = at(size)?;
+            }
+            None
+        };
+        Some(Format::Elf { machine: u16::try_from(number(18, 2, 18, 2)?).ok()?, loader: loader() })
     }
 }
 

@@ -16,6 +16,7 @@
 #![forbid(unsafe_code)]
 
 use crate::cli;
+use crate::diagnosis::Plain;
 use crate::exit::{self, ExecCodes, Remap};
 use crate::signal::{Rewrite, Signal};
 use crate::supervisor::AfterExit;
@@ -177,12 +178,11 @@ impl Personality {
 
     /// One of its texts, where it was called so.
     pub fn text(&self, text: &str, called: &OsStr) -> String {
-        let name = String::from_utf8_lossy(base_name(called));
         let mut filled = String::new();
         for c in text.chars() {
             match c {
-                '@' => filled.push_str(&name),
-                '~' => filled.push_str(&called.to_string_lossy()),
+                '@' => filled.push_str(&Plain(OsStr::from_bytes(base_name(called))).to_string()),
+                '~' => filled.push_str(&Plain(called).to_string()),
                 c => filled.push(c),
             }
         }

@@ -17,7 +17,8 @@ use crate::sys::process::{self, Change, Children, Pid, Pid1};
 use crate::sys::signals::{self, Patience, Received, Sender};
 use crate::sys::spawn::{Report, Spawned};
 use crate::sys::terminal::{HandOff, Terminal};
-use crate::voice::{Notice, Voice};
+use crate::voice::{self, Notice, Voice};
+use log::Level;
 use nix::errno::Errno;
 use std::ffi::OsStr;
 use std::ops::ControlFlow;
@@ -114,7 +115,7 @@ impl Runtime {
         let child = spawned.map(|(Spawned { pid, report }, program)| Child { pid, report, program });
         match &child {
             Some(child) => voice.say(&Notice::Started(child.pid)),
-            None => log::debug!("paused: there is no program, and a stop signal ends this"),
+            None => voice::log(Level::Debug, format_args!("paused: there is no program, and a stop signal ends this")),
         }
         // What rini holds of the container's would be held as long as the container runs: a file deleted and not freed,
         // a pipe without an end, a mount that cannot be unmounted. The child has its own copies.
@@ -166,7 +167,13 @@ impl Runtime {
                 Err(errno) => {
                     // Nothing that a retry would mend. The child's end can still be waited for, and is.
                     if !blind {
-                        log::error!("cannot wait for signals, so none is forwarded from now on: {}", Reason(errno));
+                        voice::log(
+                            Level::Error,
+                            format_args!(
+                                "cannot wait for signals, so none is forwarded from now on: {}",
+                                Reason(errno)
+                            ),
+                        );
                     }
                     blind = true;
                     continue;
@@ -184,7 +191,7 @@ impl Runtime {
 
     /// Takes what has happened to the children, and says whether there may be more of it. With `block`, waits for it.
     fn reap(&mut self, block: bool) -> ControlFlow<u8, bool> {
-        log::trace!("looking for changes of children");
+        voice::log(Level::Trace, format_args!("looking for changes of children"));
         let mut said = false;
         for _ in 0..BATCH {
             let children = process::next_change(block && self.child.is_some());
@@ -202,7 +209,7 @@ impl Runtime {
                     return self.tell(Event::NoChildren, None).map_continue(|()| false);
                 }
                 Children::Unknown(errno) => {
-                    log::error!("cannot wait for children: {}", Reason(errno));
+                    voice::log(Level::Error, format_args!("cannot wait for children: {}", Reason(errno)));
                     return self.tell(Event::Helpless, None).map_continue(|()| false);
                 }
                 Children::Changed(pid, change) if self.child.as_ref().is_some_and(|child| child.pid == pid) => {
@@ -242,7 +249,7 @@ impl Runtime {
     fn receive(&mut self, received: Received) -> ControlFlow<u8> {
         match received.signal() {
             Some(Signal::CHLD) => {
-                log::trace!("SIGCHLD, for rini itself");
+                voice::log(Level::Trace, format_args!("SIGCHLD, for rini itself"));
                 self.tell(Event::Tick, None)
             }
             Some(signal) => {
@@ -278,7 +285,13 @@ impl Runtime {
                 Action::Delay(signal) => {
                     self.delayed = received;
                     let origin = self.origin(signal, received);
-                    log::info!("{origin}, held back for {}", Elapsed(self.options.policy.delay.unwrap_or_default()));
+                    voice::log(
+                        Level::Info,
+                        format_args!(
+                            "{origin}, held back for {}",
+                            Elapsed(self.options.policy.delay.unwrap_or_default())
+                        ),
+                    );
                 }
                 Action::Terminate => self.terminate(),
                 Action::TerminateGroup(rewritten) => self.terminate_group(rewritten),
@@ -335,7 +348,10 @@ impl Runtime {
                 let by_rule = self.options.policy.rewrite.has_rule(signal);
                 self.voice.say(&Notice::Forwarded { origin, child: child.pid, rewritten, by_rule });
             }
-            Err(errno) => log::warn!("{origin}, cannot be forwarded to {}: {}", Named(child.pid), Reason(errno)),
+            Err(errno) => voice::log(
+                Level::Warn,
+                format_args!("{origin}, cannot be forwarded to {}: {}", Named(child.pid), Reason(errno)),
+            ),
         }
     }
 
@@ -358,8 +374,8 @@ impl Runtime {
             return;
         }
         match rewritten == signal {
-            true => log::info!("{origin}, forwarded to all that is left"),
-            false => log::info!("{origin}, forwarded to all that is left as {rewritten}"),
+            true => voice::log(Level::Info, format_args!("{origin}, forwarded to all that is left")),
+            false => voice::log(Level::Info, format_args!("{origin}, forwarded to all that is left as {rewritten}")),
         }
     }
 
@@ -368,7 +384,7 @@ impl Runtime {
         let origin = Origin { signal: Signal::TERM, sender: Sender::Process(process::own_pid()), container: true };
         self.asked_remaining = Some((origin, Instant::now()));
         if self.remaining.send(Signal::TERM) {
-            log::info!("SIGTERM to all that is left");
+            voice::log(Level::Info, format_args!("SIGTERM to all that is left"));
         }
     }
 
@@ -389,8 +405,11 @@ impl Runtime {
         }
         let Some(errno) = killed.failure else { return ControlFlow::Continue(()) };
         match errno {
-            Errno::ESRCH => log::warn!("what is left cannot be killed: /proc does not show rini its children"),
-            _ => log::warn!("what is left cannot be killed: {}", Reason(errno)),
+            Errno::ESRCH => voice::log(
+                Level::Warn,
+                format_args!("what is left cannot be killed: /proc does not show rini its children"),
+            ),
+            _ => voice::log(Level::Warn, format_args!("what is left cannot be killed: {}", Reason(errno))),
         }
         self.tell(Event::Helpless, None)
     }
@@ -470,7 +489,7 @@ impl Runtime {
         self.voice.say(&Notice::ChildEnded(child.pid, status));
         self.tally.child = Some((child.pid, status, lasted));
         if self.options.policy.after_exit.stays() {
-            log::info!("pid {} {status}", child.pid);
+            voice::log(Level::Info, format_args!("pid {} {status}", child.pid));
         }
         // A script that started rini goes on to use the terminal, and from a group in the background it could not. And
         // where rini stays for what remains, a ^C is for rini, PID 1 or not.
@@ -492,7 +511,7 @@ impl Runtime {
             after.checked_sub(before).filter(|count| *count > 0)
         };
         if let Some(suspicion) = Suspicion::of(status, self.killed, lasted.0, out_of_memory) {
-            log::warn!("pid {child} {}", suspicion.with_limit(cgroup::memory_limit));
+            voice::log(Level::Warn, format_args!("pid {child} {}", suspicion.with_limit(cgroup::memory_limit)));
         }
     }
 
@@ -511,8 +530,11 @@ impl Runtime {
 fn report_kill(name: &str, asked: Option<(Origin, Instant)>) {
     match asked {
         Some((origin, since)) => {
-            log::warn!("killed {name}, which was still there {} after {origin}", Elapsed::since(since));
+            voice::log(
+                Level::Warn,
+                format_args!("killed {name}, which was still there {} after {origin}", Elapsed::since(since)),
+            );
         }
-        None => log::warn!("killed {name}: the grace period is over"),
+        None => voice::log(Level::Warn, format_args!("killed {name}: the grace period is over")),
     }
 }

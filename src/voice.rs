@@ -5,7 +5,7 @@
 //! what is wrong at the start or with the exec a [`Complaint`].
 #![forbid(unsafe_code)]
 
-use crate::diagnosis::{Elapsed, ExecFailure, Origin, Quoted};
+use crate::diagnosis::{Elapsed, ExecFailure, Origin, Plain, Quoted};
 use crate::exit::Status;
 use crate::signal::Signal;
 use crate::sys::process::Pid;
@@ -15,8 +15,14 @@ use nix::errno::Errno;
 use std::ffi::OsStr;
 use std::fmt;
 
-/// Under which name notices are logged, whoever says them: `RINI_LOG=rini::runtime=debug` is in the README.
+/// The module that messages go by in `RINI_LOG`, once the child has been started: `rini::runtime=debug` is in the README.
 pub const TARGET: &str = "rini::runtime";
+
+/// Says a line, if the user wants to hear of that level. (A function, as each `log!` is a hundred bytes of code.)
+#[inline(never)]
+pub fn log(level: Level, text: fmt::Arguments<'_>) {
+    log::log!(target: TARGET, level, "{text}");
+}
 
 /// What is said of a bad command line or of an exec that failed.
 #[derive(Debug, PartialEq, Eq)]
@@ -161,31 +167,31 @@ pub trait Voice: Sync {
 pub fn say(notice: &Notice) {
     match notice {
         Notice::Variable(_) | Notice::HandedOff(_) | Notice::Received(_) | Notice::ChildEnded(..) => (),
-        Notice::Started(pid) => log::debug!(target: TARGET, "started pid {pid}"),
-        Notice::OfHandOff(signal) => log::debug!(target: TARGET, "{signal}, as the terminal is the child's now"),
+        Notice::Started(pid) => log(Level::Debug, format_args!("started pid {pid}")),
+        Notice::OfHandOff(signal) => log(Level::Debug, format_args!("{signal}, as the terminal is the child's now")),
         Notice::Forwarded { origin, child, rewritten, .. } if *rewritten == origin.signal => {
-            log::info!(target: TARGET, "{origin}, forwarded to pid {child}");
+            log(Level::Info, format_args!("{origin}, forwarded to pid {child}"));
         }
         Notice::Forwarded { origin, child, rewritten, .. } => {
-            log::info!(target: TARGET, "{origin}, forwarded to pid {child} as {rewritten}");
+            log(Level::Info, format_args!("{origin}, forwarded to pid {child} as {rewritten}"));
         }
-        Notice::Dropped(origin) => log::info!(target: TARGET, "{origin}, not forwarded"),
-        Notice::StopsItself => log::debug!(target: TARGET, "stopping after the child"),
-        Notice::ChildrenChanged => log::trace!(target: TARGET, "children have changed"),
+        Notice::Dropped(origin) => log(Level::Info, format_args!("{origin}, not forwarded")),
+        Notice::StopsItself => log(Level::Debug, format_args!("stopping after the child")),
+        Notice::ChildrenChanged => log(Level::Trace, format_args!("children have changed")),
         Notice::Reaped { pid, status, warn } => {
-            log::log!(target: TARGET, level_of_reaping(*warn), "reaped orphan pid {pid}, which {status}");
+            log(level_of_reaping(*warn), format_args!("reaped orphan pid {pid}, which {status}"));
         }
         Notice::GroupAsked(Some(signal), _) => {
-            log::debug!(target: TARGET, "{signal} to the process group that is left")
+            log(Level::Debug, format_args!("{signal} to the process group that is left"))
         }
         Notice::GroupAsked(None, _) => (),
-        Notice::Closing { child: Some((pid, status, lasted)), signals, orphans, .. } => log::info!(
-            target: TARGET,
-            "pid {pid} {status} after {lasted}; signals forwarded: {signals}, orphans reaped: {orphans}"
+        Notice::Closing { child: Some((pid, status, lasted)), signals, orphans, .. } => log(
+            Level::Info,
+            format_args!("pid {pid} {status} after {lasted}; signals forwarded: {signals}, orphans reaped: {orphans}"),
         ),
-        Notice::Closing { child: None, lasted, signals, orphans } => log::info!(
-            target: TARGET,
-            "stopped after {lasted}; signals forwarded: {signals}, orphans reaped: {orphans}"
+        Notice::Closing { child: None, lasted, signals, orphans } => log(
+            Level::Info,
+            format_args!("stopped after {lasted}; signals forwarded: {signals}, orphans reaped: {orphans}"),
         ),
     }
 }
@@ -202,10 +208,10 @@ impl Voice for Own {}
 
 /// What getopt(3) and getopt_long(3) of glibc say.
 pub mod getopt {
-    use super::{Complaint, OsStr};
+    use super::{Complaint, OsStr, Plain};
 
     fn line(called: &OsStr, text: &str) -> Complaint {
-        Complaint::Line(format!("{}: {text}", called.display()))
+        Complaint::Line(format!("{}: {text}", Plain(called)))
     }
 
     /// An option without its value.

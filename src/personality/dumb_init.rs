@@ -7,13 +7,13 @@
 #![forbid(unsafe_code)]
 
 use super::{Grammar, Means, Personality, RINI, Stream, Switch, Variable, option};
-use crate::diagnosis::{ExecFailure, Reason};
+use crate::diagnosis::{ExecFailure, Plain, Reason};
 use crate::exit::{ExecCodes, Status};
 use crate::signal::{Rewrite, Signal};
 use crate::supervisor::AfterExit;
 use crate::sys::process::Pid;
 use crate::sys::terminal::HandOff;
-use crate::voice::{Complaint, Notice, Own, TARGET, Voice, getopt};
+use crate::voice::{Complaint, Notice, Own, Voice, getopt, log};
 use log::Level;
 use nix::errno::Errno;
 use std::ffi::OsStr;
@@ -138,12 +138,12 @@ impl Voice for DumbInit {
     }
 
     fn no_program(&self, called: &OsStr) -> Complaint {
-        let name = called.display();
+        let name = Plain(called);
         Complaint::Text(format!("Usage: {name} [option] program [args]\nTry {name} --help for full usage.\n"))
     }
 
     fn exec_failed(&self, child: Pid, program: &OsStr, failure: &ExecFailure) -> Complaint {
-        let text = format_args!("{}: {}", program.display(), failure.reason());
+        let text = format_args!("{}: {}", Plain(program), failure.reason());
         Complaint::Line(self.line(Level::Error, child.as_raw().unsigned_abs(), &text))
     }
 
@@ -151,49 +151,51 @@ impl Voice for DumbInit {
         let translated = |from: Signal, to: Option<Signal>, by_rule: bool| {
             let to = to.map_or(0, Signal::number);
             if by_rule {
-                log::debug!(target: TARGET, "Translating signal {} to {to}.", from.number());
+                log(Level::Debug, format_args!("Translating signal {} to {to}.", from.number()));
             }
             match to {
-                0 => log::debug!(target: TARGET, "Not forwarding signal 0 to children (ignored)."),
-                _ => log::debug!(target: TARGET, "Forwarded signal {to} to children."),
+                0 => log(Level::Debug, format_args!("Not forwarding signal 0 to children (ignored).")),
+                _ => log(Level::Debug, format_args!("Forwarded signal {to} to children.")),
             }
         };
         match notice {
-            Notice::Variable(text) => log::debug!(target: TARGET, "{text}"),
-            Notice::HandedOff(Ok(HandOff::BySessionLeader)) => log::debug!(
-                target: TARGET,
-                "Detached from controlling tty, ignoring the first SIGHUP and SIGCONT we receive."
+            Notice::Variable(text) => log(Level::Debug, format_args!("{text}")),
+            Notice::HandedOff(Ok(HandOff::BySessionLeader)) => log(
+                Level::Debug,
+                format_args!("Detached from controlling tty, ignoring the first SIGHUP and SIGCONT we receive."),
             ),
             Notice::HandedOff(Ok(HandOff::Alone)) => {
-                log::debug!(target: TARGET, "Detached from controlling tty, but was not session leader.");
+                log(Level::Debug, format_args!("Detached from controlling tty, but was not session leader."));
             }
             Notice::HandedOff(Err(errno)) => {
-                log::debug!(target: TARGET, "Unable to detach from controlling tty (errno={} {}).", *errno as i32, Reason(*errno));
+                log(
+                    Level::Debug,
+                    format_args!("Unable to detach from controlling tty (errno={} {}).", *errno as i32, Reason(*errno)),
+                );
             }
-            Notice::Started(pid) => log::debug!(target: TARGET, "Child spawned with PID {pid}."),
-            Notice::Received(signal) => log::debug!(target: TARGET, "Received signal {}.", signal.number()),
+            Notice::Started(pid) => log(Level::Debug, format_args!("Child spawned with PID {pid}.")),
+            Notice::Received(signal) => log(Level::Debug, format_args!("Received signal {}.", signal.number())),
             Notice::OfHandOff(signal) => {
-                log::debug!(target: TARGET, "Ignoring tty hand-off signal {}.", signal.number());
+                log(Level::Debug, format_args!("Ignoring tty hand-off signal {}.", signal.number()));
             }
             Notice::Forwarded { origin, rewritten, by_rule, .. } => {
                 translated(origin.signal, Some(*rewritten), *by_rule)
             }
             Notice::Dropped(origin) => translated(origin.signal, None, true),
-            Notice::StopsItself => log::debug!(target: TARGET, "Suspending self due to TTY signal."),
-            Notice::ChildrenChanged => log::debug!(target: TARGET, "Received signal {}.", Signal::CHLD.number()),
+            Notice::StopsItself => log(Level::Debug, format_args!("Suspending self due to TTY signal.")),
+            Notice::ChildrenChanged => log(Level::Debug, format_args!("Received signal {}.", Signal::CHLD.number())),
             Notice::Reaped { pid, status, .. } | Notice::ChildEnded(pid, status) => match status {
                 Status::Exited(code) => {
-                    log::debug!(target: TARGET, "A child with PID {pid} exited with exit status {code}.");
+                    log(Level::Debug, format_args!("A child with PID {pid} exited with exit status {code}."));
                 }
-                Status::Killed(signal) => log::debug!(
-                    target: TARGET,
-                    "A child with PID {pid} was terminated by signal {}.",
-                    signal.number()
+                Status::Killed(signal) => log(
+                    Level::Debug,
+                    format_args!("A child with PID {pid} was terminated by signal {}.", signal.number()),
                 ),
             },
             Notice::GroupAsked(rewritten, by_rule) => translated(Signal::TERM, *rewritten, *by_rule),
             Notice::Closing { child: Some((_, status, _)), .. } => {
-                log::debug!(target: TARGET, "Child exited with status {}. Goodbye.", status.code());
+                log(Level::Debug, format_args!("Child exited with status {}. Goodbye.", status.code()));
             }
             Notice::Closing { child: None, .. } => (),
         }

@@ -2,12 +2,12 @@
 #![forbid(unsafe_code)]
 
 use super::{Grammar, Means, Personality, Stream, TINI_SWITCHES, option};
-use crate::diagnosis::ExecFailure;
+use crate::diagnosis::{ExecFailure, Plain};
 use crate::exit::{self, ExecCodes, Remap};
 use crate::signal::Signal;
 use crate::supervisor::AfterExit;
 use crate::sys::process::Pid;
-use crate::voice::{self, Complaint, Notice, Own, TARGET, Voice, getopt};
+use crate::voice::{self, Complaint, Notice, Own, Voice, getopt, log};
 use log::Level;
 use std::ffi::OsStr;
 use std::fmt;
@@ -84,7 +84,7 @@ impl Voice for Tini {
 
     fn bad_value(&self, source: &str, value: &OsStr, right: &str) -> Complaint {
         match source.strip_prefix('-') {
-            Some(_) => Complaint::Message(format!("Not a valid option for {source}: {}", value.display())),
+            Some(_) => Complaint::Message(format!("Not a valid option for {source}: {}", Plain(value))),
             // A variable of rini's.
             None => Own.bad_value(source, value, right),
         }
@@ -109,9 +109,9 @@ impl Voice for Tini {
 
     fn say(&self, notice: &Notice) {
         match notice {
-            Notice::ChildrenChanged => log::debug!(target: TARGET, "Received SIGCHLD"),
+            Notice::ChildrenChanged => log(Level::Debug, format_args!("Received SIGCHLD")),
             Notice::Reaped { pid, warn, .. } => {
-                log::log!(target: TARGET, voice::level_of_reaping(*warn), "Reaped zombie process with pid={pid}");
+                log(voice::level_of_reaping(*warn), format_args!("Reaped zombie process with pid={pid}"));
             }
             _ => voice::say(notice),
         }
@@ -119,7 +119,7 @@ impl Voice for Tini {
 
     /// In the child's name, which is who says it in tini.
     fn exec_failed(&self, child: Pid, program: &OsStr, failure: &ExecFailure) -> Complaint {
-        let text = format_args!("exec {} failed: {}", program.display(), failure.reason());
+        let text = format_args!("exec {} failed: {}", Plain(program), failure.reason());
         Complaint::Line(self.line(Level::Error, child.as_raw().unsigned_abs(), &text))
     }
 
