@@ -15,10 +15,16 @@ use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
 pub fn open(path: fmt::Arguments<'_>, flags: c_int) -> Result<OwnedFd, Errno> {
     let mut text = Text::<{ libc::PATH_MAX as usize }>::new();
     let path = text.of(path).ok_or(Errno::ENAMETOOLONG)?;
-    // SAFETY: open wants a path.
-    let fd = Errno::result(unsafe { libc::open(path.as_ptr(), flags | libc::O_CLOEXEC) })?;
+    let fd = raw_open(path, flags)?;
     // SAFETY: from_raw_fd wants a descriptor that is nobody else's: it is a new one.
     Ok(unsafe { OwnedFd::from_raw_fd(fd) })
+}
+
+/// By the system call: musl's open(3) makes a second one, for kernels that do not know O_CLOEXEC.
+pub fn raw_open(path: &CStr, flags: c_int) -> Result<c_int, Errno> {
+    // SAFETY: openat wants a path.
+    let fd = unsafe { libc::syscall(libc::SYS_openat, libc::AT_FDCWD, path.as_ptr(), flags | libc::O_CLOEXEC, 0) };
+    c_int::try_from(Errno::result(fd)?).map_err(|_| Errno::EBADF)
 }
 
 /// The beginning of a file, as much as there is room for. The kernel gives what it makes up in one piece.

@@ -9,7 +9,7 @@
 use super::process::Pid;
 use super::signals::{self, Disposition, Mask};
 use super::terminal::{self, Terminal};
-use super::{Strings, Text};
+use super::{Strings, Text, files};
 use crate::diagnosis::{ExecFailure, is_text};
 use crate::exit::ExecCodes;
 use libc::{c_int, c_long};
@@ -271,9 +271,7 @@ fn look_at(file: &CStr, failure: &mut ExecFailure) {
     if stat.st_mode & libc::S_IFMT != libc::S_IFREG {
         return;
     }
-    // SAFETY: open wants a path.
-    let fd = unsafe { libc::open(file.as_ptr(), libc::O_RDONLY | libc::O_NONBLOCK | libc::O_CLOEXEC) };
-    if fd >= 0 {
+    if let Ok(fd) = files::raw_open(file, libc::O_RDONLY | libc::O_NONBLOCK) {
         let head = failure.head_room();
         // SAFETY: read wants room for as many bytes as it is told: `head` is that room. The process ends or execs next,
         // which closes the descriptor.
