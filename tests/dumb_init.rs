@@ -361,6 +361,13 @@ fn with_a_single_child_what_is_left_is_left_alone() {
     assert_eq!((output.code(), heard(&output)), (5, vec!["15"]), "one, which was not rini's");
 }
 
+/// Waits for rini's stop, and continues it with its child, which says so.
+fn continue_stopped(run: &mut Running) {
+    until("rini has stopped", || state(run.pid()) == Some('T'));
+    run.signal(libc::SIGCONT);
+    assert!(run.line().starts_with("signal 18 "));
+}
+
 /// As dumb-init's own tests: each stop reaches the child, as SIGSTOP where it has a session, and rini stops too.
 #[test]
 fn it_stops_with_its_child_and_goes_on_with_it() {
@@ -377,9 +384,7 @@ fn it_stops_with_its_child_and_goes_on_with_it() {
         let mut run = signals(&["-c"], "15");
         run.signal(signal);
         assert!(run.line().starts_with(&format!("signal {signal} ")));
-        until("rini has stopped", || state(run.pid()) == Some('T'));
-        run.signal(libc::SIGCONT);
-        assert!(run.line().starts_with("signal 18 "));
+        continue_stopped(&mut run);
         until("rini goes on", || state(run.pid()) == Some('S'));
         run.signal(libc::SIGTERM);
         assert_eq!(run.finish().code(), 0);
@@ -388,9 +393,7 @@ fn it_stops_with_its_child_and_goes_on_with_it() {
         let mut run = signals(&["-r", &format!("{signal}:12")], "15");
         run.signal(signal);
         assert!(run.line().starts_with("signal 12 "));
-        until("rini has stopped", || state(run.pid()) == Some('T'));
-        run.signal(libc::SIGCONT);
-        assert!(run.line().starts_with("signal 18 "));
+        continue_stopped(&mut run);
         run.signal(libc::SIGTERM);
         assert_eq!(run.finish().code(), 0);
     }
@@ -583,9 +586,7 @@ fn every_signal_comes_through() {
         run.signal(signal);
         assert!(run.line().starts_with(&format!("signal {signal} ")));
         if [libc::SIGTSTP, libc::SIGTTIN, libc::SIGTTOU].contains(&signal) {
-            until("rini has stopped", || state(run.pid()) == Some('T'));
-            run.signal(libc::SIGCONT);
-            assert!(run.line().starts_with("signal 18 "));
+            continue_stopped(&mut run);
         }
     }
     run.signal(libc::SIGTERM);
