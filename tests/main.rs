@@ -9,6 +9,7 @@
 //! - [`docker`]: as the entry point of containers on a real engine; [`docker_init`]: as what the engine runs for `--init`;
 //!   [`podman`]: the same for podman and its pods, and runc by itself
 //! - [`example`]: the production container of `Dockerfile.example`, its surroundings, and the files in packaging/examples
+//! - [`release`]: not the binary, but what is released beside it, and that anybody can build the same bytes
 //!
 //! `RINI_BINARY=/path` tests another build, such as the one that `packaging/build-static` makes.
 //!
@@ -43,6 +44,7 @@ mod options;
 mod pause;
 mod podman;
 mod reaping;
+mod release;
 mod shutdown;
 mod signals;
 mod start;
