@@ -3,10 +3,13 @@
 //!
 //! `rini --help` is the source. What the man page, the README and the completions name is held against it, both ways.
 
-use crate::support::{Output, Start, beside, tools};
+use crate::support::{Output, Start, beside, is_root, skip, tools};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::thread;
 
 fn path(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join(name)
@@ -354,4 +357,142 @@ fn fish_completes() {
         assert!(all.contains(&format!("--{word}")), "{word}: {all:?}");
         assert!(letter.is_none_or(|letter| all.contains(&format!("-{letter}"))), "{letter:?}: {all:?}");
     }
+}
+
+/// Runs something that may take minutes, where nothing but success will do; its standard output.
+fn done(command: &mut Command) -> String {
+    let output = command.stdin(Stdio::null()).output().unwrap();
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).trim_end().to_owned();
+    assert!(output.status.success(), "{command:?}: {}", text(&output.stderr));
+    text(&output.stdout)
+}
+
+#[test]
+fn the_package_has_what_it_needs_and_no_more() {
+    let mut cargo = Command::new(env!("CARGO"));
+    cargo.args(["package", "--list", "--allow-dirty", "--offline"]).current_dir(path("."));
+    let list = done(&mut cargo);
+    let listed: BTreeSet<_> = list.lines().collect();
+    for file in ["build.rs", "Cargo.toml", "Cargo.lock", "LICENSE", "README.md", "CHANGELOG.md", ".cargo/config.toml"] {
+        assert!(listed.contains(file), "no {file} in {listed:?}");
+    }
+    for (file, _) in NAMED {
+        assert!(listed.contains(file), "no {file} in {listed:?}");
+    }
+    assert!(listed.contains("packaging/build-static"), "{listed:?}");
+    let mut sources = vec![path("src")];
+    while let Some(source) = sources.pop() {
+        if source.is_dir() {
+            sources.extend(fs::read_dir(source).unwrap().map(|entry| entry.unwrap().path()));
+        } else {
+            let name = source.strip_prefix(path("")).unwrap().to_str().unwrap();
+            assert!(listed.contains(name), "no {name} in {listed:?}");
+        }
+    }
+    // These are here, and are for a clone.
+    for folder in [".ci", "tests", "packaging/demo", "packaging/example"] {
+        assert!(path(folder).is_dir(), "{folder}");
+        assert!(!listed.iter().any(|file| file.starts_with(folder)), "{folder} in {listed:?}");
+    }
+}
+
+/// A copy of this tree, as git would commit it.
+fn copy_of_the_tree(to: &Path) {
+    let script = r#"git ls-files -z --cached --others --exclude-standard | tar -c --null -T - | tar -x -C "$1""#;
+    fs::create_dir_all(to).unwrap();
+    done(Command::new("sh").args(["-c", script, "sh"]).arg(to).current_dir(path(".")));
+    assert!(to.join("packaging/build-static").exists());
+}
+
+fn git(tree: &Path, words: &[&str]) -> String {
+    let mut git = Command::new("git");
+    git.args(["-c", "user.name=a", "-c", "user.email=a@example.org"]).args(words).current_dir(tree);
+    done(git.env("GIT_CONFIG_GLOBAL", "/dev/null"))
+}
+
+/// Builds a tree by packaging/build-static, with this umask and these variables; or says what is missing for that.
+fn build(tree: &Path, umask: &str, variables: &[(&str, &str)]) -> Result<PathBuf, String> {
+    let home = std::env::var("HOME").unwrap_or_default();
+    let cargo_home = std::env::var("CARGO_HOME").unwrap_or_else(|_| format!("{home}/.cargo"));
+    let mut command = Command::new("timeout");
+    command.args(["1800", "sh", "-c", r#"umask "$1" && exec packaging/build-static"#, "sh", umask]).current_dir(tree);
+    for name in ["RINI_COMMIT", "SOURCE_DATE_EPOCH", "CARGO_ENCODED_RUSTFLAGS", "CARGO_INCREMENTAL", "CARGO_TARGET_DIR"]
+    {
+        command.env_remove(name);
+    }
+    // The crates have been downloaded to there.
+    command.env("CARGO_HOME", cargo_home).envs(variables.iter().copied());
+    let output = command.stdin(Stdio::null()).output().unwrap();
+    let says = String::from_utf8_lossy(&output.stderr).trim().to_owned();
+    if says.contains("build-static: missing") {
+        return Err(says);
+    }
+    assert!(output.status.success(), "{command:?}: {says}");
+    Ok(tree.join(String::from_utf8_lossy(&output.stdout).trim()))
+}
+
+/// Which of these texts a file has in it.
+fn found_in<'a>(file: &Path, texts: &[&'a str]) -> Vec<&'a str> {
+    let bytes = fs::read(file).unwrap();
+    let is_there = |text: &&&str| bytes.windows(text.len()).any(|window| window == text.as_bytes());
+    texts.iter().filter(is_there).copied().collect()
+}
+
+/// By two users, in two places with two sets of habits. The one has a clone of somebody else's, the other a copy without
+/// git. Neither binary says where it was built.
+#[test]
+fn whoever_builds_it_gets_the_same_bytes() {
+    if !tools(&["git", "tar"]) {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let (near, far) = (folder.path().join("near"), folder.path().join("much/further/down/from/there"));
+    copy_of_the_tree(&near);
+    copy_of_the_tree(&far);
+    git(&near, &["init", "--quiet"]);
+    git(&near, &["add", "--all"]);
+    git(&near, &["commit", "--quiet", "--no-verify", "--no-gpg-sign", "--message=a"]);
+    let commit = git(&near, &["rev-parse", "HEAD"]);
+    if is_root() {
+        done(Command::new("chown").args(["--recursive", "nobody"]).arg(&near));
+    }
+
+    let home = folder.path().join("home");
+    let home = home.to_str().unwrap();
+    let ours =
+        [("HOME", home), ("TZ", "Asia/Tokyo"), ("LC_ALL", "C"), ("USER", "somebody"), ("CARGO_INCREMENTAL", "1")];
+    let theirs = [
+        ("RINI_COMMIT", &*commit),
+        ("TZ", "America/Lima"),
+        ("LC_ALL", "C.UTF-8"),
+        ("SOURCE_DATE_EPOCH", "1"),
+        ("CARGO_BUILD_JOBS", "1"),
+        ("CARGO_ENCODED_RUSTFLAGS", "-Cdebuginfo=2"),
+    ];
+    let (one, other) = thread::scope(|scope| {
+        let one = scope.spawn(|| build(&near, "077", &ours));
+        let other = build(&far, "002", &theirs);
+        (one.join().unwrap(), other)
+    });
+    let (one, other) = match (one, other) {
+        (Ok(one), Ok(other)) => (one, other),
+        (Err(why), _) | (_, Err(why)) => return skip(&why),
+    };
+    let (bytes, mode) = (fs::read(&one).unwrap(), fs::metadata(&one).unwrap().permissions());
+    assert!(bytes == fs::read(&other).unwrap(), "{} and {} differ", one.display(), other.display());
+    assert_eq!(mode, fs::metadata(&other).unwrap().permissions());
+    assert_eq!(mode.mode() & 0o777, 0o755);
+
+    let hash = format!("git.{}", &commit[..7]);
+    let registry = "/registry/src/";
+    let places = [folder.path().to_str().unwrap(), home, registry, "/rustlib/", "/rustc/"];
+    assert_eq!(found_in(&one, &[&places[..], &[&*hash]].concat()), [&*hash]);
+    // This program does say such things.
+    let found = found_in(&std::env::current_exe().unwrap(), &places);
+    assert!(found.contains(&registry) && found.contains(&"/rustc/"), "{found:?}");
+
+    // Another commit is another binary.
+    let changed = build(&far, "002", &[("RINI_COMMIT", "0123456789abcdef")]).unwrap();
+    assert!(bytes != fs::read(&changed).unwrap(), "the commit is not in it");
+    assert_eq!(found_in(&changed, &[&*hash, "git.0123456"]), ["git.0123456"]);
 }
