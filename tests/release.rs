@@ -6,7 +6,7 @@
 use crate::support::{Output, Start, beside, is_root, skip, tools};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::thread;
@@ -398,7 +398,8 @@ fn the_package_has_what_it_needs_and_no_more() {
 
 /// A copy of this tree, as git would commit it.
 fn copy_of_the_tree(to: &Path) {
-    let script = r#"git ls-files -z --cached --others --exclude-standard | tar -c --null -T - | tar -x -C "$1""#;
+    let script = r#"git -c safe.directory="$(pwd -P)" ls-files -z --cached --others --exclude-standard |
+        tar -c --null -T - | tar -x -C "$1""#;
     fs::create_dir_all(to).unwrap();
     done(Command::new("sh").args(["-c", script, "sh"]).arg(to).current_dir(path(".")));
     assert!(to.join("packaging/build-static").exists());
@@ -410,18 +411,21 @@ fn git(tree: &Path, words: &[&str]) -> String {
     done(git.env("GIT_CONFIG_GLOBAL", "/dev/null"))
 }
 
+/// Where the crates have been downloaded to.
+fn cargo_home() -> PathBuf {
+    let home = || PathBuf::from(std::env::var_os("HOME").unwrap()).join(".cargo");
+    std::env::var_os("CARGO_HOME").map_or_else(home, PathBuf::from)
+}
+
 /// Builds a tree by packaging/build-static, with this umask and these variables; or says what is missing for that.
 fn build(tree: &Path, umask: &str, variables: &[(&str, &str)]) -> Result<PathBuf, String> {
-    let home = std::env::var("HOME").unwrap_or_default();
-    let cargo_home = std::env::var("CARGO_HOME").unwrap_or_else(|_| format!("{home}/.cargo"));
     let mut command = Command::new("timeout");
     command.args(["1800", "sh", "-c", r#"umask "$1" && exec packaging/build-static"#, "sh", umask]).current_dir(tree);
     for name in ["RINI_COMMIT", "SOURCE_DATE_EPOCH", "CARGO_ENCODED_RUSTFLAGS", "CARGO_INCREMENTAL", "CARGO_TARGET_DIR"]
     {
         command.env_remove(name);
     }
-    // The crates have been downloaded to there.
-    command.env("CARGO_HOME", cargo_home).envs(variables.iter().copied());
+    command.env("CARGO_HOME", cargo_home()).envs(variables.iter().copied());
     let output = command.stdin(Stdio::null()).output().unwrap();
     let says = String::from_utf8_lossy(&output.stderr).trim().to_owned();
     if says.contains("build-static: missing") {
@@ -457,10 +461,18 @@ fn whoever_builds_it_gets_the_same_bytes() {
         done(Command::new("chown").args(["--recursive", "nobody"]).arg(&near));
     }
 
-    let home = folder.path().join("home");
-    let home = home.to_str().unwrap();
-    let ours =
-        [("HOME", home), ("TZ", "Asia/Tokyo"), ("LC_ALL", "C"), ("USER", "somebody"), ("CARGO_INCREMENTAL", "1")];
+    // The crates that have been downloaded, by another path.
+    let (home, crates) = (folder.path().join("home"), folder.path().join("home/crates"));
+    fs::create_dir(&home).unwrap();
+    symlink(cargo_home(), &crates).unwrap();
+    let ours = [
+        ("HOME", home.to_str().unwrap()),
+        ("CARGO_HOME", crates.to_str().unwrap()),
+        ("TZ", "Asia/Tokyo"),
+        ("LC_ALL", "C"),
+        ("USER", "somebody"),
+        ("CARGO_INCREMENTAL", "1"),
+    ];
     let theirs = [
         ("RINI_COMMIT", &*commit),
         ("TZ", "America/Lima"),
@@ -485,7 +497,7 @@ fn whoever_builds_it_gets_the_same_bytes() {
 
     let hash = format!("git.{}", &commit[..7]);
     let registry = "/registry/src/";
-    let places = [folder.path().to_str().unwrap(), home, registry, "/rustlib/", "/rustc/"];
+    let places = [folder.path().to_str().unwrap(), registry, "/rustlib/", "/rustc/"];
     assert_eq!(found_in(&one, &[&places[..], &[&*hash]].concat()), [&*hash]);
     // This program does say such things.
     let found = found_in(&std::env::current_exe().unwrap(), &places);
