@@ -17,9 +17,9 @@
 //!            NoChildren / Finish
 //! ```
 //!
-//! In `Running` and `Suspended` every signal but SIGCHLD is answered by `Forward`; but in `Suspended`, where the child
-//! is stopped, SIGCONT is answered by `Resume`, and a signal that stops by another `Suspend`. `Ended` answers nothing:
-//! the child's pid may by then be another process's.
+//! In `Running` and `Suspended` every signal but SIGCHLD is answered by `Forward`, or by `Drop` where a rule lets it end
+//! here; but in `Suspended`, where the child is stopped, SIGCONT is answered by `Resume`, and a signal that stops by
+//! another `Suspend`. `Ended` answers nothing: the child's pid may by then be another process's.
 //!
 //! **Job control.** rini moves its child to a process group of its own and gives it the terminal, so a shell that
 //! started rini as a job no longer sees that job stop and cannot continue it. `Suspend` stops rini's own group after
@@ -27,8 +27,8 @@
 //! refuses to stop a group that nobody could continue (an orphaned process group; PID 1). The child's group is not
 //! orphaned, rini being in another group of its session, so there a ^Z would stop it for good: rini then continues it
 //! at once, as the kernel would have. A stop that somebody sent *through* rini (`docker kill -s TSTP`) was meant, and
-//! stays. With `stops_itself`, for a child with a session and a terminal of its own, such a stop is passed on, and rini
-//! itself stops after it, as the child's shell would have to.
+//! stays. With `stops_itself`, which is dumb-init's way, rini passes such a stop on and then stops too (`StopItself`),
+//! until somebody continues it: who stopped rini to stop the child sees it stopped.
 //!
 //! **Shutdown.** Beside that, and independent of it, it holds how far a shutdown has come ([`Shutdown`]):
 //!
