@@ -117,7 +117,7 @@ fn set_up(
     // Inherited as ignored it would leave no child to be told of, an orphan neither.
     let sigchld = signals::default_sigchld().map_err(|errno| format!("cannot reset SIGCHLD: {}", Reason(errno)))?;
     let Some(first) = program else { return Ok(Runtime::new(personality.voice, None, role, options, None, None)) };
-    let hand_off = options.session.then(|| leave_terminal(personality.voice));
+    let hand_off = options.session.then(|| leave_terminal(personality.voice)).flatten();
     let tell = |attached| tell_in_child(personality.voice, attached);
     let terminal = if options.session { None } else { Terminal::open() };
     // Only from the foreground: a job in the background must not take the terminal from the shell that started it.
@@ -131,7 +131,7 @@ fn set_up(
     options.policy.terminal = terminal.is_some();
     // The runtime closes every descriptor above 2, and nobody may own one by then.
     drop(terminal);
-    Ok(Runtime::new(personality.voice, Some((spawned, name)), role, options, hand_off.flatten(), oom_kills))
+    Ok(Runtime::new(personality.voice, Some((spawned, name)), role, options, hand_off, oom_kills))
 }
 
 /// Leaves the terminal to the child's session.

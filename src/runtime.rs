@@ -7,7 +7,7 @@
 
 use crate::cgroup;
 use crate::cli::Options;
-use crate::diagnosis::{Elapsed, ExecFailure, Named, Origin, Reason, Suspicion};
+use crate::diagnosis::{Elapsed, Named, Origin, Reason, Suspicion};
 use crate::exit::{self, Status};
 use crate::logging;
 use crate::remaining::{Killed, Remaining};
@@ -40,16 +40,6 @@ struct Child {
     pid: Pid,
     report: Report,
     program: &'static OsStr,
-}
-
-impl Child {
-    /// Why it could not become the program, if that is why it ended so.
-    fn exec_failure(&self, status: Status) -> Option<ExecFailure> {
-        match status {
-            Status::Exited(code) if code != 0 => self.report.read(),
-            _ => None,
-        }
-    }
 }
 
 /// How many changes of children are taken before signals are looked at again: a program that makes orphans faster than
@@ -196,8 +186,9 @@ impl Runtime {
         for _ in 0..BATCH {
             let children = process::next_change(block && self.child.is_some());
             // Here, where it is known to be so, and not with the SIGCHLD: the first may be found before that is taken.
+            let mut explained = false;
             if let Children::Changed(pid, change) = children {
-                self.explain(pid, change);
+                explained = self.explain(pid, change);
                 if !said {
                     self.voice.say(&Notice::ChildrenChanged);
                 }
@@ -215,7 +206,7 @@ impl Runtime {
                 Children::Changed(pid, change) if self.child.as_ref().is_some_and(|child| child.pid == pid) => {
                     let event = match change {
                         Change::Ended(status) => {
-                            self.child_ended(status);
+                            self.child_ended(status, explained);
                             Event::ChildEnded(status)
                         }
                         Change::Stopped(by) => Event::ChildStopped { by, foreground: self.foreground(pid) },
@@ -469,21 +460,24 @@ impl Runtime {
         terminal.map_or(Foreground::Other, |terminal| terminal.foreground(child))
     }
 
-    /// Says why the child was never the program, if this is its end and that the reason.
-    fn explain(&self, pid: Pid, change: Change) {
-        let Change::Ended(status) = change else { return };
-        if let Some(child) = self.child.as_ref().filter(|child| child.pid == pid)
-            && let Some(failure) = child.exec_failure(status)
-        {
-            logging::complain(&self.voice.exec_failed(pid, child.program, &failure));
+    /// Says why the child was never the program, if this is its end and that the reason; returns whether it is.
+    fn explain(&self, pid: Pid, change: Change) -> bool {
+        let Some(child) = self.child.as_ref().filter(|child| child.pid == pid) else { return false };
+        let failure = match change {
+            Change::Ended(Status::Exited(code)) if code != 0 => child.report.read(),
+            _ => None,
+        };
+        if let Some(failure) = &failure {
+            logging::complain(&self.voice.exec_failed(pid, child.program, failure));
         }
+        failure.is_some()
     }
 
     /// The child has been reaped: its pid is given up, and what it left is put in order.
-    fn child_ended(&mut self, status: Status) {
+    fn child_ended(&mut self, status: Status, explained: bool) {
         let Some(child) = self.child.take() else { return };
         let lasted = Elapsed::since(self.tally.started);
-        if child.exec_failure(status).is_none() {
+        if !explained {
             self.suspect(child.pid, status, lasted);
         }
         self.voice.say(&Notice::ChildEnded(child.pid, status));

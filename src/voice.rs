@@ -101,6 +101,11 @@ pub trait Voice: Sync {
         format!("rini: {level} {text}")
     }
 
+    /// An error message as a whole line in the child's name, which is who says it in most inits.
+    fn line_of(&self, child: Pid, text: &fmt::Arguments<'_>) -> Complaint {
+        Complaint::Line(self.line(Level::Error, child.as_raw().unsigned_abs(), text))
+    }
+
     /// A value that an option or a variable cannot have.
     fn bad_value(&self, source: &str, value: &OsStr, right: &str) -> Complaint {
         Complaint::Message(format!("{source}: {} is not {right}", Quoted(value)))

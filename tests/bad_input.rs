@@ -1,6 +1,6 @@
 //! One clear line and a documented code; or it works as if nothing was wrong. Nothing hangs.
 
-use crate::support::{Output, Start, beside, injecting, namespaces, pid1, probe, tools};
+use crate::support::{Output, Start, beside, executable, injecting, namespaces, pid1, probe, tools};
 use std::ffi::OsStr;
 use std::fs;
 use std::os::unix::ffi::OsStrExt;
@@ -134,9 +134,7 @@ fn a_script_for_a_shell_that_is_not_there_says_so() {
         return;
     }
     let folder = tempfile::tempdir_in("/tmp").unwrap();
-    let script = folder.path().join("script");
-    fs::write(&script, "exit 0\n").unwrap();
-    fs::set_permissions(&script, fs::Permissions::from_mode(0o755)).unwrap();
+    let script = executable(folder.path(), "script", "exit 0\n");
     let shell = fs::canonicalize("/bin").unwrap();
     let hidden = if shell == std::path::Path::new("/usr/bin") { c"/usr/bin" } else { c"/bin" };
     let output = pid1([&script]).hide(hidden).run();
@@ -147,9 +145,7 @@ fn a_script_for_a_shell_that_is_not_there_says_so() {
 #[test]
 fn arguments_that_grow_too_long_are_told() {
     let folder = tempfile::tempdir().unwrap();
-    let script = folder.path().join("script");
-    fs::write(&script, format!("#!/bin/sh {}\n", "x".repeat(200))).unwrap();
-    fs::set_permissions(&script, fs::Permissions::from_mode(0o755)).unwrap();
+    let script = executable(folder.path(), "script", format!("#!/bin/sh {}\n", "x".repeat(200)));
     // The longest list that rini itself can be started with: the shell's words come on top of it.
     let words = |count: usize| vec!["x".repeat(100_000); count];
     let run = |count: usize, rest: usize| {

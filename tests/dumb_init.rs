@@ -4,13 +4,14 @@
 //! differ, the README's list of deviations has a number for it, and a test here says so.
 
 use crate::support::{
-    Output, Running, Start, bit, called, children_of, namespaces, probe, rini, skip, state, tools, until, zombies_of,
+    BROKEN_BINARY, Output, Running, Start, bit, called, children_of, executable, namespaces, probe, rini, skip, state,
+    tools, until, zombies_of,
 };
 use crate::terminal::{CTRL_C, CTRL_Z, Session};
 use nix::unistd::{Pid, getpgid, getsid};
 use std::fs;
 use std::io::Write;
-use std::os::unix::fs::{PermissionsExt, symlink};
+use std::os::unix::fs::symlink;
 use std::path::Path;
 
 const DUMB_INIT: &str = "/usr/bin/dumb-init";
@@ -58,10 +59,8 @@ fn every_command_line_gives_what_dumb_init_gives() {
         return;
     }
     let folder = tempfile::tempdir().unwrap();
-    let path = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
-    let (script, looping) = (path("script"), path("looping"));
-    fs::write(&script, "exit 7\n").unwrap();
-    fs::set_permissions(&script, PermissionsExt::from_mode(0o755)).unwrap();
+    let script = executable(folder.path(), "script", "exit 7\n").to_str().unwrap().to_owned();
+    let looping = folder.path().join("looping").to_str().unwrap().to_owned();
     symlink(&looping, &looping).unwrap();
     let below_a_file = format!("{script}/x");
     let commands: &[&[&str]] = &[
@@ -547,9 +546,7 @@ fn beside_others_it_adopts_orphans() {
 #[test]
 fn a_broken_binary_is_not_given_to_the_shell() {
     let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("broken");
-    fs::write(&path, b"\x7fELF\x01\0\0\0\necho a command; exit 7\n").unwrap();
-    fs::set_permissions(&path, PermissionsExt::from_mode(0o755)).unwrap();
+    let path = executable(folder.path(), "broken", BROKEN_BINARY);
     let output = called("dumb-init").args([&path]).run();
     assert_eq!((output.code(), output.out), (2, vec![]));
     assert_eq!(output.err, [format!("[dumb-init] {}: Exec format error", path.display())]);

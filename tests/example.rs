@@ -4,7 +4,9 @@
 //! `packaging/demo-example` builds the images, on images of Debian that stand in for those of a registry.
 
 use crate::podman::Podman;
-use crate::support::{LIMIT, Start, assert_is_rini, children_of, is_root, rini, skip, status_field, tools, zombies_of};
+use crate::support::{
+    LIMIT, Start, assert_is_rini, children_of, is_root, rini, skip, status_field, tools, until_within, zombies_of,
+};
 use nix::unistd::Pid;
 use std::fs;
 use std::io::{Read, Write};
@@ -15,7 +17,7 @@ use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Mutex, MutexGuard, OnceLock};
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// What the engine gives the service at run time, and no image may have.
 const SECRET: &str = "a-secret-of-the-tests-that-is-in-no-image";
@@ -91,13 +93,9 @@ fn compose_command() -> Command {
     }
 }
 
-/// Waits until something holds, as `until` does, but longer, and not as eagerly: each look is a process or more.
-fn until(what: &str, mut holds: impl FnMut() -> bool) {
-    let end = Instant::now() + PATIENCE;
-    while !holds() {
-        assert!(Instant::now() < end, "it never came to this: {what}");
-        thread::yield_now();
-    }
+/// Waits until something holds: longer than elsewhere, as each look is a process or more.
+fn until(what: &str, holds: impl FnMut() -> bool) {
+    until_within(PATIENCE, what, holds);
 }
 
 /// Lets one of these tests run at a time, with the images: None where they cannot be made, which is said aloud.

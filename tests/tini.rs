@@ -3,7 +3,10 @@
 //! Debian's tini is run beside it with the same words, and says the same; what its version is and which pid it had
 //! apart. Where rini means to differ, the README's list of deviations has a number for it, and a test here says so.
 
-use crate::support::{Output, Start, called, children_of, namespaces, probe, rini, skip, tools, until, zombies_of};
+use crate::support::{
+    BROKEN_BINARY, Output, Start, called, children_of, executable, namespaces, probe, rini, skip, tools, until,
+    zombies_of,
+};
 use std::path::Path;
 
 const TINI: &str = "/usr/bin/tini";
@@ -38,13 +41,7 @@ fn every_command_line_gives_what_tini_gives() {
         return;
     }
     let folder = tempfile::tempdir().unwrap();
-    let file = |name: &str, bytes: &[u8]| {
-        let path = folder.path().join(name);
-        std::fs::write(&path, bytes).unwrap();
-        std::fs::set_permissions(&path, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
-        path.to_str().unwrap().to_owned()
-    };
-    let script = file("script", b"exit 7\n");
+    let script = executable(folder.path(), "script", "exit 7\n").to_str().unwrap().to_owned();
     let below_a_file = format!("{script}/x");
     let commands: &[&[&str]] = &[
         &[],
@@ -281,9 +278,7 @@ fn options_end_at_the_program() {
 #[test]
 fn a_broken_binary_is_not_given_to_the_shell() {
     let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("broken");
-    std::fs::write(&path, b"\x7fELF\x01\0\0\0\necho a command; exit 7\n").unwrap();
-    std::fs::set_permissions(&path, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+    let path = executable(folder.path(), "broken", BROKEN_BINARY);
     let output = called("tini").args(["-s"]).args([&path]).run();
     assert_eq!((output.code(), output.out), (1, vec![]));
     let line = without_particulars(&output.err[0]);

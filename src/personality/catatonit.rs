@@ -74,6 +74,6 @@ impl Voice for Catatonit {
 
     fn exec_failed(&self, child: Pid, _: &OsStr, failure: &ExecFailure) -> Complaint {
         let text = format_args!("failed to exec pid1: {}", failure.reason());
-        Complaint::Line(self.line(Level::Error, child.as_raw().unsigned_abs(), &text))
+        self.line_of(child, &text)
     }
 }

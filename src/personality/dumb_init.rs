@@ -144,7 +144,7 @@ impl Voice for DumbInit {
 
     fn exec_failed(&self, child: Pid, program: &OsStr, failure: &ExecFailure) -> Complaint {
         let text = format_args!("{}: {}", Plain(program), failure.reason());
-        Complaint::Line(self.line(Level::Error, child.as_raw().unsigned_abs(), &text))
+        self.line_of(child, &text)
     }
 
     fn say(&self, notice: &Notice) {
@@ -168,10 +168,7 @@ impl Voice for DumbInit {
                 log(Level::Debug, format_args!("Detached from controlling tty, but was not session leader."));
             }
             Notice::HandedOff(Err(errno)) => {
-                log(
-                    Level::Debug,
-                    format_args!("Unable to detach from controlling tty (errno={} {}).", *errno as i32, Reason(*errno)),
-                );
+                log(Level::Debug, format_args!("Unable to detach from controlling tty ({}).", Numbered(*errno)));
             }
             Notice::Started(pid) => log(Level::Debug, format_args!("Child spawned with PID {pid}.")),
             Notice::Received(signal) => log(Level::Debug, format_args!("Received signal {}.", signal.number())),
@@ -203,14 +200,18 @@ impl Voice for DumbInit {
 
     fn write_session(&self, terminal: Result<(), Errno>, to: &mut dyn fmt::Write) -> fmt::Result {
         if let Err(errno) = terminal {
-            writeln!(
-                to,
-                "[dumb-init] Unable to attach to controlling tty (errno={} {}).",
-                errno as i32,
-                Reason(errno)
-            )?;
+            writeln!(to, "[dumb-init] Unable to attach to controlling tty ({}).", Numbered(errno))?;
         }
         to.write_str("[dumb-init] setsid complete.\n")
+    }
+}
+
+/// `errno=25 Inappropriate ioctl for device`.
+struct Numbered(Errno);
+
+impl fmt::Display for Numbered {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "errno={} {}", self.0 as i32, Reason(self.0))
     }
 }
 

@@ -120,7 +120,7 @@ impl Voice for Tini {
     /// In the child's name, which is who says it in tini.
     fn exec_failed(&self, child: Pid, program: &OsStr, failure: &ExecFailure) -> Complaint {
         let text = format_args!("exec {} failed: {}", Plain(program), failure.reason());
-        Complaint::Line(self.line(Level::Error, child.as_raw().unsigned_abs(), &text))
+        self.line_of(child, &text)
     }
 
     fn not_pid1(&self) -> Complaint {

@@ -8,6 +8,7 @@ use std::collections::VecDeque;
 use std::ffi::{CStr, OsStr, OsString};
 use std::fs;
 use std::io::{self, BufRead, BufReader, Read, Write};
+use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
@@ -121,6 +122,17 @@ pub fn assert_is_rini(pid: Pid) {
 pub fn short_folder() -> tempfile::TempDir {
     tempfile::Builder::new().prefix("rini-").tempdir_in("/var/tmp").unwrap()
 }
+
+/// Makes a file that may be executed.
+pub fn executable(folder: &Path, name: &str, bytes: impl AsRef<[u8]>) -> PathBuf {
+    let path = folder.join(name);
+    fs::write(&path, bytes).unwrap();
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
+    path
+}
+
+/// An ELF header without a machine, and what a shell would make of the rest.
+pub const BROKEN_BINARY: &[u8] = b"\x7fELF\x01\0\0\0\necho a command; exit 7\n";
 
 /// Makes a root file system, `image`, with rini and its probe in it, and a tar of that, which it gives back.
 pub fn make_root(folder: &Path) -> PathBuf {
@@ -559,8 +571,13 @@ pub fn zombies_of(pid: Pid) -> usize {
 }
 
 /// Waits until something holds that no event tells of: looked at again and again, as fast as other threads let it.
-pub fn until(what: &str, mut holds: impl FnMut() -> bool) {
-    let end = Instant::now() + LIMIT;
+pub fn until(what: &str, holds: impl FnMut() -> bool) {
+    until_within(LIMIT, what, holds);
+}
+
+/// The same, with another time after which it counts as what will not come.
+pub fn until_within(limit: Duration, what: &str, mut holds: impl FnMut() -> bool) {
+    let end = Instant::now() + limit;
     while !holds() {
         assert!(Instant::now() < end, "it never came to this: {what}");
         thread::yield_now();
