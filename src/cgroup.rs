@@ -9,8 +9,8 @@
 //! below /sys/fs/cgroup; the container's files are then at its root. Where nothing can be read, nothing is known.
 #![forbid(unsafe_code)]
 
+use crate::decimal;
 use crate::sys::files;
-use std::fmt;
 use std::str;
 
 /// A file of the controller, by its names in version 2 and 1.
@@ -23,7 +23,7 @@ const LIMIT: Names = ["memory.max", "memory.limit_in_bytes"];
 pub fn oom_kills() -> Option<u64> {
     let mut room = [0; ROOM];
     let events = read_own(EVENTS, &mut room)?;
-    events.lines().find_map(|line| line.strip_prefix("oom_kill ")?.parse().ok())
+    lines(events).find_map(|line| decimal::read(line.strip_prefix(b"oom_kill ")?))
 }
 
 /// The memory limit in bytes, where there is one.
@@ -31,32 +31,39 @@ pub fn memory_limit() -> Option<u64> {
     // Without a limit version 2 says `max`, and version 1 the largest number of whole pages.
     const NONE: u64 = 1 << 60;
     let mut room = [0; ROOM];
-    read_own(LIMIT, &mut room)?.trim_ascii_end().parse().ok().filter(|limit| *limit < NONE)
+    decimal::read(read_own(LIMIT, &mut room)?.trim_ascii_end()).filter(|limit| *limit < NONE)
 }
 
-/// Enough for these files, and for the twelve or so controllers of version 1 in a container.
-const ROOM: usize = 4096;
+/// Enough for these files.
+const ROOM: usize = 512;
+/// Enough for the twelve or so controllers of version 1 in a container.
+const GROUPS: usize = 4096;
 
 /// Reads the file of rini's own cgroup.
-fn read_own(names: Names, room: &mut [u8; ROOM]) -> Option<&str> {
-    let mut groups = [0; ROOM];
-    let groups = read(format_args!("/proc/self/cgroup"), &mut groups)?;
+fn read_own(names: Names, room: &mut [u8; ROOM]) -> Option<&[u8]> {
+    let mut groups = [0; GROUPS];
+    let groups = files::read(format_args!("/proc/self/cgroup"), &mut groups)?;
+    let [version_2, version_1] = names;
     // Of a hybrid tree version 1 has the controller; its lines come first (cgroups(7)).
-    let (base, path, name) = groups.lines().find_map(|line| {
-        let (controllers, path) = line.split_once(':')?.1.split_once(':')?;
-        match controllers {
-            "" => Some(("/sys/fs/cgroup", path, names[0])),
-            _ if controllers.split(',').any(|one| one == "memory") => Some(("/sys/fs/cgroup/memory", path, names[1])),
-            _ => None,
+    let (base, name, path) = lines(groups).find_map(|line| {
+        // The hierarchy's number, its controllers, the path.
+        let mut parts = line.splitn(3, |byte| *byte == b':').skip(1);
+        let (controllers, path) = (parts.next()?, parts.next()?);
+        if controllers.is_empty() {
+            return Some(("", version_2, path));
         }
+        let has_memory = controllers.split(|byte| *byte == b',').any(|one| one == b"memory");
+        has_memory.then_some(("/memory", version_1, path))
     })?;
-    let own = files::read(format_args!("{base}{path}/{name}"), room).map(<[u8]>::len);
-    match own {
-        Some(length) => str::from_utf8(room.get(..length)?).ok(),
-        None => read(format_args!("{base}/{name}"), room),
+    let path = str::from_utf8(path).unwrap_or_default();
+    for path in [path, ""] {
+        if let Some(length) = files::read(format_args!("/sys/fs/cgroup{base}{path}/{name}"), room).map(<[u8]>::len) {
+            return room.get(..length);
+        }
     }
+    None
 }
 
-fn read<'a>(path: fmt::Arguments<'_>, room: &'a mut [u8; ROOM]) -> Option<&'a str> {
-    str::from_utf8(files::read(path, room)?).ok()
+fn lines(text: &[u8]) -> impl Iterator<Item = &[u8]> {
+    text.split(|byte| *byte == b'\n')
 }

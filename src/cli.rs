@@ -11,13 +11,13 @@ use crate::exit::Remap;
 use crate::personality::{Grammar, Means, Opt, Personality, Stream, Switch, Variable};
 use crate::signal::{Rewrite, Signal, SignalSet, TERMINAL_STOPS};
 use crate::supervisor::{AfterExit, Policy};
+use crate::time::Duration;
 use crate::voice::Complaint;
 use lexopt::Arg::{Long, Short, Value};
 use log::LevelFilter;
 use std::ffi::{OsStr, OsString};
 use std::fmt;
 use std::os::unix::ffi::OsStrExt;
-use std::time::Duration;
 
 /// `--help`.
 pub const HELP: &str = "\
@@ -443,7 +443,7 @@ fn grace(text: &str) -> Option<Duration> {
 
 /// No time at all is no delay.
 fn delay(text: &str) -> Option<Option<Duration>> {
-    duration(text).map(|delay| Some(delay).filter(|delay| !delay.is_zero()))
+    duration(text).map(|delay| Some(delay).filter(|delay| *delay > Duration::default()))
 }
 
 /// Reads `10s`, `1500ms`, `2m`, `1h`, or a bare number of seconds; with up to six decimals; a year at the most.
@@ -720,7 +720,7 @@ mod tests {
             ("8760h", 31_536_000_000),
             ("007", 7000),
         ] {
-            assert_eq!(duration(text).map(|d| d.as_millis()), Some(milliseconds), "{text}");
+            assert_eq!(duration(text).map(|d| d.as_secs() * 1000 + d.subsec_nanos() / 1_000_000), Some(milliseconds), "{text}");
         }
         for text in [
             "",

@@ -12,6 +12,7 @@
 //! is a child that ended, so `--remap-exit` acts on its code too, as it does in tini.
 #![forbid(unsafe_code)]
 
+use crate::decimal::{self, Decimal};
 use crate::signal::Signal;
 use std::fmt;
 
@@ -55,7 +56,7 @@ pub enum Status {
 
 impl Status {
     /// The exit code that stands for this end.
-    pub fn code(self) -> u8 {
+    pub const fn code(self) -> u8 {
         match self {
             Status::Exited(code) => code,
             Status::Killed(signal) => signal.number().saturating_add(128),
@@ -66,7 +67,7 @@ impl Status {
 impl fmt::Display for Status {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Status::Exited(code) => write!(f, "exited with {code}"),
+            Status::Exited(code) => write!(f, "exited with {}", Decimal::from(*code)),
             Status::Killed(signal) => write!(f, "was killed by {signal}"),
         }
     }
@@ -91,10 +92,7 @@ impl Remap {
     /// Returns false where `text` is no such thing.
     #[must_use]
     pub fn add(&mut self, text: &str) -> bool {
-        let code = |text: &str| match text.bytes().all(|b| b.is_ascii_digit()) {
-            true => text.parse::<u8>().ok(),
-            false => None,
-        };
+        let code = |text: &str| u8::try_from(decimal::read(text.as_bytes())?).ok();
         let (from, to) = text.split_once(':').unwrap_or((text, "0"));
         let Some((from, to)) = code(from).zip(code(to)) else { return false };
         if let Some(place) = self.0.get_mut(usize::from(from)) {

@@ -22,6 +22,7 @@
 
 mod cgroup;
 mod cli;
+mod decimal;
 mod diagnosis;
 mod exit;
 mod logging;
@@ -32,6 +33,7 @@ mod runtime;
 mod signal;
 mod supervisor;
 mod sys;
+mod time;
 mod voice;
 
 use cli::{Invocation, Options, UsageError, Verbosity};

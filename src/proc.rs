@@ -2,17 +2,20 @@
 //! numbers would be other processes here.
 #![forbid(unsafe_code)]
 
+use crate::decimal::{self, Decimal};
 use crate::sys::files;
 use crate::sys::process::{self, Pid};
-use std::str;
 
 /// rini's children, sorted by pid; zombies too.
 pub fn own_children() -> Vec<Pid> {
     if !is_ours() {
         return Vec::new();
     }
-    let list = files::read_all(format_args!("/proc/self/task/{}/children", process::own_pid())).unwrap_or_default();
-    let mut pids: Vec<Pid> = list.split(|byte| *byte == b' ').filter_map(pid).collect();
+    let list = files::read_all(format_args!("/proc/self/task/{}/children", Decimal::from(process::own_pid()))).unwrap_or_default();
+    let mut pids = Vec::new();
+    for name in list.split(|byte| *byte == b' ') {
+        pids.extend(pid(name));
+    }
     pids.sort_unstable();
     pids
 }
@@ -31,14 +34,14 @@ pub fn others() -> Vec<Pid> {
 pub fn state(pid: Pid) -> Option<u8> {
     // The pid, and a name of at most 64 bytes.
     let mut room = [0; 128];
-    let stat = files::read(format_args!("/proc/{pid}/stat"), &mut room)?;
+    let stat = files::read(format_args!("/proc/{}/stat", Decimal::from(pid)), &mut room)?;
     let behind = stat.iter().rposition(|byte| *byte == b')')?.checked_add(2)?;
     stat.get(behind).copied()
 }
 
 /// The name of a process: at most 15 bytes of anything, and a newline (proc_pid_comm(5)).
 pub fn name(pid: Pid, room: &mut [u8; 16]) -> Option<&[u8]> {
-    files::read(format_args!("/proc/{pid}/comm"), room).map(<[u8]>::trim_ascii_end).filter(|name| !name.is_empty())
+    files::read(format_args!("/proc/{}/comm", Decimal::from(pid)), room).map(<[u8]>::trim_ascii_end).filter(|name| !name.is_empty())
 }
 
 fn is_ours() -> bool {
@@ -47,7 +50,7 @@ fn is_ours() -> bool {
 }
 
 fn pid(name: &[u8]) -> Option<Pid> {
-    str::from_utf8(name).ok()?.parse().ok().map(Pid::from_raw)
+    decimal::read(name).and_then(|number| i32::try_from(number).ok()).map(Pid::from_raw)
 }
 
 #[cfg(test)]

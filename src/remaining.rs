@@ -41,15 +41,6 @@ pub struct Remaining {
     killing: bool,
 }
 
-/// What came of killing it.
-#[derive(Default)]
-pub struct Killed {
-    /// Who is killed for the first time, as far as /proc shows them: pid and name.
-    pub names: Vec<String>,
-    /// Nobody could be killed, for this reason.
-    pub failure: Option<Errno>,
-}
-
 impl Remaining {
     /// What is left of the child with this process group; None where there was no child.
     pub fn new(pid1: Option<Pid1>, group: Option<Pid>) -> Remaining {
@@ -75,47 +66,38 @@ impl Remaining {
         let has_it = self.asked.is_none() && self.asked_with_child.contains(signal);
         self.asked.get_or_insert(signal);
         self.group_told = has_it;
-        match self.pid1 {
-            Some(pid1) => {
-                let others = proc::others();
-                let stopped: Vec<Pid> = others.iter().copied().filter(|pid| proc::state(*pid) == Some(b'T')).collect();
-                let anybody = if has_it && !others.is_empty() {
-                    for pid in others.into_iter().filter(|pid| !self.is_in_group(*pid)) {
-                        let _ = process::kill(pid, signal);
-                    }
-                    true
-                } else {
-                    pid1.kill_everything(signal).is_ok()
-                };
-                for pid in stopped {
-                    let _ = process::kill(pid, Signal::CONT);
-                }
-                anybody
-            }
-            None => {
-                self.told.clear();
-                self.tell_new(signal);
-                self.group_told || !self.told.is_empty()
-            }
-        }
+        let Some(pid1) = self.pid1 else {
+            self.told.clear();
+            self.tell_new(signal);
+            return self.group_told || !self.told.is_empty();
+        };
+        let others = proc::others();
+        let stopped = stopped(&others);
+        let anybody = if has_it && !others.is_empty() {
+            self.tell(&others, signal);
+            true
+        } else {
+            pid1.kill_everything(signal).is_ok()
+        };
+        continue_all(&stopped);
+        anybody
     }
 
     /// Kills all of it. As PID 1 only what kill(2) reaches: it passes over another user's processes, and does not say so.
-    pub fn kill(&mut self) -> Killed {
+    pub fn kill(&mut self, report: &mut dyn FnMut(Named)) -> Result<(), Errno> {
         if !self.killing {
             self.told.clear();
         }
         self.killing = true;
-        match self.pid1 {
-            Some(pid1) => {
-                let living =
-                    proc::others().into_iter().filter(|pid| proc::state(*pid).is_some_and(|state| state != b'Z'));
-                let names = living.map(|pid| Named(pid).to_string()).collect();
-                let _ = pid1.kill_everything(Signal::KILL);
-                Killed { names, failure: None }
-            }
-            None => self.kill_children(),
+        let Some(pid1) = self.pid1 else { return self.kill_children(report) };
+        let mut living = proc::others();
+        living.retain(|pid| proc::state(*pid).is_some_and(|state| state != b'Z'));
+        let _ = pid1.kill_everything(Signal::KILL);
+        // Nobody is left who could reap them before rini does, and till then they have their names.
+        for pid in living {
+            report(Named(pid));
         }
+        Ok(())
     }
 
     /// Signals the child's process group alone, as far as rini is sure that it is still that.
@@ -124,44 +106,49 @@ impl Remaining {
     }
 
     /// Tells those that rini was given since what the others were told.
-    pub fn catch_up(&mut self) -> Killed {
+    pub fn catch_up(&mut self, report: &mut dyn FnMut(Named)) -> Result<(), Errno> {
         match (self.pid1, self.asked) {
-            (None, _) if self.killing => return self.kill_children(),
+            (None, _) if self.killing => return self.kill_children(report),
             (None, Some(signal)) => self.tell_new(signal),
             _ => (),
         }
-        Killed::default()
+        Ok(())
     }
 
     /// Not as PID 1: tells those of rini's children that have not heard it.
     fn tell_new(&mut self, signal: Signal) {
         let children = proc::own_children();
-        let new: Vec<Pid> = children.iter().copied().filter(|pid| self.told.binary_search(pid).is_err()).collect();
-        let stopped: Vec<Pid> = new.iter().copied().filter(|pid| proc::state(*pid) == Some(b'T')).collect();
+        let mut new = children.clone();
+        new.retain(|pid| self.told.binary_search(pid).is_err());
+        let stopped = stopped(&new);
         if !self.group_told {
             self.group_told = self.signal_group(signal).is_ok();
         }
-        // Who is in the group now was in it then: a process that has just been forked may leave it at any moment, and
-        // one who is told twice is better than one who is never told.
-        for pid in new.into_iter().filter(|pid| !self.is_in_group(*pid)) {
-            let _ = process::kill(pid, signal);
-        }
-        for pid in stopped {
-            let _ = process::kill(pid, Signal::CONT);
-        }
+        self.tell(&new, signal);
+        continue_all(&stopped);
         self.told = children;
     }
 
+    /// Tells those of these that are not in the group, which was told by itself.
+    ///
+    /// Who is in the group now was in it then: a process that has just been forked may leave it at any moment, and one
+    /// who is told twice is better than one who is never told.
+    fn tell(&self, pids: &[Pid], signal: Signal) {
+        for pid in pids {
+            if self.group.is_none() || process::group_of(*pid).ok() != self.group {
+                let _ = process::kill(*pid, signal);
+            }
+        }
+    }
+
     /// Not as PID 1: kills rini's children, those too that were killed before; so it shows if one cannot be killed.
-    fn kill_children(&mut self) -> Killed {
+    fn kill_children(&mut self, report: &mut dyn FnMut(Named)) -> Result<(), Errno> {
         let children = proc::own_children();
-        let mut names = Vec::new();
         let mut result = self.signal_group(Signal::KILL);
         for pid in &children {
-            let name = Named(*pid).to_string();
             let killed = process::kill(*pid, Signal::KILL);
             if killed.is_ok() && self.told.binary_search(pid).is_err() {
-                names.push(name);
+                report(Named(*pid));
             }
             // Once is enough; and that there is nobody is the least of all reasons.
             if killed.is_ok() || result == Err(Errno::ESRCH) {
@@ -169,7 +156,7 @@ impl Remaining {
             }
         }
         self.told = children;
-        Killed { names, failure: result.err() }
+        result
     }
 
     fn signal_group(&self, signal: Signal) -> Result<(), Errno> {
@@ -178,8 +165,17 @@ impl Remaining {
             None => Err(Errno::ESRCH),
         }
     }
+}
 
-    fn is_in_group(&self, pid: Pid) -> bool {
-        self.group.is_some() && process::group_of(pid).ok() == self.group
+/// Those of these that are stopped.
+fn stopped(pids: &[Pid]) -> Vec<Pid> {
+    let mut stopped = pids.to_vec();
+    stopped.retain(|pid| proc::state(*pid) == Some(b'T'));
+    stopped
+}
+
+fn continue_all(pids: &[Pid]) {
+    for pid in pids {
+        let _ = process::kill(*pid, Signal::CONT);
     }
 }

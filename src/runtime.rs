@@ -7,22 +7,24 @@
 
 use crate::cgroup;
 use crate::cli::Options;
-use crate::diagnosis::{Elapsed, Named, Origin, Reason, Suspicion};
+use crate::decimal::Decimal;
+use crate::diagnosis::{Named, Origin, OutOfMemory, Reason, Suspicion};
 use crate::exit::{self, Status};
 use crate::logging;
-use crate::remaining::{Killed, Remaining};
+use crate::remaining::Remaining;
 use crate::signal::{Signal, SignalSet};
 use crate::supervisor::{Action, Event, Foreground, Supervisor, Target};
+use crate::sys::clock;
 use crate::sys::process::{self, Change, Children, Pid, Pid1};
 use crate::sys::signals::{self, Patience, Received, Sender};
 use crate::sys::spawn::{Report, Spawned};
 use crate::sys::terminal::{HandOff, Terminal};
+use crate::time::{Duration, Instant};
 use crate::voice::{self, Notice, Voice};
 use log::Level;
 use nix::errno::Errno;
 use std::ffi::OsStr;
 use std::ops::ControlFlow;
-use std::time::Instant;
 
 /// What rini is to the processes around it; decided once, at the start.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -76,7 +78,7 @@ pub struct Runtime {
 struct Tally {
     started: Instant,
     /// How the child ended, after how long.
-    child: Option<(Pid, Status, Elapsed)>,
+    child: Option<(Pid, Status, Duration)>,
     signals: u64,
     orphans: u64,
 }
@@ -101,7 +103,7 @@ impl Runtime {
         hand_off: Option<HandOff>,
         oom_kills: Option<u64>,
     ) -> Runtime {
-        let started = Instant::now();
+        let started = clock::now();
         let child = spawned.map(|(Spawned { pid, report }, program)| Child { pid, report, program });
         match &child {
             Some(child) => voice.say(&Notice::Started(child.pid)),
@@ -170,7 +172,7 @@ impl Runtime {
                 }
             };
             let told = match received {
-                Some(received) => self.receive(received),
+                Some(received) => self.receive(&received),
                 None => self.tell(Event::Tick, None),
             };
             if let ControlFlow::Break(code) = told {
@@ -233,11 +235,12 @@ impl Runtime {
         if self.child.is_some() {
             return ControlFlow::Continue(());
         }
-        let killed = self.remaining.catch_up();
-        self.note(killed)
+        let asked = self.asked_remaining;
+        let done = self.remaining.catch_up(&mut |name| report_kill(&name, asked));
+        self.note(done)
     }
 
-    fn receive(&mut self, received: Received) -> ControlFlow<u8> {
+    fn receive(&mut self, received: &Received) -> ControlFlow<u8> {
         match received.signal() {
             Some(Signal::CHLD) => {
                 voice::log(Level::Trace, format_args!("SIGCHLD, for rini itself"));
@@ -265,8 +268,9 @@ impl Runtime {
     }
 
     /// Tells the supervisor what happened, and does what it says. A break is the end, with rini's exit code.
-    fn tell(&mut self, event: Event, received: Option<Received>) -> ControlFlow<u8> {
-        for action in self.supervisor.handle(event, Instant::now()) {
+    fn tell(&mut self, event: Event, received: Option<&Received>) -> ControlFlow<u8> {
+        let now = if self.supervisor.looks_at_time(event) { clock::now() } else { self.tally.started };
+        for action in self.supervisor.handle(event, now) {
             match action {
                 Action::Forward { signal, rewritten, to: Target::Child } => self.forward(signal, rewritten, received),
                 Action::Forward { signal, rewritten, to: Target::Remaining } => {
@@ -274,13 +278,13 @@ impl Runtime {
                 }
                 Action::Drop(signal) => self.voice.say(&Notice::Dropped(self.origin(signal, received))),
                 Action::Delay(signal) => {
-                    self.delayed = received;
+                    self.delayed = received.copied();
                     let origin = self.origin(signal, received);
                     voice::log(
                         Level::Info,
                         format_args!(
                             "{origin}, held back for {}",
-                            Elapsed(self.options.policy.delay.unwrap_or_default())
+                            self.options.policy.delay.unwrap_or_default()
                         ),
                     );
                 }
@@ -290,10 +294,13 @@ impl Runtime {
                     self.voice.say(&Notice::StopsItself);
                     process::stop_itself();
                 }
-                Action::Continue => self.send(Signal::CONT),
+                Action::Continue => {
+                    let _ = self.deliver(Signal::CONT, None);
+                }
                 Action::Kill(Target::Child) => self.kill(),
                 Action::Kill(Target::Remaining) => {
-                    let killed = self.remaining.kill();
+                    let asked = self.asked_remaining;
+                    let killed = self.remaining.kill(&mut |name| report_kill(&name, asked));
                     self.note(killed)?;
                     // The end of PID 1 is the end of the namespace, whoever's processes are still in it.
                     if self.role.pid1().is_some() {
@@ -308,59 +315,53 @@ impl Runtime {
         ControlFlow::Continue(())
     }
 
-    fn origin(&self, signal: Signal, received: Option<Received>) -> Origin {
-        let sender = received.map_or(Sender::Kernel, |received| received.sender());
+    fn origin(&self, signal: Signal, received: Option<&Received>) -> Origin {
+        let sender = received.map_or(Sender::Kernel, Received::sender);
         Origin { signal, sender, container: self.role.pid1().is_some() }
     }
 
     /// Passes a signal on: to the child, or with --process-group to its group.
     ///
     /// A group gets it by kill(2), without the sender and the value: the kernel queues those to single processes only.
-    fn forward(&mut self, signal: Signal, rewritten: Signal, received: Option<Received>) {
-        let Some(child) = &self.child else { return };
+    fn forward(&mut self, signal: Signal, rewritten: Signal, received: Option<&Received>) {
+        let Some(child) = self.child.as_ref().map(|child| child.pid) else { return };
         let received = self.as_received(signal, received);
-        let sent = self.deliver(child, rewritten, || match &received {
-            Some(received) => received.forward_to(child.pid, rewritten),
-            None => process::kill(child.pid, rewritten),
-        });
         let origin = self.origin(signal, received);
+        let sent = self.deliver(rewritten, received);
         if self.supervisor.begins_shutdown(signal) {
-            self.asked.get_or_insert_with(|| (origin, Instant::now()));
+            self.asked.get_or_insert_with(|| (origin, clock::now()));
             if self.options.process_group {
                 self.remaining.group_was_asked(rewritten);
             }
         }
         self.killed |= rewritten == Signal::KILL;
-        if sent.is_ok() {
-            self.tally.signals = self.tally.signals.saturating_add(1);
-        }
         match sent {
             Ok(()) => {
+                self.tally.signals = self.tally.signals.saturating_add(1);
                 let by_rule = self.options.policy.rewrite.has_rule(signal);
-                self.voice.say(&Notice::Forwarded { origin, child: child.pid, rewritten, by_rule });
+                self.voice.say(&Notice::Forwarded { origin, child, rewritten, by_rule });
             }
             Err(errno) => voice::log(
                 Level::Warn,
-                format_args!("{origin}, cannot be forwarded to {}: {}", Named(child.pid), Reason(errno)),
+                format_args!("{origin}, cannot be forwarded to {}: {}", Named(child), Reason(errno)),
             ),
         }
     }
 
     /// As it was received: one that was held back comes with a later event, or with none.
-    fn as_received(&self, signal: Signal, now: Option<Received>) -> Option<Received> {
-        let of_signal = |received: &Received| received.signal() == Some(signal);
-        now.filter(of_signal).or(self.delayed.filter(of_signal))
+    fn as_received<'a>(&'a self, signal: Signal, now: Option<&'a Received>) -> Option<&'a Received> {
+        [now, self.delayed.as_ref()].into_iter().flatten().find(|received| received.signal() == Some(signal))
     }
 
     /// Passes a signal on to what remains. The kernel has no queued form for that either.
-    fn forward_to_remaining(&mut self, signal: Signal, rewritten: Signal, received: Option<Received>) {
+    fn forward_to_remaining(&mut self, signal: Signal, rewritten: Signal, received: Option<&Received>) {
         let origin = match (self.as_received(signal, received), self.asked) {
             // It ended the child, and goes on to what remains.
             (None, Some((origin, _))) if origin.signal == signal => origin,
             (received, _) => self.origin(signal, received),
         };
         // The period that runs counts from the first.
-        self.asked_remaining.get_or_insert_with(|| (origin, Instant::now()));
+        self.asked_remaining.get_or_insert_with(|| (origin, clock::now()));
         if !self.remaining.send(rewritten) {
             return;
         }
@@ -373,7 +374,7 @@ impl Runtime {
     /// Asks what remains to end.
     fn terminate(&mut self) {
         let origin = Origin { signal: Signal::TERM, sender: Sender::Process(process::own_pid()), container: true };
-        self.asked_remaining = Some((origin, Instant::now()));
+        self.asked_remaining = Some((origin, clock::now()));
         if self.remaining.send(Signal::TERM) {
             voice::log(Level::Info, format_args!("SIGTERM to all that is left"));
         }
@@ -389,12 +390,9 @@ impl Runtime {
         self.voice.say(&Notice::GroupAsked(rewritten, self.options.policy.rewrite.has_rule(Signal::TERM)));
     }
 
-    /// Says who was killed, and ends where nobody can be.
-    fn note(&mut self, killed: Killed) -> ControlFlow<u8> {
-        for name in &killed.names {
-            report_kill(name, self.asked_remaining);
-        }
-        let Some(errno) = killed.failure else { return ControlFlow::Continue(()) };
+    /// Ends where nobody can be killed.
+    fn note(&mut self, killed: Result<(), Errno>) -> ControlFlow<u8> {
+        let Err(errno) = killed else { return ControlFlow::Continue(()) };
         match errno {
             Errno::ESRCH => voice::log(
                 Level::Warn,
@@ -405,28 +403,29 @@ impl Runtime {
         self.tell(Event::Helpless, None)
     }
 
-    /// Sends a signal of rini's own to the child, or with --process-group to its group.
-    fn send(&self, signal: Signal) {
-        let Some(child) = &self.child else { return };
-        let _ = self.deliver(child, signal, || process::kill(child.pid, signal));
-    }
-
-    /// Sends a signal to the child in the way of `alone`, or with --process-group to its group.
-    fn deliver(&self, child: &Child, signal: Signal, alone: impl FnOnce() -> Result<(), Errno>) -> Result<(), Errno> {
-        if !self.options.process_group {
-            return alone();
-        }
-        let sent = process::kill_group(child.pid, signal);
+    /// Sends a signal to the child, or with --process-group to its group: as it was received, or one of rini's own.
+    fn deliver(&self, signal: Signal, received: Option<&Received>) -> Result<(), Errno> {
+        let Some(child) = self.child.as_ref().map(|child| child.pid) else { return Err(Errno::ESRCH) };
         // The child may have left for another group; or it is about to make the one of its session.
-        if sent.is_ok() && process::group_of(child.pid) == Ok(child.pid) { sent } else { alone() }
+        if self.options.process_group
+            && process::kill_group(child, signal).is_ok()
+            && process::group_of(child) == Ok(child)
+        {
+            return Ok(());
+        }
+        match received {
+            Some(received) => received.forward_to(child, signal),
+            None => process::kill(child, signal),
+        }
     }
 
     /// The grace period is over.
     fn kill(&mut self) {
         let Some(child) = &self.child else { return };
-        let name = Named(child.pid).to_string();
-        self.send(Signal::KILL);
+        let name = Named(child.pid);
+        let _ = self.deliver(Signal::KILL, None);
         self.killed = true;
+        // It has its name until it is reaped.
         report_kill(&name, self.asked);
     }
 
@@ -467,7 +466,7 @@ impl Runtime {
             Change::Ended(Status::Exited(code)) if code != 0 => child.report.read(),
             _ => None,
         };
-        if let Some(failure) = &failure {
+        if let Some(failure) = failure {
             logging::complain(&self.voice.exec_failed(pid, child.program, failure));
         }
         failure.is_some()
@@ -476,14 +475,14 @@ impl Runtime {
     /// The child has been reaped: its pid is given up, and what it left is put in order.
     fn child_ended(&mut self, status: Status, explained: bool) {
         let Some(child) = self.child.take() else { return };
-        let lasted = Elapsed::since(self.tally.started);
+        let lasted = clock::now().since(self.tally.started);
         if !explained {
             self.suspect(child.pid, status, lasted);
         }
         self.voice.say(&Notice::ChildEnded(child.pid, status));
         self.tally.child = Some((child.pid, status, lasted));
         if self.options.policy.after_exit.stays() {
-            voice::log(Level::Info, format_args!("pid {} {status}", child.pid));
+            voice::log(Level::Info, format_args!("pid {} {status}", Decimal::from(child.pid)));
         }
         // A script that started rini goes on to use the terminal, and from a group in the background it could not. And
         // where rini stays for what remains, a ^C is for rini, PID 1 or not.
@@ -498,14 +497,15 @@ impl Runtime {
     }
 
     /// Warns of an end that nobody seems to have wanted.
-    fn suspect(&self, child: Pid, status: Status, lasted: Elapsed) {
+    fn suspect(&self, child: Pid, status: Status, lasted: Duration) {
         let out_of_memory = || {
             // A count that rini could not read at the start says nothing.
             let (before, after) = self.oom_kills.zip(cgroup::oom_kills())?;
-            after.checked_sub(before).filter(|count| *count > 0)
+            let kills = after.checked_sub(before).filter(|count| *count > 0)?;
+            Some(OutOfMemory { kills, limit: cgroup::memory_limit() })
         };
-        if let Some(suspicion) = Suspicion::of(status, self.killed, lasted.0, out_of_memory) {
-            voice::log(Level::Warn, format_args!("pid {child} {}", suspicion.with_limit(cgroup::memory_limit)));
+        if let Some(suspicion) = Suspicion::of(status, self.killed, lasted, out_of_memory) {
+            voice::log(Level::Warn, format_args!("pid {} {suspicion}", Decimal::from(child)));
         }
     }
 
@@ -515,18 +515,18 @@ impl Runtime {
         if let (None, Some(signal)) = (child, self.stopped_by) {
             logging::complain(&self.voice.pause_ended(signal));
         }
-        self.voice.say(&Notice::Closing { child, lasted: Elapsed::since(started), signals, orphans });
+        self.voice.say(&Notice::Closing { child, lasted: clock::now().since(started), signals, orphans });
         status.map_or(exit::CANNOT_START, |status| self.options.remap.apply(status.code()))
     }
 }
 
 /// Says who was killed, and how long after what had asked them to end, where that was no dropped signal.
-fn report_kill(name: &str, asked: Option<(Origin, Instant)>) {
+fn report_kill(name: &Named, asked: Option<(Origin, Instant)>) {
     match asked {
         Some((origin, since)) => {
             voice::log(
                 Level::Warn,
-                format_args!("killed {name}, which was still there {} after {origin}", Elapsed::since(since)),
+                format_args!("killed {name}, which was still there {} after {origin}", clock::now().since(since)),
             );
         }
         None => voice::log(Level::Warn, format_args!("killed {name}: the grace period is over")),

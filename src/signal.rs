@@ -5,6 +5,7 @@
 //! for themselves, are given as numbers.
 #![forbid(unsafe_code)]
 
+use crate::decimal::{self, Decimal};
 use std::fmt;
 
 /// A signal, 1 to 64.
@@ -26,6 +27,12 @@ const MORE_NAMES: [(&str, i32); 5] = [
     ("SIGIOT", libc::SIGIOT),
     ("SIGCLD", libc::SIGCHLD),
 ];
+
+/// What follows this beginning, whose case does not matter.
+fn behind<'a>(text: &'a [u8], begin: &[u8]) -> Option<&'a [u8]> {
+    let (head, rest) = text.split_at_checked(begin.len())?;
+    head.eq_ignore_ascii_case(begin).then_some(rest)
+}
 
 impl Signal {
     /// A child has changed.
@@ -89,29 +96,25 @@ impl Signal {
 
     /// Reads `TERM`, `SIGTERM`, `15`, `RTMIN+3` or `SIGRTMAX-1`, in any case.
     pub fn parse(text: &str) -> Option<Signal> {
-        if text.bytes().all(|b| b.is_ascii_digit()) {
-            return Signal::from_number(text.parse().ok()?);
+        let text = text.as_bytes();
+        if let Some(number) = decimal::read(text) {
+            return Signal::from_number(i32::try_from(number).ok()?);
         }
-        let upper = text.to_ascii_uppercase();
-        let name = upper.strip_prefix("SIG").unwrap_or(&upper);
-        let real_time = |rest: &str, sign: char| match rest.strip_prefix(sign) {
-            Some(n) if n.bytes().all(|b| b.is_ascii_digit()) => n.parse::<u8>().ok(),
-            None if rest.is_empty() => Some(0),
-            _ => None,
-        };
-        if let Some(rest) = name.strip_prefix("RTMIN") {
-            let number = RTMIN.checked_add(real_time(rest, '+')?)?;
-            return Some(Signal(number)).filter(|s| s.0 <= RTMAX);
+        let name = behind(text, b"SIG").unwrap_or(text);
+        for (begin, sign) in [(RTMIN, b'+'), (RTMAX, b'-')] {
+            let word: &[u8] = if begin == RTMIN { b"RTMIN" } else { b"RTMAX" };
+            let Some(rest) = behind(name, word) else { continue };
+            let offset = match rest.split_first() {
+                None => 0,
+                Some((first, digits)) if *first == sign => u8::try_from(decimal::read(digits)?).ok()?,
+                Some(_) => return None,
+            };
+            let number = if begin == RTMIN { begin.checked_add(offset) } else { begin.checked_sub(offset) };
+            return number.filter(|number| (RTMIN..=RTMAX).contains(number)).map(Signal);
         }
-        if let Some(rest) = name.strip_prefix("RTMAX") {
-            let number = RTMAX.checked_sub(real_time(rest, '-')?)?;
-            return Some(Signal(number)).filter(|s| s.0 >= RTMIN);
-        }
-        let full = |known: &str| known.strip_prefix("SIG") == Some(name);
-        (1..RTMIN)
-            .map(Signal)
-            .find(|s| s.name().is_some_and(full))
-            .or_else(|| MORE_NAMES.iter().find(|(n, _)| full(n)).and_then(|(_, n)| Signal::from_number(*n)))
+        let full = |known: &str| behind(known.as_bytes(), b"SIG").is_some_and(|known| known.eq_ignore_ascii_case(name));
+        let more = || MORE_NAMES.iter().find(|(known, _)| full(known)).and_then(|(_, n)| Signal::from_number(*n));
+        (1..RTMIN).map(Signal).find(|signal| signal.name().is_some_and(full)).or_else(more)
     }
 
     /// `SIGTERM` and so on, for the standard signals.
@@ -132,9 +135,9 @@ impl fmt::Display for Signal {
         match self.0 {
             RTMIN => f.write_str("SIGRTMIN"),
             RTMAX => f.write_str("SIGRTMAX"),
-            n @ RTMIN..MIDDLE => write!(f, "SIGRTMIN+{}", n.saturating_sub(RTMIN)),
-            n @ MIDDLE..=RTMAX => write!(f, "SIGRTMAX-{}", RTMAX.saturating_sub(n)),
-            n => write!(f, "signal {n}"),
+            n @ RTMIN..MIDDLE => write!(f, "SIGRTMIN+{}", Decimal::from(n.saturating_sub(RTMIN))),
+            n @ MIDDLE..=RTMAX => write!(f, "SIGRTMAX-{}", Decimal::from(RTMAX.saturating_sub(n))),
+            n => write!(f, "signal {}", Decimal::from(n)),
         }
     }
 }

@@ -62,7 +62,7 @@
 
 use crate::exit::Status;
 use crate::signal::{Rewrite, Signal, SignalSet};
-use std::time::{Duration, Instant};
+use crate::time::{Duration, Instant};
 
 /// What happened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -228,7 +228,7 @@ enum Shutdown {
     Not,
     Delayed {
         signal: Signal,
-        until: Option<Instant>,
+        until: Instant,
     },
     /// They were asked to end by this signal.
     Asked {
@@ -336,10 +336,20 @@ impl Supervisor {
     pub fn deadline(&self) -> Option<Instant> {
         match (self.state, self.shutdown) {
             (State::Ended, _) => None,
-            (_, Shutdown::Delayed { until, .. }) => until,
+            (_, Shutdown::Delayed { until, .. }) => Some(until),
             (_, Shutdown::Asked { kill_at, .. }) => kill_at,
             (_, Shutdown::Not | Shutdown::Escalated { .. }) => None,
         }
+    }
+
+    /// Whether it matters to this event when it comes. Where it does not, any moment will do for `now`.
+    pub fn looks_at_time(&self, event: Event) -> bool {
+        let begins_period = match event {
+            Event::Signal(signal) => self.begins_shutdown(signal),
+            Event::ChildEnded(_) => self.policy.after_exit.stays(),
+            _ => false,
+        };
+        begins_period || self.deadline().is_some()
     }
 
     fn check_time(&mut self, now: Instant, actions: &mut Actions) {
@@ -364,7 +374,7 @@ impl Supervisor {
     fn shut_down(&mut self, signal: Signal, now: Instant, actions: &mut Actions) {
         match (self.shutdown, self.policy.delay) {
             (Shutdown::Not, Some(delay)) => {
-                self.shutdown = Shutdown::Delayed { signal, until: now.checked_add(delay) };
+                self.shutdown = Shutdown::Delayed { signal, until: now.later_by(delay) };
                 actions.push(Action::Delay(signal));
             }
             (Shutdown::Not, None) => self.ask(signal, now, actions),
@@ -399,7 +409,7 @@ impl Supervisor {
             (State::Remaining { .. }, AfterExit::Terminate) => return self.terminate(now, actions),
             _ => (),
         }
-        let kill_at = self.policy.grace.and_then(|grace| now.checked_add(grace));
+        let kill_at = self.policy.grace.map(|grace| now.later_by(grace));
         self.shutdown = Shutdown::Asked { by: signal, kill_at };
         self.forward(signal, actions);
         if self.stopped && self.target() == Target::Child {
@@ -409,7 +419,7 @@ impl Supervisor {
 
     /// Asks what remains to end. Where a shutdown signal was being held back, this is what it was to bring about.
     fn terminate(&mut self, now: Instant, actions: &mut Actions) {
-        let kill_at = now.checked_add(self.policy.grace.unwrap_or(DEFAULT_GRACE));
+        let kill_at = Some(now.later_by(self.policy.grace.unwrap_or(DEFAULT_GRACE)));
         self.shutdown = Shutdown::Asked { by: Signal::TERM, kill_at };
         actions.push(Action::Terminate);
     }

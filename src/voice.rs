@@ -5,11 +5,12 @@
 //! what is wrong at the start or with the exec a [`Complaint`].
 #![forbid(unsafe_code)]
 
-use crate::diagnosis::{Elapsed, ExecFailure, Origin, Plain, Quoted};
+use crate::diagnosis::{ExecFailure, Origin, Plain, Quoted};
 use crate::exit::Status;
 use crate::signal::Signal;
 use crate::sys::process::Pid;
 use crate::sys::terminal::HandOff;
+use crate::time::Duration;
 use log::Level;
 use nix::errno::Errno;
 use std::ffi::OsStr;
@@ -84,9 +85,9 @@ pub enum Notice {
     /// The end of rini.
     Closing {
         /// The child, where there was one, how it ended, and after how long.
-        child: Option<(Pid, Status, Elapsed)>,
+        child: Option<(Pid, Status, Duration)>,
         /// How long rini ran.
-        lasted: Elapsed,
+        lasted: Duration,
         /// How many signals were forwarded.
         signals: u64,
         /// How many orphans were reaped.

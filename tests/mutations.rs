@@ -10,7 +10,18 @@ use std::path::Path;
 use std::process::{Command, Output};
 
 /// What is wrong with it, the text that is there once, and the text in its place.
-const MUTATIONS: [(&str, &str, &str); 34] = [
+const MUTATIONS: [(&str, &str, &str); 37] = [
+    (
+        "the rest's period is counted from some other time",
+        "Event::ChildEnded(_) => self.policy.after_exit.stays(),",
+        "Event::ChildEnded(_) => false,",
+    ),
+    (
+        "a period is counted from some other time",
+        "Event::Signal(signal) => self.begins_shutdown(signal),\n            Event",
+        "Event::Signal(_) => false,\n            Event",
+    ),
+    ("the time is not looked at when it is over", "begins_period || self.deadline().is_some()", "begins_period"),
     ("killed one tick too late", "now < deadline", "now <= deadline"),
     ("killed before the time", "now < deadline", "now < deadline && self.deadline().is_none()"),
     (
@@ -25,7 +36,7 @@ const MUTATIONS: [(&str, &str, &str); 34] = [
     ),
     (
         "a delayed signal is never sent",
-        "(_, Shutdown::Delayed { until, .. }) => until,",
+        "(_, Shutdown::Delayed { until, .. }) => Some(until),",
         "(_, Shutdown::Delayed { .. }) => None,",
     ),
     ("the first of two stop signals is lost", "if signal != first && self.forwards()", "if false && signal != first"),

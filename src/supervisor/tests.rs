@@ -11,13 +11,12 @@
 use super::*;
 use std::collections::{HashSet, VecDeque};
 use std::hash::Hash;
-use std::sync::LazyLock;
 
 fn signal(number: i32) -> Signal {
     Signal::from_number(number).unwrap()
 }
 
-static BEGIN: LazyLock<Instant> = LazyLock::new(Instant::now);
+const BEGIN: Instant = Instant::after_boot(Duration::from_secs(1));
 
 const DELAY: u64 = 1;
 const GRACE: u64 = 2;
@@ -48,24 +47,32 @@ fn key(machine: &Supervisor, now: Instant) -> Key {
         Shutdown::Asked { by, .. } => (2, Some(by)),
         Shutdown::Escalated { by } => (3, Some(by)),
     };
-    let left = machine.deadline().map(|deadline| (deadline - now).as_secs());
+    let left = machine.deadline().map(|deadline| deadline.since(now).as_secs());
     (machine.state, left, shutdown, machine.stopped, machine.stop_requested)
 }
 
 /// Every event in every state that can be come to. Gives back the actions that were seen, and how many answers.
 fn explore(policy: &Policy, events: &[Event], witness: impl Witness) -> (Vec<Action>, u64) {
     let machine = Supervisor::new(policy.clone());
-    let mut known = HashSet::from([(key(&machine, *BEGIN), witness.clone())]);
-    let mut ahead = VecDeque::from([(machine, *BEGIN, witness)]);
+    let mut known = HashSet::from([(key(&machine, BEGIN), witness.clone())]);
+    let mut ahead = VecDeque::from([(machine, BEGIN, witness)]);
     let (mut seen, mut answers) = (Vec::new(), 0);
     while let Some((machine, now, witness)) = ahead.pop_front() {
         for &event in events {
             for passed in STEPS {
                 let (mut machine, mut witness) = (machine.clone(), witness.clone());
-                let now = now + Duration::from_secs(passed);
+                let now = now.later_by(Duration::from_secs(passed));
+                // Where it says that the time does not matter, it may be any.
+                let timeless = (!machine.looks_at_time(event)).then(|| {
+                    let mut machine = machine.clone();
+                    let actions: Vec<_> = machine.handle(event, Instant::after_boot(Duration::default())).into_iter().collect();
+                    (actions, machine.deadline(), key(&machine, now))
+                });
                 let actions: Vec<_> = machine.handle(event, now).into_iter().collect();
+                let timely = (actions.clone(), machine.deadline(), key(&machine, now));
+                assert_eq!(timeless.unwrap_or(timely.clone()), timely, "{event:?} looks at no time, with {policy:?}");
                 witness.see(policy, event, passed, &actions);
-                let left = machine.deadline().map(|deadline| (deadline - now).as_secs());
+                let left = machine.deadline().map(|deadline| deadline.since(now).as_secs());
                 witness.see_deadline(left);
                 answers += 1;
                 seen.extend(actions.into_iter().filter(|action| !seen.contains(action)).collect::<Vec<_>>());
@@ -226,7 +233,7 @@ fn every_history_of_job_control_keeps_the_promises() {
 fn each_of_the_64_signals_is_forwarded_but_sigchld() {
     for n in 1..=64 {
         let wanted = if n == libc::SIGCHLD { None } else { forwarded(signal(n)) };
-        let answer = Supervisor::new(Policy::default()).handle(Event::Signal(signal(n)), *BEGIN);
+        let answer = Supervisor::new(Policy::default()).handle(Event::Signal(signal(n)), BEGIN);
         assert_eq!(answer.into_iter().collect::<Vec<_>>(), wanted.into_iter().collect::<Vec<_>>());
     }
 }
@@ -248,7 +255,7 @@ fn a_wrong_answer_is_seen() {
         let (mut machine, mut witness) = (Supervisor::new(policy.clone()), JobControl::default());
         let seen = std::panic::catch_unwind(move || {
             for (i, &event) in history.iter().enumerate() {
-                let actions: Vec<_> = machine.handle(event, *BEGIN).into_iter().collect();
+                let actions: Vec<_> = machine.handle(event, BEGIN).into_iter().collect();
                 let last: Vec<_> = last.into_iter().collect();
                 witness.see(&policy, event, 0, if i + 1 == history.len() { &last } else { &actions });
             }
@@ -544,7 +551,7 @@ fn every_history_keeps_the_promises() {
 fn every_shutdown_with_a_grace_period_comes_to_an_end() {
     for policy in policies(false) {
         let mut machine = Supervisor::new(policy.clone());
-        let mut now = *BEGIN;
+        let mut now = BEGIN;
         let mut seen = Vec::new();
         for event in [Event::Signal(Signal::TERM), Event::ChildEnded(Status::Killed(Signal::KILL)), Event::NoChildren] {
             seen.extend(machine.handle(event, now));

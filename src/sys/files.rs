@@ -8,12 +8,15 @@ use libc::{c_int, c_long};
 use nix::errno::Errno;
 use std::ffi::CStr;
 use std::fmt::{self, Write};
-use std::mem::offset_of;
+use std::mem::{self, offset_of};
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
+
+/// The longest path that is put together here: a cgroup's.
+const LONGEST: usize = 1024;
 
 /// Opens a file. No descriptor of rini's is for its child.
 pub fn open(path: fmt::Arguments<'_>, flags: c_int) -> Result<OwnedFd, Errno> {
-    let mut text = Text::<{ libc::PATH_MAX as usize }>::new();
+    let mut text = Text::<LONGEST>::new();
     let path = text.of(path).ok_or(Errno::ENAMETOOLONG)?;
     let fd = raw_open(path, flags)?;
     // SAFETY: from_raw_fd wants a descriptor that is nobody else's: it is a new one.
@@ -25,6 +28,19 @@ pub fn raw_open(path: &CStr, flags: c_int) -> Result<c_int, Errno> {
     // SAFETY: openat wants a path.
     let fd = unsafe { libc::syscall(libc::SYS_openat, libc::AT_FDCWD, path.as_ptr(), flags | libc::O_CLOEXEC, 0) };
     c_int::try_from(Errno::result(fd)?).map_err(|_| Errno::EBADF)
+}
+
+/// The mode of a file (inode(7)), or 0 where there is none, or the kernel does not tell.
+///
+/// By statx(2): it has one layout on every machine, and what musl makes of the others' in its stat(3) is half a kilobyte.
+pub fn mode(path: &CStr) -> u32 {
+    // SAFETY: statx is plain data of the kernel's, for which all zeros is a value.
+    let mut stat: libc::statx = unsafe { mem::zeroed() };
+    // SAFETY: statx wants a path and room for its answer: both outlive the call.
+    unsafe {
+        libc::syscall(libc::SYS_statx, libc::AT_FDCWD, path.as_ptr(), 0, libc::STATX_TYPE | libc::STATX_MODE, &raw mut stat)
+    };
+    stat.stx_mode.into()
 }
 
 /// The beginning of a file, as much as there is room for. The kernel gives what it makes up in one piece.

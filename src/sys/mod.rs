@@ -5,6 +5,7 @@
 //! decoding), and the C libraries' masks leave out the signals that they keep for themselves.
 #![allow(unsafe_code)]
 
+pub mod clock;
 mod entry;
 pub mod files;
 mod heap;

@@ -3,13 +3,14 @@
 //! The C libraries' wrappers are not used for masks and waits: with musl, sigfillset leaves out 32 to 34 and the calls
 //! hide them; glibc does so with 32 and 33. tini and catatonit built with musl do not forward signal 34 for that.
 
+use super::clock::{self, Timespec};
 use super::process::{self, Pid};
 use crate::signal::Signal;
-use libc::{c_int, c_long, c_ulong, siginfo_t};
+use crate::time::Instant;
+use libc::{c_int, c_ulong, siginfo_t};
 use nix::errno::Errno;
 use std::mem;
 use std::ptr;
-use std::time::{Duration, Instant};
 
 /// What the kernel takes for the size of a signal set: 64 signals. (MIPS has 128 of them; 32-bit big-endian machines
 /// order the halves of a set differently. rini is for neither.)
@@ -154,13 +155,6 @@ pub enum Patience {
     Endless,
 }
 
-/// The kernel's own timespec for this call, which is as long as the machine's words (`__kernel_old_timespec`).
-#[repr(C)]
-struct Timeout {
-    seconds: c_long,
-    nanoseconds: c_long,
-}
-
 /// Takes the next pending signal; this is the one call that rini blocks in.
 ///
 /// `Ok(None)`: nothing was pending, or the wait was interrupted. Anything else is an error that would come again.
@@ -177,20 +171,15 @@ pub fn take_own_sigpipe() {
 }
 
 fn take(set: Mask, patience: Patience) -> Result<Option<Received>, Errno> {
-    let left = match patience {
-        Patience::None | Patience::Endless => Duration::ZERO,
-        Patience::Until(deadline) => deadline.saturating_duration_since(Instant::now()),
+    let timeout = match patience {
+        Patience::None | Patience::Endless => Timespec::default(),
+        Patience::Until(deadline) => deadline.since(clock::now()).into(),
     };
-    #[allow(clippy::unnecessary_fallible_conversions)] // c_long has 32 bits elsewhere.
-    let timeout = Timeout {
-        seconds: c_long::try_from(left.as_secs()).unwrap_or(c_long::MAX),
-        nanoseconds: c_long::try_from(left.subsec_nanos()).unwrap_or(0),
-    };
-    let timeout: *const Timeout = if patience == Patience::Endless { ptr::null() } else { &raw const timeout };
+    let timeout: *const Timespec = if patience == Patience::Endless { ptr::null() } else { &raw const timeout };
     // SAFETY: siginfo_t is plain data of the kernel's, for which all zeros is a value.
     let mut info: siginfo_t = unsafe { mem::zeroed() };
     // SAFETY: rt_sigtimedwait wants a set of SET_SIZE bytes, room for a siginfo, and a timespec or null: all three
-    // outlive the call, and `Timeout` has the layout that the call takes on every machine.
+    // outlive the call, and `Timespec` has the layout that the call takes on every machine.
     let taken = unsafe { libc::syscall(libc::SYS_rt_sigtimedwait, &raw const set.0, &raw mut info, timeout, SET_SIZE) };
     match Errno::result(taken) {
         Ok(_) => Ok(Some(Received(info))),

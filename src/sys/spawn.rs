@@ -10,6 +10,7 @@ use super::process::Pid;
 use super::signals::{self, Disposition, Mask};
 use super::terminal::{self, Terminal};
 use super::{Strings, Text, files};
+use crate::decimal::{self, Decimal};
 use crate::diagnosis::{ExecFailure, is_text};
 use crate::exit::ExecCodes;
 use libc::{c_int, c_long};
@@ -76,17 +77,18 @@ impl Report {
         if page == libc::MAP_FAILED { Err(Errno::last()) } else { Ok(Report(page.cast())) }
     }
 
-    /// In the child: leaves the report for the parent.
-    fn write(&self, failure: ExecFailure) {
-        // SAFETY: write wants an aligned place for the type: pages of its size, mapped for ever.
-        unsafe { self.0.write(failure) };
+    /// In the child: where it writes the report.
+    fn for_child(&self) -> &'static mut ExecFailure {
+        // SAFETY: a reference wants a valid value that nobody else uses: the pages hold zeros, which are one, are mapped
+        // for ever, and the parent does not look at them before the child is gone.
+        unsafe { &mut *self.0 }
     }
 
     /// In the parent, when the child has been reaped: why its exec failed, if it did.
-    pub fn read(&self) -> Option<ExecFailure> {
-        // SAFETY: read wants an aligned, valid value: the pages hold zeros, which are one, or what the child wrote, and
-        // the child is gone.
-        let failure = unsafe { self.0.read() };
+    pub fn read(&self) -> Option<&'static ExecFailure> {
+        // SAFETY: a reference wants a valid value that nobody writes to: the pages hold zeros, which are one, or what
+        // the child wrote, and the child is gone.
+        let failure = unsafe { &*self.0 };
         (failure.errno != 0).then_some(failure)
     }
 }
@@ -144,9 +146,9 @@ fn become_program(mut program: Program, placement: Placement<'_>, report: &Repor
     // The disposition before the mask: a signal that is pending must meet the disposition that it was meant for.
     signals::restore_sigchld(&program.sigchld);
     signals::set_mask(program.mask);
-    let failure = exec(&mut program);
+    let failure = report.for_child();
+    exec(&mut program, failure);
     let code = program.exec_codes.of(failure.errno);
-    report.write(failure);
     // SAFETY: _exit takes a number; it runs nothing of the parent's copied state.
     unsafe { libc::_exit(c_int::from(code)) }
 }
@@ -158,12 +160,10 @@ fn fix_listen_pid(environment: &mut Strings, own: Pid, text: &mut Text<32>) {
     let Some((slot, value)) = environment.iter().enumerate().find_map(|(slot, v)| Some((slot, of_variable(v)?))) else {
         return;
     };
-    let mut parent = Text::<32>::new();
-    let _ = write!(parent, "{}", nix::unistd::getppid());
-    if value != parent.bytes() {
+    if decimal::read(value) != u64::try_from(nix::unistd::getppid().as_raw()).ok() {
         return;
     }
-    let _ = write!(text, "LISTEN_PID={own}\0");
+    let _ = write!(text, "LISTEN_PID={}\0", Decimal::from(own));
     if let Ok(variable) = CStr::from_bytes_with_nul(text.bytes()) {
         // SAFETY: extending the borrow wants the bytes to stay: `text` lives in become_program, which never returns.
         let variable: &'static CStr = unsafe { CStr::from_ptr(variable.as_ptr()) };
@@ -173,46 +173,45 @@ fn fix_listen_pid(environment: &mut Strings, own: Pid, text: &mut Text<32>) {
 
 /// Tries to become the program, as execvp(3) does: a name without a slash is looked for along PATH, and what cannot be
 /// executed there is passed over for a later one that can.
-fn exec(program: &mut Program) -> ExecFailure {
-    let Some(name) = program.argv.iter().nth(program.first) else {
-        return ExecFailure::new(Errno::ENOENT as c_int, b"");
-    };
+fn exec(program: &mut Program, failure: &mut ExecFailure) {
+    let name = program.argv.iter().nth(program.first).unwrap_or_default();
     let bytes = name.to_bytes();
+    failure.set(libc::ENOENT, bytes);
     if bytes.is_empty() || bytes.contains(&b'/') {
-        return exec_file(program, name, false);
+        return exec_file(program, name, failure);
     }
     let path = program.environment.iter().find_map(|v| v.to_bytes().strip_prefix(b"PATH=")).unwrap_or(DEFAULT_PATH);
-    let mut failure = ExecFailure::new(libc::ENOENT, bytes);
-    for folder in path.split(|byte| *byte == b':') {
-        let mut candidate = Candidate::new();
-        let Some(file) = candidate.join(folder, bytes) else { continue };
-        let tried = exec_file(program, file, true);
-        match tried.errno {
-            libc::ENOENT | libc::ENOTDIR | libc::ESTALE | libc::ENODEV | libc::ETIMEDOUT => (),
-            libc::EACCES => failure.keep_first(tried),
-            _ => return tried,
+    let mut candidate = Candidate([0; libc::PATH_MAX as usize]);
+    // Where nothing can be executed, a file that is there although the kernel said ENOENT lacks its interpreter: once
+    // more along PATH, to look.
+    for run in [true, false] {
+        for folder in path.split(|byte| *byte == b':') {
+            let Some(file) = candidate.join(folder, bytes) else { continue };
+            let errno = if run { execve(file, program.argv.slots(program.first), program) } else { libc::ENOENT };
+            match errno {
+                libc::ENOENT | libc::ENOTDIR | libc::ESTALE | libc::ENODEV | libc::ETIMEDOUT if run => (),
+                libc::ENOENT | libc::EACCES => {
+                    // The first that is there is told of.
+                    if !failure.exists() {
+                        look_at(file, errno, failure);
+                        if !failure.exists() {
+                            failure.set(libc::ENOENT, bytes);
+                        }
+                    }
+                }
+                _ => {
+                    look_at(file, errno, failure);
+                    return try_shell(program, file, failure);
+                }
+            }
         }
     }
-    // Nothing could be executed. A file that is there although the kernel said ENOENT lacks its interpreter.
-    for folder in path.split(|byte| *byte == b':') {
-        let mut candidate = Candidate::new();
-        if let Some(file) = candidate.join(folder, bytes) {
-            let mut missing = ExecFailure::new(libc::ENOENT, file.to_bytes());
-            look_at(file, &mut missing);
-            failure.keep_first(missing);
-        }
-    }
-    failure
 }
 
 /// A path put together on the stack.
 struct Candidate([u8; libc::PATH_MAX as usize]);
 
 impl Candidate {
-    fn new() -> Candidate {
-        Candidate([0; libc::PATH_MAX as usize])
-    }
-
     /// `folder/name`; an empty folder is the working directory. None where that is longer than a path can be.
     fn join(&mut self, folder: &[u8], name: &[u8]) -> Option<&CStr> {
         let slash: &[u8] = if folder.is_empty() { b"" } else { b"/" };
@@ -227,48 +226,42 @@ impl Candidate {
 }
 
 /// Executes one file; returns only with the reason why not.
-fn exec_file(program: &mut Program, file: &CStr, searched: bool) -> ExecFailure {
+fn exec_file(program: &mut Program, file: &CStr, failure: &mut ExecFailure) {
     let errno = execve(file, program.argv.slots(program.first), program);
-    let mut failure = ExecFailure::new(errno as c_int, file.to_bytes());
-    // Along PATH this is the usual answer, and no more is asked about a file that is not there.
-    if !(errno == Errno::ENOENT && searched) {
-        look_at(file, &mut failure);
-    }
-    // A script without `#!`: the kernel knows no such thing, and the shells and glibc's execvp(3) give it to /bin/sh
-    // (musl's does not). A binary must not go there: the shell would read it as commands.
-    if errno == Errno::ENOEXEC && is_text(failure.head()) {
-        let Some(before) = program.first.checked_sub(1) else { return failure };
-        // The word before the program's is an option of rini's or its name: its slot is free for the shell's.
-        program.argv.replace(before, SHELL);
-        // SAFETY: extending the borrow wants the path to stay as long as argv is used: until the exec, which is the
-        // next call, or until the slot is set back behind it.
-        let path: &'static CStr = unsafe { CStr::from_ptr(file.as_ptr()) };
-        let Some(name) = program.argv.iter().nth(program.first) else { return failure };
-        program.argv.replace(program.first, path);
-        failure.shell_errno = execve(SHELL, program.argv.slots(before), program) as c_int;
-        program.argv.replace(program.first, name);
-    }
-    failure
+    look_at(file, errno, failure);
+    try_shell(program, file, failure);
 }
 
-fn execve(file: &CStr, argv: *const *const libc::c_char, program: &Program) -> Errno {
+/// A script without `#!`: the kernel knows no such thing, and the shells and glibc's execvp(3) give it to /bin/sh (musl's
+/// does not). A binary must not go there: the shell would read it as commands.
+fn try_shell(program: &mut Program, file: &CStr, failure: &mut ExecFailure) {
+    if failure.errno != libc::ENOEXEC || !is_text(failure.head()) {
+        return;
+    }
+    let Some(before) = program.first.checked_sub(1) else { return };
+    // The word before the program's is an option of rini's or its name: its slot is free for the shell's.
+    program.argv.replace(before, SHELL);
+    // SAFETY: extending the borrow wants the path to stay as long as argv is used: until the exec, which is the next
+    // call, or the end of the process behind it.
+    let path: &'static CStr = unsafe { CStr::from_ptr(file.as_ptr()) };
+    program.argv.replace(program.first, path);
+    failure.shell_errno = execve(SHELL, program.argv.slots(before), program);
+}
+
+fn execve(file: &CStr, argv: *const *const libc::c_char, program: &Program) -> c_int {
     // SAFETY: execve wants a path and two arrays of C strings that end with a null: `file` is one, and argv and the
     // environment are the kernel's own arrays, in which only whole strings were put (`Strings`).
     unsafe { libc::execve(file.as_ptr(), argv, program.environment.slots(0)) };
-    Errno::last()
+    Errno::last_raw()
 }
 
-/// Notes what the file is, for the parent to explain: its mode, and its first bytes.
-fn look_at(file: &CStr, failure: &mut ExecFailure) {
-    // SAFETY: stat is plain data of the kernel's, for which all zeros is a value.
-    let mut stat: libc::stat = unsafe { std::mem::zeroed() };
-    // SAFETY: stat wants a path and room for its answer: both outlive the call.
-    if unsafe { libc::stat(file.as_ptr(), &raw mut stat) } != 0 {
-        return;
-    }
-    failure.mode = stat.st_mode;
+/// Makes it the failure of this file, with what the file is, for the parent to explain: its mode, and its first bytes.
+fn look_at(file: &CStr, errno: c_int, failure: &mut ExecFailure) {
+    failure.set(errno, file.to_bytes());
+    failure.mode = files::mode(file);
+    failure.set_head_length(0);
     // Opening a device or a named pipe can do things.
-    if stat.st_mode & libc::S_IFMT != libc::S_IFREG {
+    if failure.mode & libc::S_IFMT != libc::S_IFREG {
         return;
     }
     if let Ok(fd) = files::raw_open(file, libc::O_RDONLY | libc::O_NONBLOCK) {
