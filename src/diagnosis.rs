@@ -19,43 +19,84 @@ use std::os::unix::ffi::OsStrExt;
 #[derive(Clone, Copy)]
 pub struct Reason(pub Errno);
 
+/// Texts by their numbers, in one piece: each number, the length of its text, and that. A table of `&str` has 24 bytes more
+/// for each.
+#[allow(clippy::indexing_slicing, clippy::arithmetic_side_effects)] // When compiling: what would panic is an error there.
+#[allow(clippy::cast_possible_truncation)] // Likewise: a text that is too long is out of the array's bounds.
+const fn pack<const N: usize>(table: &[(u16, &str)]) -> [u8; N] {
+    let (mut packed, mut at, mut row) = ([0; N], 0, 0);
+    while row < table.len() {
+        let (number, text) = (table[row].0.to_le_bytes(), table[row].1.as_bytes());
+        assert!(text.len() < 256);
+        (packed[at], packed[at + 1], packed[at + 2]) = (number[0], number[1], text.len() as u8);
+        let mut byte = 0;
+        while byte < text.len() {
+            packed[at + 3 + byte] = text[byte];
+            byte += 1;
+        }
+        (at, row) = (at + 3 + byte, row + 1);
+    }
+    packed
+}
+
+#[allow(clippy::indexing_slicing, clippy::arithmetic_side_effects)] // As above.
+const fn packed_length(table: &[(u16, &str)]) -> usize {
+    let (mut length, mut row) = (0, 0);
+    while row < table.len() {
+        (length, row) = (length + 3 + table[row].1.len(), row + 1);
+    }
+    length
+}
+
+/// Writes the text of this number; or, where there is none, these words and the number.
+fn write_packed(mut packed: &[u8], number: u16, otherwise: &str, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    while let [low, high, length, rest @ ..] = packed
+        && let Some((text, rest)) = rest.split_at_checked(usize::from(*length))
+    {
+        if u16::from_le_bytes([*low, *high]) == number {
+            return f.write_str(str::from_utf8(text).unwrap_or_default());
+        }
+        packed = rest;
+    }
+    f.write_str(otherwise)?;
+    write!(f, "{}", Decimal(number.into()))
+}
+
 /// Each errno and its words.
-const REASONS: &[(Errno, &str)] = &[
-    (Errno::EPERM, "Operation not permitted"),
-    (Errno::ENOENT, "No such file or directory"),
-    (Errno::ESRCH, "No such process"),
-    (Errno::EIO, "Input/output error"),
-    (Errno::ENXIO, "No such device or address"),
-    (Errno::E2BIG, "Argument list too long"),
-    (Errno::ENOEXEC, "Exec format error"),
-    (Errno::EBADF, "Bad file descriptor"),
-    (Errno::ECHILD, "No child processes"),
-    (Errno::EAGAIN, "Resource temporarily unavailable"),
-    (Errno::ENOMEM, "Cannot allocate memory"),
-    (Errno::EACCES, "Permission denied"),
-    (Errno::EFAULT, "Bad address"),
-    (Errno::ENOTDIR, "Not a directory"),
-    (Errno::EISDIR, "Is a directory"),
-    (Errno::EINVAL, "Invalid argument"),
-    (Errno::ENFILE, "Too many open files in system"),
-    (Errno::EMFILE, "Too many open files"),
-    (Errno::ENOTTY, "Inappropriate ioctl for device"),
-    (Errno::ETXTBSY, "Text file busy"),
-    (Errno::EFBIG, "File too large"),
-    (Errno::ENOSPC, "No space left on device"),
-    (Errno::EPIPE, "Broken pipe"),
-    (Errno::ENAMETOOLONG, "File name too long"),
-    (Errno::ENOSYS, "Function not implemented"),
-    (Errno::ELOOP, "Too many levels of symbolic links"),
-    (Errno::ELIBBAD, "Accessing a corrupted shared library"),
+const REASONS: &[(u16, &str)] = &[
+    (Errno::EPERM as u16, "Operation not permitted"),
+    (Errno::ENOENT as u16, "No such file or directory"),
+    (Errno::ESRCH as u16, "No such process"),
+    (Errno::EIO as u16, "Input/output error"),
+    (Errno::ENXIO as u16, "No such device or address"),
+    (Errno::E2BIG as u16, "Argument list too long"),
+    (Errno::ENOEXEC as u16, "Exec format error"),
+    (Errno::EBADF as u16, "Bad file descriptor"),
+    (Errno::ECHILD as u16, "No child processes"),
+    (Errno::EAGAIN as u16, "Resource temporarily unavailable"),
+    (Errno::ENOMEM as u16, "Cannot allocate memory"),
+    (Errno::EACCES as u16, "Permission denied"),
+    (Errno::EFAULT as u16, "Bad address"),
+    (Errno::ENOTDIR as u16, "Not a directory"),
+    (Errno::EISDIR as u16, "Is a directory"),
+    (Errno::EINVAL as u16, "Invalid argument"),
+    (Errno::ENFILE as u16, "Too many open files in system"),
+    (Errno::EMFILE as u16, "Too many open files"),
+    (Errno::ENOTTY as u16, "Inappropriate ioctl for device"),
+    (Errno::ETXTBSY as u16, "Text file busy"),
+    (Errno::EFBIG as u16, "File too large"),
+    (Errno::ENOSPC as u16, "No space left on device"),
+    (Errno::EPIPE as u16, "Broken pipe"),
+    (Errno::ENAMETOOLONG as u16, "File name too long"),
+    (Errno::ENOSYS as u16, "Function not implemented"),
+    (Errno::ELOOP as u16, "Too many levels of symbolic links"),
+    (Errno::ELIBBAD as u16, "Accessing a corrupted shared library"),
 ];
 
 impl fmt::Display for Reason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match REASONS.iter().find(|(errno, _)| *errno == self.0) {
-            Some((_, words)) => f.write_str(words),
-            None => write!(f, "error {}", Decimal::from(self.0 as i32)),
-        }
+        static PACKED: [u8; packed_length(REASONS)] = pack(REASONS);
+        write_packed(&PACKED, self.0 as u16, "error ", f)
     }
 }
 
@@ -147,6 +188,7 @@ const HEAD: usize = 2048;
 
 impl ExecFailure {
     /// Of no file.
+    #[cfg(test)]
     pub const NONE: ExecFailure = ExecFailure {
         errno: 0,
         shell_errno: 0,
@@ -320,24 +362,26 @@ const THIS_MACHINE: u16 = if cfg!(target_arch = "x86") {
     0
 };
 
-/// An `e_machine`, as the engines and `uname -m` call it.
+/// Each `e_machine`, as the engines and `uname -m` call it.
+const MACHINES: &[(u16, &str)] = &[
+    (3, "i386"),
+    (8, "mips"),
+    (20, "ppc"),
+    (21, "ppc64"),
+    (22, "s390x"),
+    (40, "arm"),
+    (62, "x86_64 (amd64)"),
+    (183, "aarch64 (arm64)"),
+    (243, "riscv64"),
+    (258, "loongarch64"),
+];
+
 struct Machine(u16);
 
 impl fmt::Display for Machine {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self.0 {
-            3 => "i386",
-            8 => "mips",
-            20 => "ppc",
-            21 => "ppc64",
-            22 => "s390x",
-            40 => "arm",
-            62 => "x86_64 (amd64)",
-            183 => "aarch64 (arm64)",
-            243 => "riscv64",
-            258 => "loongarch64",
-            other => return write!(f, "ELF machine {}", Decimal(other.into())),
-        })
+        static PACKED: [u8; packed_length(MACHINES)] = pack(MACHINES);
+        write_packed(&PACKED, self.0, "ELF machine ", f)
     }
 }
 
@@ -499,6 +543,9 @@ mod tests {
         }
         assert_eq!(Reason(Errno::EACCES).to_string(), "Permission denied");
         assert_eq!(Reason(Errno::EUCLEAN).to_string(), "error 117");
+        for (number, words) in REASONS {
+            assert_eq!(Reason(Errno::from_raw((*number).into())).to_string(), *words);
+        }
     }
 
     fn failure(errno: i32, mode: u32, head: &[u8]) -> ExecFailure {
@@ -600,27 +647,25 @@ mod tests {
             assert!(line.starts_with("cannot run \"/a/b\": ") && line.contains(wanted), "{line}");
             assert_eq!(line.lines().count(), 1);
         }
-        let mut odd = ExecFailure::new(libc::ENOENT, b"/a\nb\xff");
+        let mut odd = ExecFailure::NONE;
+        odd.set(libc::ENOENT, b"/a\nb\xff");
         assert!(odd.to_string().starts_with(r#"cannot run "/a\nb\xFF": "#), "{odd}");
-        odd.keep_first(failure(libc::EACCES, exists, b""));
-        odd.keep_first(failure(libc::ELOOP, exists, b""));
-        assert_eq!(odd.errno, libc::EACCES, "the first that is about a file");
     }
 
     #[test]
     fn only_an_end_that_nobody_wanted_is_suspect() {
-        let second = Duration::from_secs(1);
-        let (short, long) = (Suspicion::AT_ONCE - second, Suspicion::AT_ONCE);
+        let (short, long) = (Duration::from_secs(9), Suspicion::AT_ONCE);
         let killed = Status::Killed(Signal::KILL);
-        let of = |status, by_rini, lasted, count| Suspicion::of(status, by_rini, lasted, || count);
+        let memory = |kills| OutOfMemory { kills, limit: None };
+        let of = |status, by_rini, lasted, count: Option<u64>| Suspicion::of(status, by_rini, lasted, || count.map(memory));
         for (suspicion, wanted) in [
             (of(killed, false, long, None), Some(Suspicion::Killed)),
-            (of(killed, false, short, Some(1)), Some(Suspicion::OutOfMemory)),
+            (of(killed, false, short, Some(1)), Some(Suspicion::OutOfMemory(memory(1)))),
             (of(killed, true, long, Some(1)), None),
-            (of(Status::Exited(137), false, long, Some(2)), Some(Suspicion::CommandOutOfMemory(2))),
+            (of(Status::Exited(137), false, long, Some(2)), Some(Suspicion::CommandOutOfMemory(memory(2)))),
             (of(Status::Exited(137), false, short, None), None),
-            (of(Status::Exited(127), false, short, Some(1)), Some(Suspicion::CommandNotFound(short))),
-            (of(Status::Exited(126), false, short, None), Some(Suspicion::CommandNotExecutable(short))),
+            (of(Status::Exited(127), false, short, Some(1)), Some(Suspicion::CommandFailed(127, short))),
+            (of(Status::Exited(126), false, short, None), Some(Suspicion::CommandFailed(126, short))),
             (of(Status::Exited(127), false, long, None), None),
             (of(Status::Exited(126), false, long, None), None),
             (of(Status::Exited(0), false, short, Some(1)), None),
@@ -642,9 +687,10 @@ mod tests {
             (0, "0 bytes"),
         ] {
             assert_eq!(Bytes(bytes).to_string(), text);
-            let line = Suspicion::OutOfMemory.with_limit(|| Some(bytes));
+            let line = Suspicion::OutOfMemory(OutOfMemory { kills: 1, limit: Some(bytes) }).to_string();
             assert_eq!(line, format!("was killed by the kernel: out of memory, limit {text}"));
         }
-        assert_eq!(Suspicion::OutOfMemory.with_limit(|| None), "was killed by the kernel: out of memory");
+        let line = Suspicion::OutOfMemory(OutOfMemory { kills: 1, limit: None }).to_string();
+        assert_eq!(line, "was killed by the kernel: out of memory");
     }
 }

@@ -73,19 +73,9 @@ impl fmt::Display for Status {
     }
 }
 
-/// What `--remap-exit CODE[:TO]` asks for: exit with TO where the child's code is CODE.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Remap(
-    /// What each code becomes.
-    [u8; 256],
-);
-
-impl Default for Remap {
-    /// No code becomes another.
-    fn default() -> Remap {
-        Remap(std::array::from_fn(|code| u8::try_from(code).unwrap_or(0)))
-    }
-}
+/// What `--remap-exit CODE[:TO]` asks for: exit with TO where the child's code is CODE. The rules as they were given.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Remap(Vec<(u8, u8)>);
 
 impl Remap {
     /// Adds one `CODE[:TO]`, each 0 to 255; TO is 0 where it is not given. A later one for the same CODE wins.
@@ -95,15 +85,13 @@ impl Remap {
         let code = |text: &str| u8::try_from(decimal::read(text.as_bytes())?).ok();
         let (from, to) = text.split_once(':').unwrap_or((text, "0"));
         let Some((from, to)) = code(from).zip(code(to)) else { return false };
-        if let Some(place) = self.0.get_mut(usize::from(from)) {
-            *place = to;
-        }
+        self.0.push((from, to));
         true
     }
 
     /// The code to exit with in place of `code`. Applied once: a rule never acts on another rule's TO.
     pub fn apply(&self, code: u8) -> u8 {
-        self.0.get(usize::from(code)).copied().unwrap_or(code)
+        self.0.iter().rev().find(|(from, _)| *from == code).map_or(code, |(_, to)| *to)
     }
 }
 

@@ -64,7 +64,7 @@ mod tests {
         assert!(name(own, &mut room).is_some_and(|name| name.starts_with(b"rini-")));
         assert!(matches!(state(own), Some(b'R' | b'S')));
         assert!(others().contains(&process::parent()) && !others().contains(&own));
-        assert_eq!((state(Pid::from_raw(-1)), name(Pid::from_raw(-1), &mut room)), (None, None));
+        assert_eq!((state(Pid::from_raw(i32::MAX)), name(Pid::from_raw(i32::MAX), &mut room)), (None, None));
         let mut child = std::process::Command::new("sleep").arg("1000").spawn().unwrap();
         let pid = Pid::from_raw(child.id().try_into().unwrap());
         // The first thread's, which is another one here; so it is looked for among all.

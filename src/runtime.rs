@@ -9,7 +9,7 @@ use crate::cgroup;
 use crate::cli::Options;
 use crate::decimal::Decimal;
 use crate::diagnosis::{Named, Origin, OutOfMemory, Reason, Suspicion};
-use crate::exit::{self, Status};
+use crate::exit::{self, Remap, Status};
 use crate::logging;
 use crate::remaining::Remaining;
 use crate::signal::{Signal, SignalSet};
@@ -55,12 +55,15 @@ pub struct Runtime {
     remaining: Remaining,
     supervisor: Supervisor,
     role: Role,
-    options: Options,
+    process_group: bool,
+    session: bool,
+    warn_on_reap: bool,
+    remap: Remap,
     /// What the kernel has sent to rini for leaving its terminal to the child's session, or may still; nobody's but
     /// rini's.
     hand_off: SignalSet,
     /// The shutdown signal that is being held back.
-    delayed: Option<Received>,
+    delayed: Option<Box<Received>>,
     /// The first shutdown signal that was forwarded to the child, and when.
     asked: Option<(Origin, Instant)>,
     /// What asked what remains to end, and when.
@@ -116,11 +119,14 @@ impl Runtime {
         Runtime {
             voice,
             remaining: Remaining::new(role.pid1(), child.as_ref().map(|child| child.pid)),
-            supervisor: Supervisor::new(options.policy.clone()),
+            supervisor: Supervisor::new(options.policy),
             oom_kills,
             child,
             role,
-            options,
+            process_group: options.process_group,
+            session: options.session,
+            warn_on_reap: options.warn_on_reap,
+            remap: options.remap,
             hand_off: match hand_off {
                 Some(HandOff::BySessionLeader) => SignalSet::of([Signal::HUP, Signal::CONT]),
                 Some(HandOff::Alone) | None => SignalSet::default(),
@@ -218,7 +224,7 @@ impl Runtime {
                 }
                 Children::Changed(pid, Change::Ended(status)) => {
                     self.tally.orphans = self.tally.orphans.saturating_add(1);
-                    self.voice.say(&Notice::Reaped { pid, status, warn: self.options.warn_on_reap });
+                    self.voice.say(&Notice::Reaped { pid, status, warn: self.warn_on_reap });
                     // This one may be what the count rose for; the child's end then has to have another reason.
                     if status == Status::Killed(Signal::KILL) && self.child.is_some() {
                         self.oom_kills = self.oom_kills.and_then(|_| cgroup::oom_kills());
@@ -270,7 +276,7 @@ impl Runtime {
     /// Tells the supervisor what happened, and does what it says. A break is the end, with rini's exit code.
     fn tell(&mut self, event: Event, received: Option<&Received>) -> ControlFlow<u8> {
         let now = if self.supervisor.looks_at_time(event) { clock::now() } else { self.tally.started };
-        for action in self.supervisor.handle(event, now) {
+        for action in self.supervisor.handle(event, now).iter() {
             match action {
                 Action::Forward { signal, rewritten, to: Target::Child } => self.forward(signal, rewritten, received),
                 Action::Forward { signal, rewritten, to: Target::Remaining } => {
@@ -278,13 +284,13 @@ impl Runtime {
                 }
                 Action::Drop(signal) => self.voice.say(&Notice::Dropped(self.origin(signal, received))),
                 Action::Delay(signal) => {
-                    self.delayed = received.copied();
+                    self.delayed = received.map(|received| Box::new(*received));
                     let origin = self.origin(signal, received);
                     voice::log(
                         Level::Info,
                         format_args!(
                             "{origin}, held back for {}",
-                            self.options.policy.delay.unwrap_or_default()
+                            self.supervisor.policy.delay.unwrap_or_default()
                         ),
                     );
                 }
@@ -330,7 +336,7 @@ impl Runtime {
         let sent = self.deliver(rewritten, received);
         if self.supervisor.begins_shutdown(signal) {
             self.asked.get_or_insert_with(|| (origin, clock::now()));
-            if self.options.process_group {
+            if self.process_group {
                 self.remaining.group_was_asked(rewritten);
             }
         }
@@ -338,7 +344,7 @@ impl Runtime {
         match sent {
             Ok(()) => {
                 self.tally.signals = self.tally.signals.saturating_add(1);
-                let by_rule = self.options.policy.rewrite.has_rule(signal);
+                let by_rule = self.supervisor.policy.rewrite.has_rule(signal);
                 self.voice.say(&Notice::Forwarded { origin, child, rewritten, by_rule });
             }
             Err(errno) => voice::log(
@@ -350,7 +356,7 @@ impl Runtime {
 
     /// As it was received: one that was held back comes with a later event, or with none.
     fn as_received<'a>(&'a self, signal: Signal, now: Option<&'a Received>) -> Option<&'a Received> {
-        [now, self.delayed.as_ref()].into_iter().flatten().find(|received| received.signal() == Some(signal))
+        [now, self.delayed.as_deref()].into_iter().flatten().find(|received| received.signal() == Some(signal))
     }
 
     /// Passes a signal on to what remains. The kernel has no queued form for that either.
@@ -383,11 +389,11 @@ impl Runtime {
     /// Asks what the child has left of its process group to end, where that was a session's.
     fn terminate_group(&self, rewritten: Option<Signal>) {
         if let Some(signal) = rewritten
-            && self.options.session
+            && self.session
         {
             self.remaining.terminate_group(signal);
         }
-        self.voice.say(&Notice::GroupAsked(rewritten, self.options.policy.rewrite.has_rule(Signal::TERM)));
+        self.voice.say(&Notice::GroupAsked(rewritten, self.supervisor.policy.rewrite.has_rule(Signal::TERM)));
     }
 
     /// Ends where nobody can be killed.
@@ -407,7 +413,7 @@ impl Runtime {
     fn deliver(&self, signal: Signal, received: Option<&Received>) -> Result<(), Errno> {
         let Some(child) = self.child.as_ref().map(|child| child.pid) else { return Err(Errno::ESRCH) };
         // The child may have left for another group; or it is about to make the one of its session.
-        if self.options.process_group
+        if self.process_group
             && process::kill_group(child, signal).is_ok()
             && process::group_of(child) == Ok(child)
         {
@@ -455,7 +461,7 @@ impl Runtime {
     }
 
     fn foreground(&self, child: Pid) -> Foreground {
-        let terminal = if self.options.policy.terminal { Terminal::open() } else { None };
+        let terminal = if self.supervisor.policy.terminal { Terminal::open() } else { None };
         terminal.map_or(Foreground::Other, |terminal| terminal.foreground(child))
     }
 
@@ -481,14 +487,14 @@ impl Runtime {
         }
         self.voice.say(&Notice::ChildEnded(child.pid, status));
         self.tally.child = Some((child.pid, status, lasted));
-        if self.options.policy.after_exit.stays() {
+        if self.supervisor.policy.after_exit.stays() {
             voice::log(Level::Info, format_args!("pid {} {status}", Decimal::from(child.pid)));
         }
         // A script that started rini goes on to use the terminal, and from a group in the background it could not. And
         // where rini stays for what remains, a ^C is for rini, PID 1 or not.
-        let goes_on = self.role.pid1().is_none() || self.options.policy.after_exit.stays();
+        let goes_on = self.role.pid1().is_none() || self.supervisor.policy.after_exit.stays();
         if goes_on
-            && self.options.policy.terminal
+            && self.supervisor.policy.terminal
             && let Some(terminal) = Terminal::open()
             && terminal.foreground(child.pid) == Foreground::Child
         {
@@ -516,7 +522,7 @@ impl Runtime {
             logging::complain(&self.voice.pause_ended(signal));
         }
         self.voice.say(&Notice::Closing { child, lasted: clock::now().since(started), signals, orphans });
-        status.map_or(exit::CANNOT_START, |status| self.options.remap.apply(status.code()))
+        status.map_or(exit::CANNOT_START, |status| self.remap.apply(status.code()))
     }
 }
 

@@ -31,7 +31,12 @@ const MORE_NAMES: [(&str, i32); 5] = [
 /// What follows this beginning, whose case does not matter.
 fn behind<'a>(text: &'a [u8], begin: &[u8]) -> Option<&'a [u8]> {
     let (head, rest) = text.split_at_checked(begin.len())?;
-    head.eq_ignore_ascii_case(begin).then_some(rest)
+    is_upper(head, begin).then_some(rest)
+}
+
+/// Whether a text is this one, which is in upper case, in any case.
+fn is_upper(text: &[u8], upper: &[u8]) -> bool {
+    text.len() == upper.len() && text.iter().zip(upper).all(|(byte, upper)| byte.to_ascii_uppercase() == *upper)
 }
 
 impl Signal {
@@ -76,7 +81,8 @@ impl Signal {
 
     /// Its bit in the kernel's sets of signals, which begin with signal 1.
     pub fn bit(self) -> u64 {
-        1_u64.checked_shl(u32::from(self.0).saturating_sub(1)).unwrap_or(0)
+        // By rotation there is no number that has to be checked: 64 leaves the last bit where it is, 1 makes it the first.
+        (1_u64 << 63).rotate_left(self.0.into())
     }
 
     /// Whether it can come to rini and go further: SIGKILL and SIGSTOP cannot be caught, and SIGCHLD is rini's own.
@@ -112,7 +118,7 @@ impl Signal {
             let number = if begin == RTMIN { begin.checked_add(offset) } else { begin.checked_sub(offset) };
             return number.filter(|number| (RTMIN..=RTMAX).contains(number)).map(Signal);
         }
-        let full = |known: &str| behind(known.as_bytes(), b"SIG").is_some_and(|known| known.eq_ignore_ascii_case(name));
+        let full = |known: &str| known.strip_prefix("SIG").is_some_and(|known| is_upper(name, known.as_bytes()));
         let more = || MORE_NAMES.iter().find(|(known, _)| full(known)).and_then(|(_, n)| Signal::from_number(*n));
         (1..RTMIN).map(Signal).find(|signal| signal.name().is_some_and(full)).or_else(more)
     }
@@ -176,21 +182,9 @@ impl SignalSet {
     }
 }
 
-/// What `--rewrite FROM:TO` asks for.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Rewrite(
-    /// For each signal's number: what it becomes, by its number; 0, nothing; or [`NO_RULE`].
-    [u8; MAX as usize + 1],
-);
-
-const NO_RULE: u8 = u8::MAX;
-
-impl Default for Rewrite {
-    /// No signal becomes another.
-    fn default() -> Rewrite {
-        Rewrite([NO_RULE; MAX as usize + 1])
-    }
-}
+/// What `--rewrite FROM:TO` asks for: the rules as they were given, FROM and TO; None for a FROM that is dropped.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Rewrite(Vec<(Signal, Option<Signal>)>);
 
 impl Rewrite {
     /// Adds one `FROM:TO`; a TO of 0 drops FROM. A later one for the same FROM wins. Returns false where `text` is no
@@ -209,9 +203,7 @@ impl Rewrite {
 
     /// Adds FROM:TO; None drops FROM.
     pub fn insert(&mut self, from: Signal, to: Option<Signal>) {
-        if let Some(place) = self.0.get_mut(usize::from(from.0)) {
-            *place = to.map_or(0, Signal::number);
-        }
+        self.0.push((from, to));
     }
 
     /// Adds FROM:TO where there is no rule for FROM.
@@ -223,19 +215,17 @@ impl Rewrite {
 
     /// Whether there is a rule for this signal, if only that it stays what it is.
     pub fn has_rule(&self, signal: Signal) -> bool {
-        self.rule(signal) != NO_RULE
+        self.rule(signal).is_some()
     }
 
     /// What this signal is forwarded as; None: not at all. Applied once: a rule never acts on another rule's TO.
     pub fn apply(&self, signal: Signal) -> Option<Signal> {
-        match self.rule(signal) {
-            NO_RULE => Some(signal),
-            to => Signal::from_number(to.into()),
-        }
+        self.rule(signal).unwrap_or(Some(signal))
     }
 
-    fn rule(&self, signal: Signal) -> u8 {
-        self.0.get(usize::from(signal.0)).copied().unwrap_or(NO_RULE)
+    /// The last rule for this signal.
+    fn rule(&self, signal: Signal) -> Option<Option<Signal>> {
+        self.0.iter().rev().find(|(from, _)| *from == signal).map(|(_, to)| *to)
     }
 }
 

@@ -150,20 +150,16 @@ pub enum Action {
 pub struct Actions([Option<Action>; 4]);
 
 impl Actions {
+    /// In order.
+    pub fn iter(&self) -> impl Iterator<Item = Action> {
+        self.0.iter().map_while(|action| *action)
+    }
+
     /// At the most: the signal that was kept back, the one that ended the delay, SIGCONT or a stop, and the kill.
     fn push(&mut self, action: Action) {
         if let Some(place) = self.0.iter_mut().find(|place| place.is_none()) {
             *place = Some(action);
         }
-    }
-}
-
-impl IntoIterator for Actions {
-    type Item = Action;
-    type IntoIter = std::iter::Flatten<std::array::IntoIter<Option<Action>, 4>>;
-
-    fn into_iter(self) -> Self::IntoIter {
-        self.0.into_iter().flatten()
     }
 }
 
@@ -243,7 +239,8 @@ enum Shutdown {
 /// The state machine. See the module's own text.
 #[derive(Clone, Debug)]
 pub struct Supervisor {
-    policy: Policy,
+    /// What it goes by.
+    pub policy: Policy,
     state: State,
     shutdown: Shutdown,
     /// The child is stopped.

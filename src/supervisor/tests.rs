@@ -65,10 +65,10 @@ fn explore(policy: &Policy, events: &[Event], witness: impl Witness) -> (Vec<Act
                 // Where it says that the time does not matter, it may be any.
                 let timeless = (!machine.looks_at_time(event)).then(|| {
                     let mut machine = machine.clone();
-                    let actions: Vec<_> = machine.handle(event, Instant::after_boot(Duration::default())).into_iter().collect();
+                    let actions: Vec<_> = machine.handle(event, Instant::after_boot(Duration::default())).iter().collect();
                     (actions, machine.deadline(), key(&machine, now))
                 });
-                let actions: Vec<_> = machine.handle(event, now).into_iter().collect();
+                let actions: Vec<_> = machine.handle(event, now).iter().collect();
                 let timely = (actions.clone(), machine.deadline(), key(&machine, now));
                 assert_eq!(timeless.unwrap_or(timely.clone()), timely, "{event:?} looks at no time, with {policy:?}");
                 witness.see(policy, event, passed, &actions);
@@ -234,7 +234,7 @@ fn each_of_the_64_signals_is_forwarded_but_sigchld() {
     for n in 1..=64 {
         let wanted = if n == libc::SIGCHLD { None } else { forwarded(signal(n)) };
         let answer = Supervisor::new(Policy::default()).handle(Event::Signal(signal(n)), BEGIN);
-        assert_eq!(answer.into_iter().collect::<Vec<_>>(), wanted.into_iter().collect::<Vec<_>>());
+        assert_eq!(answer.iter().collect::<Vec<_>>(), wanted.into_iter().collect::<Vec<_>>());
     }
 }
 
@@ -255,7 +255,7 @@ fn a_wrong_answer_is_seen() {
         let (mut machine, mut witness) = (Supervisor::new(policy.clone()), JobControl::default());
         let seen = std::panic::catch_unwind(move || {
             for (i, &event) in history.iter().enumerate() {
-                let actions: Vec<_> = machine.handle(event, BEGIN).into_iter().collect();
+                let actions: Vec<_> = machine.handle(event, BEGIN).iter().collect();
                 let last: Vec<_> = last.into_iter().collect();
                 witness.see(&policy, event, 0, if i + 1 == history.len() { &last } else { &actions });
             }
@@ -554,11 +554,11 @@ fn every_shutdown_with_a_grace_period_comes_to_an_end() {
         let mut now = BEGIN;
         let mut seen = Vec::new();
         for event in [Event::Signal(Signal::TERM), Event::ChildEnded(Status::Killed(Signal::KILL)), Event::NoChildren] {
-            seen.extend(machine.handle(event, now));
+            seen.extend(machine.handle(event, now).iter());
             while let Some(deadline) = machine.deadline() {
                 assert!(deadline > now, "it never asks for the present again and again");
                 now = deadline;
-                seen.extend(machine.handle(Event::Tick, now));
+                seen.extend(machine.handle(Event::Tick, now).iter());
             }
         }
         assert_eq!(seen.contains(&Action::Kill(Target::Child)), policy.grace.is_some() && !policy.pause);
