@@ -47,8 +47,7 @@ fn read_own(names: Names, room: &mut [u8; ROOM]) -> Option<&[u8]> {
     // Of a hybrid tree version 1 has the controller; its lines come first (cgroups(7)).
     let (base, name, path) = lines(groups).find_map(|line| {
         // The hierarchy's number, its controllers, the path.
-        let mut parts = line.splitn(3, |byte| *byte == b':').skip(1);
-        let (controllers, path) = (parts.next()?, parts.next()?);
+        let (controllers, path) = cut(cut(line)?.1)?;
         if controllers.is_empty() {
             return Some(("", version_2, path));
         }
@@ -66,4 +65,10 @@ fn read_own(names: Names, room: &mut [u8; ROOM]) -> Option<&[u8]> {
 
 fn lines(text: &[u8]) -> impl Iterator<Item = &[u8]> {
     text.split(|byte| *byte == b'\n')
+}
+
+/// What is before the first colon, and behind it.
+fn cut(text: &[u8]) -> Option<(&[u8], &[u8])> {
+    let (before, colon) = text.split_at_checked(text.iter().position(|byte| *byte == b':')?)?;
+    Some((before, colon.get(1..)?))
 }

@@ -129,28 +129,23 @@ impl fmt::Display for Plain<'_> {
 fn write_readably(bytes: &[u8], f: &mut fmt::Formatter<'_>) -> fmt::Result {
     for chunk in bytes.utf8_chunks() {
         for c in chunk.valid().chars() {
-            match c {
-                '"' | '\\' => f.write_char('\\')?,
-                '\n' => {
-                    f.write_str("\\n")?;
-                    continue;
-                }
-                '\r' => {
-                    f.write_str("\\r")?;
-                    continue;
-                }
-                '\t' => {
-                    f.write_str("\\t")?;
-                    continue;
-                }
+            let escaped = match c {
+                '"' | '\\' => c,
+                '\n' => 'n',
+                '\r' => 'r',
+                '\t' => 't',
                 // All of them are below U+00A0.
                 _ if c.is_control() => {
                     write_escaped(u8::try_from(c).unwrap_or(0), f)?;
                     continue;
                 }
-                _ => (),
-            }
-            f.write_char(c)?;
+                _ => {
+                    f.write_char(c)?;
+                    continue;
+                }
+            };
+            f.write_char('\\')?;
+            f.write_char(escaped)?;
         }
         for byte in chunk.invalid() {
             write_escaped(*byte, f)?;
@@ -506,11 +501,13 @@ struct Bytes(u64);
 
 impl fmt::Display for Bytes {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let whole = [(30, "GiB"), (20, "MiB"), (10, "KiB")].into_iter().find_map(|(shift, unit)| {
-            let count = self.0.checked_shr(shift).filter(|count| *count > 0)?;
-            (count.checked_shl(shift) == Some(self.0)).then_some((count, unit))
-        });
-        let (count, unit) = whole.unwrap_or((self.0, "bytes"));
+        let (mut count, mut unit) = (self.0, "bytes");
+        for larger in ["KiB", "MiB", "GiB"] {
+            if count == 0 || count % 1024 != 0 {
+                break;
+            }
+            (count, unit) = (count / 1024, larger);
+        }
         write!(f, "{} ", Decimal(count))?;
         f.write_str(unit)
     }

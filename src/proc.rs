@@ -8,15 +8,19 @@ use crate::sys::process::{self, Pid};
 
 /// rini's children, sorted by pid; zombies too.
 pub fn own_children() -> Vec<Pid> {
-    if !is_ours() {
-        return Vec::new();
-    }
-    let list = files::read_all(format_args!("/proc/self/task/{}/children", Decimal::from(process::own_pid()))).unwrap_or_default();
     let mut pids = Vec::new();
-    for name in list.split(|byte| *byte == b' ') {
-        pids.extend(pid(name));
+    if is_ours() {
+        // Numbers, and a blank behind each.
+        let mut number = 0_i32;
+        files::bytes(format_args!("/proc/self/task/{}/children", Decimal::from(process::own_pid())), |byte| {
+            if byte == b' ' {
+                pids.push(Pid::from_raw(std::mem::take(&mut number)));
+            } else {
+                number = number.saturating_mul(10).saturating_add(i32::from(byte.saturating_sub(b'0')));
+            }
+        });
+        pids.sort_unstable();
     }
-    pids.sort_unstable();
     pids
 }
 

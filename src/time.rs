@@ -44,11 +44,16 @@ impl Duration {
 impl fmt::Display for Duration {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (seconds, mut thousandths) = (self.as_secs(), self.subsec_nanos() / MILLISECOND);
-        match (seconds, thousandths) {
-            (0, 0) => return f.write_str("less than 1ms"),
-            (0, _) => return write!(f, "{}ms", Decimal(thousandths)),
-            (_, 0) => return write!(f, "{}s", Decimal(seconds)),
-            _ => write!(f, "{}.", Decimal(seconds))?,
+        if seconds == 0 && thousandths == 0 {
+            return f.write_str("less than 1ms");
+        }
+        if seconds == 0 {
+            Decimal(thousandths).fmt(f)?;
+            return f.write_str("ms");
+        }
+        Decimal(seconds).fmt(f)?;
+        if thousandths > 0 {
+            f.write_str(".")?;
         }
         // Without the zeros at the end.
         while thousandths > 0 {

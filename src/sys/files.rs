@@ -50,17 +50,12 @@ pub fn read<'a>(path: fmt::Arguments<'_>, room: &'a mut [u8]) -> Option<&'a [u8]
     room.get(..length)
 }
 
-/// A whole file.
-pub fn read_all(path: fmt::Arguments<'_>) -> Option<Vec<u8>> {
-    let file = open(path, libc::O_RDONLY).ok()?;
-    let mut bytes = Vec::new();
+/// Every byte of a file, in order.
+pub fn bytes(path: fmt::Arguments<'_>, mut f: impl FnMut(u8)) {
+    let Ok(file) = open(path, libc::O_RDONLY) else { return };
     let mut room = [0; 1024];
-    loop {
-        let length = nix::unistd::read(&file, &mut room).ok()?;
-        if length == 0 {
-            return Some(bytes);
-        }
-        bytes.extend_from_slice(room.get(..length)?);
+    while let Ok(length @ 1..) = nix::unistd::read(&file, &mut room) {
+        room.iter().take(length).for_each(|byte| f(*byte));
     }
 }
 
@@ -143,10 +138,15 @@ mod tests {
         fs::write(&file, &bytes).unwrap();
         let path = file.to_str().unwrap();
         let mut room = [0; 10];
-        assert_eq!(read_all(format_args!("{path}")), Some(bytes.clone()));
+        let all = || {
+            let mut all = Vec::new();
+            super::bytes(format_args!("{path}"), |byte| all.push(byte));
+            all
+        };
+        assert_eq!(all(), bytes);
         assert_eq!(read(format_args!("{path}"), &mut room), bytes.get(..10));
         fs::remove_file(&file).unwrap();
-        assert_eq!((read_all(format_args!("{path}")), read(format_args!("{path}"), &mut room)), (None, None));
+        assert_eq!((all(), read(format_args!("{path}"), &mut room)), (vec![], None));
         assert_eq!(link(c"/proc/self", &mut room).unwrap(), std::process::id().to_string().as_bytes());
         assert_eq!(open(format_args!("/{}", "x".repeat(5000)), 0).err(), Some(Errno::ENAMETOOLONG));
         assert_eq!(open(format_args!("/etc\0/x"), 0).err(), Some(Errno::ENAMETOOLONG));
