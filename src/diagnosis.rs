@@ -240,7 +240,7 @@ impl fmt::Display for ExecFailure {
         let error = self.reason();
         let interpreter = |f: &mut fmt::Formatter<'_>, what: &str| match Format::of(self.head()) {
             Format::Script(path) => write!(f, "its interpreter {} {what}", Quoted(OsStr::from_bytes(path))),
-            Format::Elf { loader: Some(path), .. } => {
+            Format::Elf { loader: path @ [_, ..], .. } => {
                 write!(f, "its loader {} {what}", Quoted(OsStr::from_bytes(path)))
             }
             _ => write!(f, "its interpreter or loader {what}"),
@@ -280,8 +280,8 @@ impl fmt::Display for ExecFailure {
 enum Format<'a> {
     /// A script, and the interpreter that its `#!` names.
     Script(&'a [u8]),
-    /// An ELF binary.
-    Elf { machine: u16, loader: Option<&'a [u8]> },
+    /// An ELF binary, and its loader; empty where it has none, or that is not in the part that was read.
+    Elf { machine: u16, loader: &'a [u8] },
     /// Anything else.
     Other,
 }
@@ -289,45 +289,45 @@ enum Format<'a> {
 impl Format<'_> {
     fn of(head: &[u8]) -> Format<'_> {
         if let Some(line) = head.strip_prefix(b"#!") {
-            let line = line.split(|byte| *byte == b'\n').next().unwrap_or(&[]);
             // The kernel knows blanks and tabs; a carriage return is a part of the name, and the usual mistake.
-            let mut words = line.split(|byte| matches!(byte, b' ' | b'\t')).filter(|word| !word.is_empty());
-            return Format::Script(words.next().unwrap_or(&[]));
+            let blanks = line.iter().take_while(|byte| matches!(byte, b' ' | b'\t')).count();
+            return Format::Script(first_part(line.get(blanks..).unwrap_or_default(), b" \t\n"));
         }
-        Format::elf(head).unwrap_or(Format::Other)
+        let [b'\x7f', b'E', b'L', b'F', class @ (1 | 2), data @ (1 | 2), ..] = head else { return Format::Other };
+        Format::elf(head, *class == 2, *data == 2)
     }
 
     /// elf(5). The loader is the segment of type PT_INTERP, a path that ends with a null.
-    fn elf(head: &[u8]) -> Option<Format<'_>> {
+    fn elf(head: &[u8], wide: bool, big: bool) -> Format<'_> {
         const PT_INTERP: usize = 3;
-        let [wide, big] = match head.strip_prefix(b"\x7fELF")? {
-            [class @ (1 | 2), data @ (1 | 2), ..] => [*class == 2, *data == 2],
-            _ => return None,
-        };
-        // None is a number past the end; one that does not fit is past any end.
+        // What is past the end, or does not fit, is past any end.
         let number = |at: usize, length: usize| {
-            let bytes = head.get(at..at.saturating_add(length))?;
+            let Some(bytes) = head.get(at..at.saturating_add(length)) else { return usize::MAX };
             let step = |sum: usize, byte: &u8| sum.saturating_mul(256).saturating_add(usize::from(*byte));
-            Some(if big { bytes.iter().fold(0, step) } else { bytes.iter().rev().fold(0, step) })
+            if big { bytes.iter().fold(0, step) } else { bytes.iter().rev().fold(0, step) }
         };
         // Where the numbers are in a file of 64 bits, and in one of 32: the table of segments, the size of its entries,
         // their count; and in an entry, the offset and the size of the segment.
         let (word, table, size, count, offset, length) =
             if wide { (8, 32, 54, 56, 8, 32) } else { (4, 28, 42, 44, 4, 16) };
-        let loader = || {
-            let (mut entry, size) = (number(table, word)?, number(size, 2)?);
-            for _ in 0..number(count, 2)? {
-                if number(entry, 4)? == PT_INTERP {
-                    let start = number(entry.saturating_add(offset), word)?;
-                    let end = start.saturating_add(number(entry.saturating_add(length), word)?);
-                    return head.get(start..end)?.split(|byte| *byte == 0).next();
-                }
-                entry = entry.saturating_add(size);
+        let (mut entry, size) = (number(table, word), number(size, 2));
+        let mut loader: &[u8] = &[];
+        for _ in 0..number(count, 2).min(HEAD) {
+            if number(entry, 4) == PT_INTERP {
+                let start = number(entry.saturating_add(offset), word);
+                let end = start.saturating_add(number(entry.saturating_add(length), word));
+                loader = first_part(head.get(start..end).unwrap_or_default(), b"\0");
+                break;
             }
-            None
-        };
-        Some(Format::Elf { machine: u16::try_from(number(18, 2)?).ok()?, loader: loader() })
+            entry = entry.saturating_add(size);
+        }
+        Format::Elf { machine: u16::try_from(number(18, 2)).unwrap_or(0), loader }
     }
+}
+
+/// What is before the first of these bytes.
+fn first_part<'a>(text: &'a [u8], ends: &[u8]) -> &'a [u8] {
+    text.split(|byte| ends.contains(byte)).next().unwrap_or_default()
 }
 
 /// Whether the beginning of a file reads as a script: no null byte in its first line, which is how bash tells, and none
@@ -582,7 +582,7 @@ mod tests {
     fn a_binary_s_machine_and_loader_are_read_in_every_word_size_and_byte_order() {
         for (wide, big) in [(true, false), (true, true), (false, false), (false, true)] {
             let bytes = elf(wide, big, 243);
-            assert_eq!(Format::of(&bytes), Format::Elf { machine: 243, loader: Some(b"/lib/ld.so.1") });
+            assert_eq!(Format::of(&bytes), Format::Elf { machine: 243, loader: b"/lib/ld.so.1" });
         }
     }
 

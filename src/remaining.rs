@@ -83,6 +83,7 @@ impl Remaining {
         anybody
     }
 
+
     /// Kills all of it. As PID 1 only what kill(2) reaches: it passes over another user's processes, and does not say so.
     pub fn kill(&mut self, report: &mut dyn FnMut(Named)) -> Result<(), Errno> {
         if !self.killing {
