@@ -148,7 +148,7 @@ fn tell_in_child(voice: &dyn Voice, terminal: Result<(), Errno>) {
     if !log::log_enabled!(target: voice::TARGET, log::Level::Debug) {
         return;
     }
-    let mut text = Text::<256>::new();
+    let mut text = Text::new();
     // What does not fit is left out, and the longest text of this fits.
     let _ = voice.write_session(terminal, &mut text);
     process::write_to_stderr(text.bytes());

@@ -138,13 +138,17 @@ impl fmt::Display for Signal {
         if let Some(name) = self.name() {
             return f.write_str(name);
         }
-        match self.0 {
-            RTMIN => f.write_str("SIGRTMIN"),
-            RTMAX => f.write_str("SIGRTMAX"),
-            n @ RTMIN..MIDDLE => write!(f, "SIGRTMIN+{}", Decimal::from(n.saturating_sub(RTMIN))),
-            n @ MIDDLE..=RTMAX => write!(f, "SIGRTMAX-{}", Decimal::from(RTMAX.saturating_sub(n))),
-            n => write!(f, "signal {}", Decimal::from(n)),
+        let (word, sign, number) = match self.0 {
+            n @ RTMIN..MIDDLE => ("SIGRTMIN", "+", n.saturating_sub(RTMIN)),
+            n @ MIDDLE..=RTMAX => ("SIGRTMAX", "-", RTMAX.saturating_sub(n)),
+            n => ("signal", " ", n),
+        };
+        f.write_str(word)?;
+        if number == 0 {
+            return Ok(());
         }
+        f.write_str(sign)?;
+        Decimal::from(number).fmt(f)
     }
 }
 

@@ -11,12 +11,9 @@ use std::fmt::{self, Write};
 use std::mem::{self, offset_of};
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
 
-/// The longest path that is put together here: a cgroup's.
-const LONGEST: usize = 1024;
-
 /// Opens a file. No descriptor of rini's is for its child.
 pub fn open(path: fmt::Arguments<'_>, flags: c_int) -> Result<OwnedFd, Errno> {
-    let mut text = Text::<LONGEST>::new();
+    let mut text = Text::new();
     let path = text.of(path).ok_or(Errno::ENAMETOOLONG)?;
     let fd = raw_open(path, flags)?;
     // SAFETY: from_raw_fd wants a descriptor that is nobody else's: it is a new one.
@@ -95,7 +92,7 @@ pub fn names(folder: fmt::Arguments<'_>, mut f: impl FnMut(&[u8])) {
     }
 }
 
-impl<const N: usize> Text<N> {
+impl Text {
     /// This as a C string, where it fits in and holds no null.
     fn of(&mut self, text: fmt::Arguments<'_>) -> Option<&CStr> {
         self.write_fmt(text).and_then(|()| self.write_str("\0")).ok()?;

@@ -54,16 +54,19 @@ impl Strings {
     }
 }
 
-/// At most N bytes, to write into without an allocation.
-pub struct Text<const N: usize> {
-    bytes: [u8; N],
+/// A short text, to write into without an allocation; what does not fit in is an error.
+pub struct Text {
+    bytes: [u8; LONGEST],
     length: usize,
 }
 
-impl<const N: usize> Text<N> {
+/// The longest are the paths of files in a cgroup.
+const LONGEST: usize = 1024;
+
+impl Text {
     /// An empty one.
-    pub fn new() -> Text<N> {
-        Text { bytes: [0; N], length: 0 }
+    pub fn new() -> Text {
+        Text { bytes: [0; LONGEST], length: 0 }
     }
 
     /// What was written.
@@ -72,7 +75,7 @@ impl<const N: usize> Text<N> {
     }
 }
 
-impl<const N: usize> fmt::Write for Text<N> {
+impl fmt::Write for Text {
     fn write_str(&mut self, more: &str) -> fmt::Result {
         let end = self.length.saturating_add(more.len());
         self.bytes.get_mut(self.length..end).ok_or(fmt::Error)?.copy_from_slice(more.as_bytes());

@@ -155,7 +155,7 @@ fn become_program(mut program: Program, placement: Placement<'_>, report: &Repor
 
 /// Socket activation (sd_listen_fds(3)): the sockets are meant for the process that LISTEN_PID names, which was to be
 /// this one's parent and is now this one.
-fn fix_listen_pid(environment: &mut Strings, own: Pid, text: &mut Text<32>) {
+fn fix_listen_pid(environment: &mut Strings, own: Pid, text: &mut Text) {
     let of_variable = |variable: &'static CStr| variable.to_bytes().strip_prefix(b"LISTEN_PID=");
     let Some((slot, value)) = environment.iter().enumerate().find_map(|(slot, v)| Some((slot, of_variable(v)?))) else {
         return;
