@@ -72,17 +72,12 @@ impl Remaining {
             return self.group_told || !self.told.is_empty();
         };
         let others = proc::others();
-        let stopped = stopped(&others);
-        let anybody = if has_it && !others.is_empty() {
-            self.tell(&others, signal);
-            true
-        } else {
-            pid1.kill_everything(signal).is_ok()
-        };
-        continue_all(&stopped);
+        // Without /proc nobody can be told apart.
+        let by_itself = has_it && !others.is_empty();
+        let anybody = by_itself || pid1.kill_everything(signal).is_ok();
+        self.tell(&others, signal, by_itself);
         anybody
     }
-
 
     /// Kills all of it. As PID 1 only what kill(2) reaches: it passes over another user's processes, and does not say so.
     pub fn kill(&mut self, report: &mut dyn FnMut(Named)) -> Result<(), Errno> {
@@ -119,25 +114,25 @@ impl Remaining {
     /// Not as PID 1: tells those of rini's children that have not heard it.
     fn tell_new(&mut self, signal: Signal) {
         let children = proc::own_children();
-        let mut new = children.clone();
-        new.retain(|pid| self.told.binary_search(pid).is_err());
-        let stopped = stopped(&new);
         if !self.group_told {
             self.group_told = self.signal_group(signal).is_ok();
         }
-        self.tell(&new, signal);
-        continue_all(&stopped);
+        self.tell(&children, signal, true);
         self.told = children;
     }
 
-    /// Tells those of these that are not in the group, which was told by itself.
+    /// Continues those of these that are stopped and have not been told before; with `by_itself` they are told first, but
+    /// for those in the group, which was told as one.
     ///
     /// Who is in the group now was in it then: a process that has just been forked may leave it at any moment, and one
     /// who is told twice is better than one who is never told.
-    fn tell(&self, pids: &[Pid], signal: Signal) {
-        for pid in pids {
-            if self.group.is_none() || process::group_of(*pid).ok() != self.group {
+    fn tell(&self, pids: &[Pid], signal: Signal, by_itself: bool) {
+        for pid in pids.iter().filter(|pid| self.told.binary_search(pid).is_err()) {
+            if by_itself && (self.group.is_none() || process::group_of(*pid).ok() != self.group) {
                 let _ = process::kill(*pid, signal);
+            }
+            if !signal.stops() && proc::state(*pid) == Some(b'T') {
+                let _ = process::kill(*pid, Signal::CONT);
             }
         }
     }
@@ -165,18 +160,5 @@ impl Remaining {
             Some(group) => process::kill_group(group, signal),
             None => Err(Errno::ESRCH),
         }
-    }
-}
-
-/// Those of these that are stopped.
-fn stopped(pids: &[Pid]) -> Vec<Pid> {
-    let mut stopped = pids.to_vec();
-    stopped.retain(|pid| proc::state(*pid) == Some(b'T'));
-    stopped
-}
-
-fn continue_all(pids: &[Pid]) {
-    for pid in pids {
-        let _ = process::kill(*pid, Signal::CONT);
     }
 }
