@@ -97,10 +97,15 @@ impl Remap {
         };
         let (from, to) = text.split_once(':').unwrap_or((text, "0"));
         let Some((from, to)) = code(from).zip(code(to)) else { return false };
-        if let Some(place) = self.0.get_mut(usize::from(from)) {
+        self.insert(from, to);
+        true
+    }
+
+    /// Adds CODE:TO.
+    pub fn insert(&mut self, code: u8, to: u8) {
+        if let Some(place) = self.0.get_mut(usize::from(code)) {
             *place = to;
         }
-        true
     }
 
     /// The code to exit with in place of `code`. Applied once: a rule never acts on another rule's TO.
