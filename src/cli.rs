@@ -1,65 +1,33 @@
-//! argv and the environment, read into an [`Invocation`]. Pure: nothing is set up or started here.
+//! argv and the environment, read into [`Options`] and a [`Request`]. Pure: nothing is set up, started or said here.
 //!
 //! An option beats its `RINI_*` variable, which beats tini's `TINI_*`. `RINI_*` variables are read as strictly as the
 //! options, and an empty one counts as not set, as templates write them. `TINI_*` keep tini's meaning and never stop a
 //! start: `TINI_SUBREAPER` and `TINI_KILL_PROCESS_GROUP` count by being there, even empty; `TINI_VERBOSITY` is read as
 //! atoi(3) does, and overrides `-v` as it does in tini, where `RINI_LOG` does not say anything.
+//!
+//! Words live as long as rini does, as argv and the environment do; those that lexopt copies are not given back: it is
+//! done once, and giving them back is a quarter of the code.
 #![forbid(unsafe_code)]
 
-use crate::diagnosis::Plain;
 use crate::exit::Remap;
-use crate::personality::{Grammar, Means, Opt, Personality, Stream, Switch, Variable};
+use crate::personality::{Grammar, Means, Opt, Personality, Switch, Variable, dumb_init, tini};
 use crate::signal::{Rewrite, Signal, SignalSet, TERMINAL_STOPS};
 use crate::supervisor::{AfterExit, Policy};
 use crate::time::Duration;
-use crate::voice::Complaint;
+use crate::voice::{Message, Part};
 use lexopt::Arg::{Long, Short, Value};
 use log::LevelFilter;
-use std::ffi::{OsStr, OsString};
-use std::fmt;
-use std::os::unix::ffi::OsStrExt;
-
-/// `--help`.
-pub const HELP: &str = "\
-rini: the init of a container. Starts PROGRAM, forwards every signal to it,
-reaps zombies, and exits with PROGRAM's status.
-
-Usage: rini [OPTIONS] [--] PROGRAM [ARG...]
-  -g, --process-group            forward signals to PROGRAM's process group
-  -e, --remap-exit CODE[:TO]     exit with TO (0) where the code is CODE; repeat
-  -t, --grace-period DURATION    SIGKILL so long after a stop signal; off
-      --stop-signals LIST        what begins a stop; TERM,INT
-      --stop-delay DURATION      hold a stop signal back so long; 0
-      --after-exit WHAT          kill, terminate or wait for what is left; kill
-  -r, --rewrite FROM:TO          forward TO in place of FROM; TO 0 drops; repeat
-  -p, --parent-death-signal SIG  forward SIG when rini's parent dies
-  -s, --subreaper                adopt orphans; done anyway if not PID 1
-  -w, --warn-on-reap             warn of each orphan reaped
-  -v, --verbose                  -v info, -vv debug, -vvv trace
-  -P, --pause                    no PROGRAM: reap until a stop signal, exit 0
-  -l, --license, -h, --help, -V, --version
-
-Environment, where no option is given: RINI_PROCESS_GROUP=1 RINI_SUBREAPER=1
-RINI_REMAP_EXIT=143,1:0 RINI_GRACE_PERIOD=8s RINI_STOP_SIGNALS=TERM,QUIT
-RINI_STOP_DELAY=5s RINI_AFTER_EXIT=wait RINI_REWRITE=TERM:QUIT,HUP:0
-RINI_LOG=warn; and TINI_*.
-Exit codes: PROGRAM's own; 128 + n if signal n killed it; 127 if PROGRAM is not
-found; 126 if it cannot be executed; 1 if rini could not start.
-";
+use std::ffi::OsStr;
+use std::mem::{self, ManuallyDrop};
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
 
 /// What rini was asked to do.
-#[derive(Debug, PartialEq, Eq)]
-#[allow(clippy::large_enum_variant)] // There is one, for a moment.
-pub enum Invocation {
-    /// Run the program that begins at word `program` of argv.
-    Run {
-        /// The options.
-        options: Options,
-        /// The index of PROGRAM in argv: at least 1. None with --pause.
-        program: Option<usize>,
-    },
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Request {
+    /// Run the program that begins at this word of argv, at least 1; None with --pause.
+    Run(Option<usize>),
     /// Print this and exit with 0.
-    Print(Stream, String),
+    Print(Message),
 }
 
 /// The options.
@@ -82,12 +50,12 @@ pub struct Options {
 }
 
 /// What to log.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Verbosity {
     /// Everything up to this level.
     Level(LevelFilter),
     /// What env_logger's filter lets through; it has been checked.
-    Filter(String),
+    Filter(&'static [u8]),
 }
 
 impl Default for Verbosity {
@@ -96,182 +64,213 @@ impl Default for Verbosity {
     }
 }
 
-/// What was wrong on the command line or in the environment, and what would be right.
-#[derive(Debug, PartialEq, Eq)]
+/// What is wrong on the command line or in the environment, and where.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct UsageError {
-    /// In one line.
-    pub complaint: Complaint,
-    /// What is to follow that.
-    pub usage: String,
+    /// What is wrong.
+    pub message: Message,
+    place: Place,
 }
 
-impl From<Complaint> for UsageError {
-    fn from(complaint: Complaint) -> UsageError {
-        UsageError { complaint: one_line(complaint), usage: String::new() }
+/// What is being read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Place {
+    /// What rini was called by.
+    called: &'static OsStr,
+    /// The variable; or the option, by its word, if it has one, whatever was typed.
+    source: &'static OsStr,
+    /// The option as it was typed.
+    typed: &'static OsStr,
+    /// The value; or what an option could mean.
+    value: &'static OsStr,
+    /// What would be right.
+    right: Message,
+}
+
+impl UsageError {
+    /// What goes into what is said of it.
+    pub fn parts(&self) -> [Part<'static>; 6] {
+        let Place { called, source, typed, value, right } = self.place;
+        let letter = OsStr::from_bytes(typed.as_bytes().get(1..).unwrap_or_default());
+        let words = [called, source, typed, letter, value].map(Part::Word);
+        let [called, source, typed, letter, value] = words;
+        [called, source, typed, letter, value, Part::Message(right)]
+    }
+
+    /// Whether it is the command line as a whole that is wrong, and not a value: some then show how it is to be.
+    pub fn wants_usage(&self) -> bool {
+        use Message::{BadList, BadOption, BadVariable, ProgramAndPause, Reserved};
+        !matches!(self.message, BadOption | BadVariable | BadList | ProgramAndPause | Reserved)
     }
 }
-
-const CODES: &str = "CODE or CODE:TO, each 0 to 255";
-const SIGNALS: &str = "a signal: a name such as TERM, SIGTERM or RTMIN+3, or a number from 1 to 64";
-const LIST: &str = "a list, by commas, of signals such as TERM, SIGTERM, RTMIN+3 or 15, KILL, STOP and CHLD excepted";
-const RULES: &str = "FROM:TO, two signals such as TERM:QUIT, or TERM:0; FROM cannot be KILL, STOP or CHLD";
-const GRACE: &str = "a time from 1ms to 8760h, such as 10s, 1500ms, 0.5 or 2m; leave it out for no limit";
-const DELAY: &str = "a time up to 8760h, such as 10s, 1500ms, 0.5, 2m or 0";
-const AFTER_EXIT: &str = "kill, terminate or wait";
-const SWITCH: &str = "1 or 0, yes or no, true or false, on or off";
-const FILTER: &str = "off, error, warn, info, debug or trace, or a list such as warn,rini::runtime=debug";
 
 /// rini's own variables: their names, whether they are lists by commas, and the options that they stand for.
 const VARIABLES: [(&str, bool, Means); 9] = [
     ("RINI_PROCESS_GROUP", false, Means::ProcessGroup),
     ("RINI_SUBREAPER", false, Means::Subreaper),
-    ("RINI_REMAP_EXIT", true, Means::RemapExit(Remap::add)),
+    ("RINI_REMAP_EXIT", true, Means::RemapExit),
     ("RINI_LOG", false, Means::Log),
     ("RINI_STOP_SIGNALS", false, Means::StopSignals),
     ("RINI_GRACE_PERIOD", false, Means::GracePeriod),
     ("RINI_STOP_DELAY", false, Means::StopDelay),
     ("RINI_AFTER_EXIT", false, Means::AfterExit),
-    ("RINI_REWRITE", true, Means::Rewrite(Rewrite::add)),
+    ("RINI_REWRITE", true, Means::Rewrite),
 ];
 
-/// Does what an option or a variable says. Returns false where `value` is not what that takes.
-fn apply(means: Means, value: &str, options: &mut Options) -> bool {
-    fn put<T>(place: &mut T, value: Option<T>) -> bool {
-        value.map(|value| *place = value).is_some()
-    }
+/// How a variable is looked up.
+pub type Variables<'a> = &'a dyn Fn(&str) -> Option<&'static OsStr>;
+
+/// Does what an option or a variable says. None where `value` is not what that takes.
+fn apply(means: Means, value: &'static [u8], options: &mut Options) -> Option<()> {
+    let text = str::from_utf8(value).ok()?;
     let policy = &mut options.policy;
     match means {
-        Means::ProcessGroup => put(&mut options.process_group, switch(value)),
-        Means::Subreaper => put(&mut options.subreaper, switch(value)),
-        Means::WarnOnReap => put(&mut options.warn_on_reap, switch(value)),
-        Means::RemapExit(add) => add(&mut options.remap, value),
-        Means::Rewrite(add) => add(&mut policy.rewrite, value),
-        Means::GracePeriod => put(&mut policy.grace, grace(value).map(Some)),
-        Means::StopDelay => put(&mut policy.delay, delay(value)),
-        Means::StopSignals => put(&mut policy.shutdown_signals, SignalSet::parse(value)),
-        Means::AfterExit => put(&mut policy.after_exit, after_exit(value)),
-        Means::ParentDeathSignal(parse) => put(&mut policy.parent_death_signal, parse(value).map(Some)),
-        Means::Log => put(&mut options.verbosity, is_filter(value).then(|| Verbosity::Filter(value.to_owned()))),
-        Means::Debug => put(&mut options.verbosity, Some(Verbosity::Level(LevelFilter::Debug))),
-        Means::Pause => put(&mut policy.pause, Some(true)),
-        Means::SingleChild => {
-            (options.process_group, options.session) = (false, false);
-            true
+        Means::ProcessGroup => options.process_group = switch(value)?,
+        Means::Subreaper => options.subreaper = switch(value)?,
+        Means::WarnOnReap => options.warn_on_reap = switch(value)?,
+        Means::RemapExit => return options.remap.add(text).then_some(()),
+        Means::RemapExitOfTini => return tini::remap(&mut options.remap, value).then_some(()),
+        Means::Rewrite => return policy.rewrite.add(text).then_some(()),
+        Means::RewriteOfDumbInit => return dumb_init::rewrite(&mut policy.rewrite, value).then_some(()),
+        Means::GracePeriod => policy.grace = Some(duration(value).filter(|grace| *grace >= Duration::from_millis(1))?),
+        // No time at all is no delay.
+        Means::StopDelay => policy.delay = Some(duration(value)?).filter(|delay| *delay > Duration::default()),
+        Means::StopSignals => policy.shutdown_signals = SignalSet::parse(text)?,
+        Means::AfterExit => policy.after_exit = after_exit(value)?,
+        Means::ParentDeathSignal => policy.parent_death_signal = Some(Signal::parse(text)?),
+        Means::ParentDeathSignalOfTini => policy.parent_death_signal = Some(tini::signal(text)?),
+        Means::Log => {
+            if !parts(value).all(|part| directive(part).is_some()) {
+                return None;
+            }
+            options.verbosity = Verbosity::Filter(value);
         }
+        Means::Debug => options.verbosity = Verbosity::Level(LevelFilter::Debug),
+        Means::Pause => policy.pause = true,
+        Means::SingleChild => (options.process_group, options.session) = (false, false),
         // These are not about the options.
-        Means::Verbose | Means::Help | Means::License | Means::Version => true,
+        Means::Verbose | Means::Help | Means::License | Means::Version => (),
     }
+    Some(())
 }
 
-/// Whether an option of this meaning comes without a value: then it is on.
-fn is_flag(means: Means) -> bool {
-    matches!(takes(means), "" | SWITCH)
-}
-
-/// What its value is to be.
-fn takes(means: Means) -> &'static str {
+/// What its value is to be. An option without a value takes nothing, or is on.
+fn takes(means: Means) -> Message {
     match means {
-        Means::RemapExit(_) => CODES,
-        Means::Rewrite(_) => RULES,
-        Means::GracePeriod => GRACE,
-        Means::StopDelay => DELAY,
-        Means::StopSignals => LIST,
-        Means::AfterExit => AFTER_EXIT,
-        Means::ParentDeathSignal(_) => SIGNALS,
-        Means::Log => FILTER,
-        Means::ProcessGroup | Means::Subreaper | Means::WarnOnReap => SWITCH,
-        Means::SingleChild | Means::Verbose | Means::Debug => "",
-        Means::Pause | Means::Help | Means::License | Means::Version => "",
+        Means::RemapExit | Means::RemapExitOfTini => Message::Codes,
+        Means::Rewrite | Means::RewriteOfDumbInit => Message::Rules,
+        Means::GracePeriod => Message::Grace,
+        Means::StopDelay => Message::Delay,
+        Means::StopSignals => Message::List,
+        Means::AfterExit => Message::AfterExit,
+        Means::ParentDeathSignal | Means::ParentDeathSignalOfTini => Message::Signals,
+        Means::Log => Message::Filter,
+        Means::ProcessGroup | Means::Subreaper | Means::WarnOnReap => Message::OnOrOff,
+        Means::SingleChild | Means::Verbose | Means::Debug => Message::Nothing,
+        Means::Pause | Means::Help | Means::License | Means::Version => Message::Nothing,
     }
 }
 
-/// Reads the command line `argv` of a `personality`, and the environment by `variable`.
-pub fn parse<'a>(
-    personality: &Personality,
-    argv: impl Iterator<Item = &'a OsStr>,
-    variable: &dyn Fn(&str) -> Option<&'a OsStr>,
-) -> Result<Invocation, UsageError> {
-    let voice = personality.voice;
-    if let Some((_, text)) = personality.refuses.filter(|(name, _)| variable(name).is_some()) {
-        return Err(Complaint::Message(text.to_owned()).into());
-    }
-    let mut options = from_environment(personality, variable)?;
-    let version = || Ok(Invocation::Print(personality.version_to, personality.version.to_owned()));
+/// Reads the command line `argv` of a `personality`, and the environment by `variable`, into `options`, which are the
+/// default ones.
+pub fn parse(
+    personality: &'static Personality,
+    argv: impl Iterator<Item = &'static OsStr>,
+    variable: Variables<'_>,
+    options: &mut Options,
+) -> Result<Request, UsageError> {
+    let nothing = OsStr::new("");
+    let mut place = Place { called: nothing, source: nothing, typed: nothing, value: nothing, right: Message::Nothing };
+    let read = environment(personality, variable, options, &mut place)
+        .and_then(|()| command_line(personality, argv, variable, options, &mut place));
+    read.map_err(|message| UsageError { message, place })
+}
+
+fn command_line(
+    personality: &'static Personality,
+    mut argv: impl Iterator<Item = &'static OsStr>,
+    variable: Variables<'_>,
+    options: &mut Options,
+    place: &mut Place,
+) -> Result<Request, Message> {
     if personality.grammar == Grammar::Pause {
         options.policy.pause = true;
-        let asks = |word: &OsStr| word.eq_ignore_ascii_case("-v");
-        return if argv.skip(1).any(asks) { version() } else { Ok(Invocation::Run { options, program: None }) };
+        let asks = argv.any(|word| word.eq_ignore_ascii_case("-v"));
+        return Ok(if asks { Request::Print(Message::Version) } else { Request::Run(None) });
     }
     let words = words_of_rini(argv);
-    let called = words.first().cloned().unwrap_or_default();
-    let wrong =
-        |complaint| UsageError { usage: personality.text(personality.usage, &called), ..UsageError::from(complaint) };
-    let alone = personality.grammar == Grammar::VersionAlone && words.len() == 2;
-    if alone && words.last().is_some_and(|word| word == "--version") {
-        return version();
+    place.called = words.first().copied().unwrap_or_default();
+    if personality.grammar == Grammar::VersionAlone
+        && let [_, word] = *words
+        && word == "--version"
+    {
+        return Ok(Request::Print(Message::Version));
     }
-    let count = words.len();
-    let mut parser = lexopt::Parser::from_iter(words);
+    let mut parser = ManuallyDrop::new(lexopt::Parser::from_args(words.iter().skip(1)));
     let mut verbose = 0_u8;
-    let mut before = Typed::Letter('-');
     let (mut remapped, mut rewritten) = (false, false);
-    let program = loop {
-        let (typed, found) = match parser.next() {
-            Ok(Some(Short(letter))) => {
-                (Typed::Letter(letter), personality.options.iter().find(|option| option.short == Some(letter)))
-            }
-            Ok(Some(Long(word))) => {
-                let (found, typed) = (by_word(personality, word), Typed::Word(word.to_owned()));
-                if let Err(candidates) = found {
-                    return Err(wrong(voice.ambiguous(&called, &typed.whole(&mut parser), &candidates)));
-                }
-                (typed, found.unwrap_or_default())
-            }
-            Ok(Some(Value(_))) => {
-                let left = parser.try_raw_args().map_or(0, |rest| rest.as_slice().len());
-                break Some(count.saturating_sub(left).saturating_sub(1));
-            }
-            Ok(None) if options.policy.pause => break None,
-            Ok(None) => return Err(wrong(voice.no_program(&called))),
+    let is_program = loop {
+        let letter = match *ManuallyDrop::new(parser.next()) {
+            Ok(Some(Short(letter))) => Some(letter),
+            Ok(Some(Long(_))) => None,
+            Ok(Some(Value(_))) => break true,
+            Ok(None) if options.policy.pause => break false,
+            Ok(None) => return Err(Message::NoProgram),
             // The one error is a value for a letter that takes none: -v=x. (For a word that is seen below.)
-            Err(_) => return Err(wrong(voice.unwanted_value(&called, &before.to_string()))),
+            Err(_) => return Err(Message::LetterTakesNone),
         };
-        let Some(option) = found else { return Err(wrong(voice.no_option(&called, &typed.whole(&mut parser)))) };
-        // By its word, if it has one, whatever was typed.
-        let source = || option.long.map_or_else(|| typed.to_string(), |word| format!("--{word}"));
-        let right = takes(option.means);
-        let value = match (is_flag(option.means), &typed) {
-            (false, _) => parser.value().ok(),
-            // Now, as this may be the last option that is looked at. Behind a letter it would be the next letter.
-            (true, Typed::Word(_)) if parser.optional_value().is_some() => {
-                return Err(wrong(voice.unwanted_value(&called, &source())));
+        // Of a word that takes none too, as this may be the last option that is looked at. Behind a letter that takes none
+        // it would be the next letter.
+        let mut attached = if letter.is_none() { parser.optional_value() } else { None };
+        place.typed = match letter {
+            Some(letter) => leak(format!("-{letter}").into_bytes()),
+            None => words.get(at(&mut parser, &words)).copied().unwrap_or_default(),
+        };
+        let mut choices = Vec::new();
+        let Some(option) = find(personality, letter, place.typed, &mut choices) else {
+            place.value = leak(choices);
+            return Err(match letter {
+                Some(_) => Message::NoLetter,
+                None if place.value.is_empty() => Message::NoWord,
+                None => Message::Ambiguous,
+            });
+        };
+        place.source = if option.word.is_empty() { place.typed } else { OsStr::from_bytes(option.word) };
+        place.right = takes(option.means);
+        place.value = OsStr::new("1");
+        if matches!(place.right, Message::Nothing | Message::OnOrOff) {
+            if attached.is_some() {
+                return Err(Message::WordTakesNone);
             }
-            (true, _) => Some(OsString::from(ON)),
-        };
-        let Some(value) = value else {
-            return Err(wrong(voice.no_value(&called, &source(), &typed.to_string(), right)));
-        };
+        } else {
+            if letter.is_some() {
+                attached = parser.optional_value();
+            }
+            place.value = match attached.or_else(|| parser.try_raw_args()?.next()) {
+                Some(value) => leak(value.into_vec()),
+                None if letter.is_some() => return Err(Message::NoValueOfLetter),
+                None => return Err(Message::NoValueOfWord),
+            };
+        }
         match option.means {
             Means::Verbose => verbose = verbose.saturating_add(1),
-            Means::Help => {
-                return Ok(Invocation::Print(personality.help_to, personality.text(personality.help, &called)));
-            }
-            Means::Version => return version(),
-            Means::License => return Ok(Invocation::Print(Stream::Out, personality.license.to_owned())),
+            Means::Help => return Ok(Request::Print(Message::Help)),
+            Means::Version => return Ok(Request::Print(Message::Version)),
+            Means::License => return Ok(Request::Print(Message::License)),
             // The first of an option takes the place of what its variable says.
-            Means::RemapExit(_) if !take(&mut remapped) => options.remap = Remap::default(),
-            Means::Rewrite(_) if !take(&mut rewritten) => options.policy.rewrite = Rewrite::default(),
+            Means::RemapExit | Means::RemapExitOfTini if !mem::replace(&mut remapped, true) => {
+                options.remap = Remap::default();
+            }
+            Means::Rewrite | Means::RewriteOfDumbInit if !mem::replace(&mut rewritten, true) => {
+                options.policy.rewrite = Rewrite::default();
+            }
             _ => (),
         }
-        if !value.to_str().is_some_and(|value| apply(option.means, value, &mut options)) {
-            return Err(voice.bad_value(&source(), &value, right).into());
-        }
-        before = typed;
+        apply(option.means, place.value.as_bytes(), options).ok_or(Message::BadOption)?;
     };
-    let program = program.filter(|_| !(options.policy.pause && personality.grammar == Grammar::PauseIgnoresWords));
-    if options.policy.pause && program.is_some() {
-        let text = "--pause takes no PROGRAM; leave out the one or the other";
-        return Err(Complaint::Message(text.to_owned()).into());
+    let is_program = is_program && !(options.policy.pause && personality.grammar == Grammar::PauseIgnoresWords);
+    if options.policy.pause && is_program {
+        return Err(Message::ProgramAndPause);
     }
     if options.session {
         // The kernel spares an orphaned process group, such as a session leader's, every stop but this one.
@@ -279,64 +278,59 @@ pub fn parse<'a>(
             options.policy.rewrite.insert_default(signal, Signal::STOP);
         }
     }
-    let by_tini = personality.verbosity.and_then(variable).filter(|_| set(variable, "RINI_LOG").is_none());
-    if verbose > 0 && by_tini.is_none() {
-        options.verbosity = Verbosity::Level(match verbose {
-            1 => LevelFilter::Info,
-            2 => LevelFilter::Debug,
-            _ => LevelFilter::Trace,
-        });
+    let by_tini = tini_verbosity(personality, variable).is_some() && set(variable, "RINI_LOG").is_none();
+    if verbose > 0 && !by_tini {
+        options.verbosity = Verbosity::Level(level(i64::from(verbose).saturating_add(1)));
     }
-    Ok(Invocation::Run { options, program })
+    Ok(Request::Run(is_program.then(|| at(&mut parser, &words))))
 }
 
-/// An option as it was typed.
-enum Typed {
-    Letter(char),
-    Word(String),
+/// The index of the word that the parser has come to.
+fn at(parser: &mut lexopt::Parser, words: &[&OsStr]) -> usize {
+    let left = parser.try_raw_args().map_or(0, |rest| rest.as_slice().len());
+    words.len().saturating_sub(left).saturating_sub(1)
 }
 
-impl Typed {
-    /// With its value, if it has one: that is how getopt_long(3) names what it does not know.
-    fn whole(&self, parser: &mut lexopt::Parser) -> String {
-        match (self, parser.optional_value()) {
-            (Typed::Word(word), Some(value)) => format!("--{word}={}", Plain(&value)),
-            _ => self.to_string(),
+/// For as long as rini lives.
+fn leak(word: Vec<u8>) -> &'static OsStr {
+    OsStr::from_bytes(word.leak())
+}
+
+/// The option with this letter, or the word that was `typed`, which may be cut short where the personality takes that.
+/// Those that it could be are added to `choices`.
+fn find(personality: &Personality, letter: Option<char>, typed: &OsStr, choices: &mut Vec<u8>) -> Option<Opt> {
+    let word = typed.as_bytes().split(|byte| *byte == b'=').next().unwrap_or_default();
+    let mut found = None;
+    let mut count = 0_u8;
+    for option in personality.options() {
+        let named = match letter {
+            Some(letter) => char::from(option.letter) == letter,
+            None => option.word == word,
+        };
+        if named {
+            return Some(option);
+        }
+        if personality.cuts_words && letter.is_none() && option.word.starts_with(word) {
+            for part in [b" '", option.word, b"'"] {
+                choices.extend_from_slice(part);
+            }
+            found = Some(option);
+            count = count.saturating_add(1);
         }
     }
-}
-
-impl fmt::Display for Typed {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Typed::Letter(letter) => write!(f, "-{letter}"),
-            Typed::Word(word) => write!(f, "--{word}"),
-        }
-    }
-}
-
-/// The option with this word, which may be cut short where the personality takes that; or which it could be.
-fn by_word<'a>(personality: &'a Personality, word: &str) -> Result<Option<&'a Opt>, Vec<&'static str>> {
-    let named = |option: &&Opt| option.long == Some(word);
-    let begun = |option: &&Opt| personality.cuts_words && option.long.is_some_and(|long| long.starts_with(word));
-    let exact = personality.options.iter().find(named);
-    let mut candidates = personality.options.iter().filter(begun);
-    match (exact, candidates.next(), candidates.next()) {
-        (None, Some(_), Some(_)) => Err(personality.options.iter().filter(begun).filter_map(|o| o.long).collect()),
-        (exact, begun, _) => Ok(exact.or(begun)),
-    }
+    found.filter(|_| count == 1)
 }
 
 /// The beginning of argv, as far as it can be rini's own words: lexopt copies all that it is given, and a program's
 /// arguments may be megabytes. No option takes more than one value, so a word that is no option is PROGRAM, or behind
 /// it, if the word before is no option either.
-fn words_of_rini<'a>(argv: impl Iterator<Item = &'a OsStr>) -> Vec<OsString> {
-    let mut words: Vec<OsString> = Vec::new();
+fn words_of_rini(argv: impl Iterator<Item = &'static OsStr>) -> Vec<&'static OsStr> {
+    let mut words: Vec<&OsStr> = Vec::new();
     for word in argv {
         let is_option = |word: &OsStr| word.as_bytes().starts_with(b"-");
         // The word before: rini's own name, an option, or what may be an option's value.
-        let ends = words.last().is_some_and(|before| before == "--" || !is_option(before) && !is_option(word));
-        words.push(word.to_owned());
+        let ends = words.last().is_some_and(|before| *before == "--" || !is_option(before) && !is_option(word));
+        words.push(word);
         if ends {
             break;
         }
@@ -344,190 +338,187 @@ fn words_of_rini<'a>(argv: impl Iterator<Item = &'a OsStr>) -> Vec<OsString> {
     words
 }
 
-/// A value or an option may hold anything.
-fn one_line(complaint: Complaint) -> Complaint {
-    let clean = |text: String| text.chars().map(|c| if c.is_control() { '?' } else { c }).collect();
-    match complaint {
-        Complaint::Message(text) => Complaint::Message(clean(text)),
-        Complaint::Line(text) => Complaint::Line(clean(text)),
-        other @ (Complaint::Warning(_) | Complaint::Text(_) | Complaint::Nothing) => other,
-    }
-}
-
 /// A `RINI_*` variable, where it is set to something.
-fn set<'a>(variable: &dyn Fn(&str) -> Option<&'a OsStr>, name: &str) -> Option<&'a OsStr> {
+fn set(variable: Variables<'_>, name: &str) -> Option<&'static OsStr> {
     variable(name).filter(|value| !value.is_empty())
 }
 
-fn from_environment<'a>(
-    personality: &Personality,
-    variable: &dyn Fn(&str) -> Option<&'a OsStr>,
-) -> Result<Options, UsageError> {
-    let is_on = |means| switched_on(personality, variable).any(|switch| switch.means == means);
-    let session = personality.session && !is_on(Switch::SingleChild);
-    let mut options = Options {
-        policy: Policy {
-            shutdown_signals: SignalSet::of([Signal::TERM, Signal::INT]),
-            after_exit: personality.after_exit,
-            stops_itself: personality.stops_itself,
-            ..Policy::default()
-        },
-        process_group: session || is_on(Switch::ProcessGroup),
-        session,
-        subreaper: is_on(Switch::Subreaper),
-        warn_on_reap: false,
-        remap: Remap::default(),
-        verbosity: match personality.verbosity.and_then(variable).map(|value| atoi(value.as_bytes())) {
-            None if is_on(Switch::Debug) => Verbosity::Level(LevelFilter::Debug),
-            None => Verbosity::default(),
-            Some(0) => Verbosity::Level(LevelFilter::Error),
-            Some(1) => Verbosity::Level(LevelFilter::Warn),
-            Some(2) => Verbosity::Level(LevelFilter::Info),
-            Some(3) => Verbosity::Level(LevelFilter::Debug),
-            // Negative numbers too: tini keeps it unsigned.
-            Some(_) => Verbosity::Level(LevelFilter::Trace),
-        },
-    };
-    for (name, is_list, means) in VARIABLES {
-        let Some(value) = set(variable, name) else { continue };
-        let mut take = |text: &str| match is_list {
-            true => text.split(',').all(|part| apply(means, part, &mut options)),
-            false => apply(means, text, &mut options),
-        };
-        if !value.to_str().is_some_and(&mut take) {
-            let list = if is_list { "a list, by commas, of " } else { "" };
-            return Err(personality.voice.bad_value(name, value, &format!("{list}{}", takes(means))).into());
-        }
-    }
-    Ok(options)
+fn tini_verbosity(personality: &Personality, variable: Variables<'_>) -> Option<&'static OsStr> {
+    if personality.tini_verbosity { variable("TINI_VERBOSITY") } else { None }
 }
 
-/// The variables of this personality that count.
-pub fn switched_on<'a>(
+/// The level that tini counts so.
+fn level(count: i64) -> LevelFilter {
+    match count {
+        0 => LevelFilter::Error,
+        1 => LevelFilter::Warn,
+        2 => LevelFilter::Info,
+        3 => LevelFilter::Debug,
+        // Negative numbers too: tini keeps it unsigned.
+        _ => LevelFilter::Trace,
+    }
+}
+
+fn environment(
     personality: &Personality,
-    variable: &dyn Fn(&str) -> Option<&'a OsStr>,
-) -> impl Iterator<Item = &'static Variable> {
-    personality.switches.iter().filter(move |switch| {
-        variable(switch.name).is_some_and(|value| switch.value.is_none_or(|wanted| value == wanted))
-    })
+    variable: Variables<'_>,
+    options: &mut Options,
+    place: &mut Place,
+) -> Result<(), Message> {
+    options.policy.shutdown_signals = SignalSet::of([Signal::TERM, Signal::INT]);
+    options.policy.after_exit = personality.after_exit;
+    options.policy.stops_itself = personality.stops_itself;
+    options.session = personality.session;
+    for switch in personality.switches.iter().filter(|switch| counts(switch, variable)) {
+        match switch.means {
+            Switch::ProcessGroup => options.process_group = true,
+            Switch::Subreaper => options.subreaper = true,
+            Switch::SingleChild => options.session = false,
+            Switch::Debug => options.verbosity = Verbosity::Level(LevelFilter::Debug),
+            Switch::Reserved => {
+                place.source = OsStr::new(switch.name);
+                return Err(Message::Reserved);
+            }
+        }
+    }
+    options.process_group |= options.session;
+    if let Some(text) = tini_verbosity(personality, variable) {
+        // atoi(3): 0 where there is no number.
+        options.verbosity = Verbosity::Level(level(strtol(text.as_bytes()).map_or(0, |(number, _)| number)));
+    }
+    for (name, is_list, means) in VARIABLES {
+        let Some(value) = set(variable, name) else { continue };
+        (place.source, place.value, place.right) = (OsStr::new(name), value, takes(means));
+        let mut parts = value.as_bytes().split(|byte| is_list && *byte == b',');
+        if !parts.all(|part| apply(means, part, options).is_some()) {
+            return Err(if is_list { Message::BadList } else { Message::BadVariable });
+        }
+    }
+    Ok(())
+}
+
+/// Whether a variable that is on or off is on.
+pub fn counts(switch: &Variable, variable: Variables<'_>) -> bool {
+    variable(switch.name).is_some_and(|value| switch.value == 0 || value.as_bytes() == [switch.value])
 }
 
 /// A flag is on; the switches of the environment can be off too.
-const ON: &str = "1";
+fn switch(value: &[u8]) -> Option<bool> {
+    let mut words = b"1 yes true on 0 no false off".split(|byte| *byte == b' ');
+    words.position(|word| word.eq_ignore_ascii_case(value)).map(|index| index < 4)
+}
 
-fn switch(text: &str) -> Option<bool> {
-    match text.to_ascii_lowercase().as_str() {
-        ON | "yes" | "true" | "on" => Some(true),
-        "0" | "no" | "false" | "off" => Some(false),
+fn after_exit(value: &[u8]) -> Option<AfterExit> {
+    match value {
+        b"kill" => Some(AfterExit::Kill),
+        b"terminate" => Some(AfterExit::Terminate),
+        b"wait" => Some(AfterExit::Wait),
         _ => None,
     }
-}
-
-/// Sets a flag, and returns whether it was set.
-fn take(flag: &mut bool) -> bool {
-    std::mem::replace(flag, true)
-}
-
-fn after_exit(text: &str) -> Option<AfterExit> {
-    match text {
-        "kill" => Some(AfterExit::Kill),
-        "terminate" => Some(AfterExit::Terminate),
-        "wait" => Some(AfterExit::Wait),
-        _ => None,
-    }
-}
-
-fn grace(text: &str) -> Option<Duration> {
-    duration(text).filter(|period| *period >= Duration::from_millis(1))
-}
-
-/// No time at all is no delay.
-fn delay(text: &str) -> Option<Option<Duration>> {
-    duration(text).map(|delay| Some(delay).filter(|delay| *delay > Duration::default()))
 }
 
 /// Reads `10s`, `1500ms`, `2m`, `1h`, or a bare number of seconds; with up to six decimals; a year at the most.
-fn duration(text: &str) -> Option<Duration> {
-    const MOST: Duration = Duration::from_secs(365 * 24 * 3600);
-    let (number, nanoseconds) =
-        [("ms", 1_000_000), ("s", 1_000_000_000), ("m", 60_000_000_000), ("h", 3_600_000_000_000)]
-            .iter()
-            .find_map(|(unit, value)| Some((text.strip_suffix(unit)?, *value)))
-            .unwrap_or((text, 1_000_000_000_u64));
-    let (whole, decimals) = number.split_once('.').unwrap_or((number, "0"));
-    let digits = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
-    if !digits(whole) || !digits(decimals) || decimals.len() > 6 {
-        return None;
+fn duration(text: &[u8]) -> Option<Duration> {
+    const MOST: u64 = 365 * 24 * 3600 * 1_000_000_000;
+    let (whole, mut rest) = digits(text)?;
+    let (mut decimals, mut divisor) = (0, 1_u64);
+    if let Some(more) = rest.strip_prefix(b".") {
+        (decimals, rest) = digits(more)?;
+        for _ in 0..more.len().saturating_sub(rest.len()) {
+            divisor = divisor.checked_mul(10).filter(|divisor| *divisor <= 1_000_000)?;
+        }
     }
-    let mut part = decimals.parse::<u64>().ok()?.checked_mul(nanoseconds)?;
-    for _ in 0..decimals.len() {
-        part = part.checked_div(10)?;
-    }
-    let total = whole.parse::<u64>().ok()?.checked_mul(nanoseconds)?.checked_add(part)?;
-    Some(Duration::from_nanos(total)).filter(|duration| *duration <= MOST)
+    let nanoseconds = match rest {
+        b"ms" => 1_000_000,
+        b"s" | b"" => 1_000_000_000,
+        b"m" => 60_000_000_000,
+        b"h" => 3_600_000_000_000_u64,
+        _ => return None,
+    };
+    let part = decimals.checked_mul(nanoseconds)?.checked_div(divisor)?;
+    let total = whole.checked_mul(nanoseconds)?.checked_add(part)?;
+    if total <= MOST { Some(Duration::from_nanos(total)) } else { None }
 }
 
-fn is_filter(text: &str) -> bool {
-    text.split(',').all(|part| directive(part).is_some())
+/// The digits that a text begins with, at least one, as a number, and what follows; the largest number for any larger.
+fn digits(text: &[u8]) -> Option<(u64, &[u8])> {
+    let mut number = 0_u64;
+    let mut rest = text;
+    while let [digit @ b'0'..=b'9', more @ ..] = rest {
+        number = number.saturating_mul(10).saturating_add(u64::from(digit & 0xf));
+        rest = more;
+    }
+    if rest.len() < text.len() { Some((number, rest)) } else { None }
+}
+
+/// strtol(3), which takes the number that a text begins with, behind blanks and a sign; and what follows. None where there
+/// is none.
+pub fn strtol(mut text: &[u8]) -> Option<(i64, &[u8])> {
+    while let [b' ' | b'\t'..=b'\r', rest @ ..] = text {
+        text = rest;
+    }
+    let (negative, text) = match text {
+        [b'-', rest @ ..] => (true, rest),
+        [b'+', rest @ ..] => (false, rest),
+        _ => (false, text),
+    };
+    let (number, rest) = digits(text)?;
+    let number = i64::try_from(number).unwrap_or(i64::MAX);
+    Some((if negative { number.saturating_neg() } else { number }, rest))
+}
+
+/// The parts of a filter for the log.
+pub fn parts(filter: &'static [u8]) -> impl Iterator<Item = &'static [u8]> {
+    filter.split(|byte| *byte == b',')
 }
 
 /// A part of a filter as env_logger reads them: a level for all, a module for every level, or a module's level. (By
 /// itself it prints a warning of its own about what it cannot read, and takes any word that is no level for a module's
 /// name, which would silence everything else.)
-pub fn directive(text: &str) -> Option<(Option<&str>, LevelFilter)> {
-    let text = str::from_utf8(text.as_bytes().trim_ascii()).ok()?;
-    let is_module = |word: &str| match word.strip_prefix("rini") {
-        Some("") => true,
-        Some(path) => {
-            path.starts_with("::") && !path.ends_with(':') && path.bytes().all(|b| b == b':' || b.is_ascii_lowercase())
-        }
-        None => false,
+pub fn directive(part: &'static [u8]) -> Option<(Option<&'static str>, LevelFilter)> {
+    let text = str::from_utf8(part.trim_ascii()).ok()?;
+    let mut words = text.as_bytes().splitn(2, |byte| *byte == b'=');
+    let (name, level) = (words.next()?, words.next());
+    let (module, level) = match (level, text.parse()) {
+        (None, Ok(level)) => return Some((None, level)),
+        (None, Err(_)) => (text, LevelFilter::Trace),
+        (Some(level), _) => (text.get(..name.len())?, str::from_utf8(level).ok()?.parse().ok()?),
     };
-    let (module, level) = match text.split_once('=') {
-        Some((module, level)) => (Some(module), level.parse().ok()?),
-        None => match text.parse() {
-            Ok(level) => (None, level),
-            Err(_) => (Some(text), LevelFilter::Trace),
-        },
-    };
-    module.is_none_or(is_module).then_some((module, level))
-}
-
-/// atoi(3), which takes the number that a text begins with, and 0 where there is none; kept in range.
-fn atoi(text: &[u8]) -> i32 {
-    let text = text.trim_ascii_start();
-    let (sign, digits) = match text {
-        [b'-', rest @ ..] => (-1, rest),
-        [b'+', rest @ ..] => (1, rest),
-        rest => (1, rest),
-    };
-    let number = digits
-        .iter()
-        .take_while(|byte| byte.is_ascii_digit())
-        .fold(0_i32, |sum, byte| sum.saturating_mul(10).saturating_add(i32::from(byte.saturating_sub(b'0'))));
-    number.saturating_mul(sign)
+    let path = module.strip_prefix("rini")?.as_bytes();
+    let is_path = |byte: &u8| matches!(byte, b':' | b'a'..=b'z');
+    let is_module = path.is_empty() || path.starts_with(b"::") && !path.ends_with(b":") && path.iter().all(is_path);
+    if is_module { Some((Some(module), level)) } else { None }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::signal::Signal;
+    use crate::voice::Voice;
     use std::collections::HashMap;
 
-    fn parsed(words: &[&str], variables: &[(&str, &str)]) -> Result<Invocation, UsageError> {
-        called("rini", words, variables)
+    type Parsed = Result<(Request, Options), UsageError>;
+
+    fn is_filter(text: &'static [u8]) -> bool {
+        apply(Means::Log, text, &mut Options::default()).is_some()
     }
 
-    fn called(name: &str, words: &[&str], variables: &[(&str, &str)]) -> Result<Invocation, UsageError> {
-        let variables: HashMap<_, _> = variables.iter().copied().collect();
-        let argv = std::iter::once(name).chain(words.iter().copied()).map(OsStr::new);
-        let personality = Personality::called(OsStr::new(name));
-        parse(personality, argv, &|name| variables.get(name).map(|value| OsStr::new(*value)))
+    fn forever(text: &str) -> &'static OsStr {
+        leak(text.as_bytes().to_vec())
+    }
+
+    fn parsed(words: &[&str], variables: &[(&str, &str)]) -> Parsed {
+        let variables: HashMap<_, _> = variables.iter().map(|(name, value)| (*name, forever(value))).collect();
+        let argv: Vec<_> = std::iter::once("rini").chain(words.iter().copied()).map(forever).collect();
+        let mut options = Options::default();
+        let personality = Personality::called(OsStr::new("rini"));
+        parse(personality, argv.into_iter(), &|name| variables.get(name).copied(), &mut options)
+            .map(|request| (request, options))
     }
 
     fn run(words: &[&str], variables: &[(&str, &str)]) -> (Options, usize) {
         match parsed(words, variables) {
-            Ok(Invocation::Run { options, program }) => (options, program.unwrap()),
+            Ok((Request::Run(program), options)) => (options, program.unwrap()),
             other => panic!("{words:?} gave {other:?}"),
         }
     }
@@ -613,7 +604,7 @@ mod tests {
                 let first = parsed(sequence, &[]);
                 let longer: Vec<_> = sequence.iter().copied().chain(["-h", "--", "x"]).collect();
                 match &first {
-                    Ok(Invocation::Run { program, .. }) => {
+                    Ok((Request::Run(program), _)) => {
                         let program = program.unwrap();
                         started += 1;
                         let word = sequence.get(program - 1).unwrap();
@@ -621,11 +612,11 @@ mod tests {
                         assert!(dashes || !word.starts_with('-') || *word == "-", "{sequence:?} {program}");
                         assert_eq!(parsed(&longer, &[]), first, "{sequence:?}");
                     }
-                    Ok(Invocation::Print(..)) => assert_eq!(parsed(&longer, &[]), first, "{sequence:?}"),
-                    Err(UsageError { complaint: Complaint::Message(text), usage }) if usage.is_empty() => {
+                    Ok((Request::Print(_), _)) => assert_eq!(parsed(&longer, &[]), first, "{sequence:?}"),
+                    Err(error) => {
+                        let text = Voice::RINI.text(error.message, &error.parts());
                         assert_eq!(text.lines().count(), 1, "{sequence:?}");
                     }
-                    Err(error) => panic!("{sequence:?} gave {error:?}"),
                 }
             }
             sequences =
@@ -652,7 +643,7 @@ mod tests {
     fn the_option_beats_rini_s_variable_which_beats_tini_s() {
         let level = |words: &[&str], variables: &[(&str, &str)]| run(words, variables).0.verbosity;
         let (info, warn) = (Verbosity::Level(LevelFilter::Info), Verbosity::Level(LevelFilter::Warn));
-        let filter = Verbosity::Filter("debug".to_owned());
+        let filter = Verbosity::Filter(b"debug");
         assert_eq!(level(&["p"], &[]), warn);
         assert_eq!(level(&["-v", "p"], &[("RINI_LOG", "debug"), ("TINI_VERBOSITY", "1")]), info);
         assert_eq!(level(&["p"], &[("RINI_LOG", "debug"), ("TINI_VERBOSITY", "1")]), filter);
@@ -720,7 +711,7 @@ mod tests {
             ("8760h", 31_536_000_000),
             ("007", 7000),
         ] {
-            assert_eq!(duration(text).map(|d| d.as_secs() * 1000 + d.subsec_nanos() / 1_000_000), Some(milliseconds), "{text}");
+            assert_eq!(duration(text.as_bytes()).map(|d| d.as_secs() * 1000 + d.subsec_nanos() / 1_000_000), Some(milliseconds), "{text}");
         }
         for text in [
             "",
@@ -746,7 +737,7 @@ mod tests {
             "inf",
             "NaN",
         ] {
-            assert_eq!(duration(text), None, "{text:?}");
+            assert_eq!(duration(text.as_bytes()), None, "{text:?}");
         }
     }
 
@@ -762,10 +753,20 @@ mod tests {
             ("3abc", 3),
             ("abc", 0),
             ("--1", 0),
-            ("99999999999999999999", i32::MAX),
-            ("-99999999999999999999", -i32::MAX),
+            ("99999999999999999999", i64::MAX),
+            ("-99999999999999999999", -i64::MAX),
         ] {
-            assert_eq!(atoi(text.as_bytes()), number, "{text:?}");
+            assert_eq!(strtol(text.as_bytes()).map_or(0, |(number, _)| number), number, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn what_follows_a_number_is_left() {
+        for (text, rest) in [("3abc", "abc"), ("-1:2", ":2"), ("\x0b+1 ", " "), ("0", "")] {
+            assert_eq!(strtol(text.as_bytes()).map(|(_, rest)| rest), Some(rest.as_bytes()), "{text:?}");
+        }
+        for text in ["", " ", "+", "-", "+-1", "x1"] {
+            assert_eq!(strtol(text.as_bytes()), None, "{text:?}");
         }
     }
 
@@ -773,12 +774,12 @@ mod tests {
     fn a_filter_is_one_that_env_logger_reads_as_it_was_meant() {
         for text in ["off", "warn", "INFO", "rini", "rini=debug", "rini::runtime=trace", "error, rini::sys::spawn=info"]
         {
-            assert!(is_filter(text), "{text}");
+            assert!(is_filter(text.as_bytes()), "{text}");
         }
         for text in
             ["", ",", "verbose", "2", "rini=2", "rini=", "nix=debug", "=debug", "info/x", "rini=debug=x", "rini::"]
         {
-            assert!(!is_filter(text), "{text}");
+            assert!(!is_filter(text.as_bytes()), "{text}");
         }
     }
 }

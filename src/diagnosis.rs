@@ -111,21 +111,6 @@ impl fmt::Display for Quoted<'_> {
     }
 }
 
-/// A word or a path as it is, as other programs print it. What is no text is shown as U+FFFD.
-pub struct Plain<'a>(pub &'a OsStr);
-
-impl fmt::Display for Plain<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for chunk in self.0.as_bytes().utf8_chunks() {
-            f.write_str(chunk.valid())?;
-            if !chunk.invalid().is_empty() {
-                f.write_str("\u{fffd}")?;
-            }
-        }
-        Ok(())
-    }
-}
-
 fn write_readably(bytes: &[u8], f: &mut fmt::Formatter<'_>) -> fmt::Result {
     for chunk in bytes.utf8_chunks() {
         for c in chunk.valid().chars() {

@@ -85,8 +85,13 @@ impl Remap {
         let code = |text: &str| u8::try_from(decimal::read(text.as_bytes())?).ok();
         let (from, to) = text.split_once(':').unwrap_or((text, "0"));
         let Some((from, to)) = code(from).zip(code(to)) else { return false };
-        self.0.push((from, to));
+        self.insert(from, to);
         true
+    }
+
+    /// Adds CODE:TO.
+    pub fn insert(&mut self, code: u8, to: u8) {
+        self.0.push((code, to));
     }
 
     /// The code to exit with in place of `code`. Applied once: a rule never acts on another rule's TO.

@@ -36,29 +36,21 @@ mod sys;
 mod time;
 mod voice;
 
-use cli::{Invocation, Options, UsageError, Verbosity};
-use diagnosis::Reason;
+use cli::{Options, Request, Verbosity};
 use nix::errno::Errno;
-use personality::{Personality, Stream};
+use personality::Personality;
 use runtime::{Role, Runtime};
 use std::ffi::{CStr, OsStr};
-use std::fmt;
 use std::os::unix::ffi::OsStrExt;
 use sys::process::{self, Pid, Pid1};
 use sys::signals;
 use sys::spawn::{self, Placement, Program, SpawnError};
 use sys::terminal::{self, HandOff, Terminal};
 use sys::{Start, Text};
-use voice::{Notice, Voice};
+use voice::{Message, Part, Voice};
 
-/// What kept rini from starting its child; one line.
-struct Refusal(String);
-
-impl<E: fmt::Display> From<E> for Refusal {
-    fn from(error: E) -> Refusal {
-        Refusal(error.to_string())
-    }
-}
+/// Something kept rini from starting its child, and has been said.
+struct Refused;
 
 fn bytes(string: &'static CStr) -> &'static OsStr {
     OsStr::from_bytes(string.to_bytes())
@@ -68,59 +60,67 @@ fn bytes(string: &'static CStr) -> &'static OsStr {
 fn run(start: Start) -> u8 {
     // Before the rest, for --parent-death-signal: the earlier, the less can have happened to the parent unseen.
     let parent = process::parent();
-    let personality = Personality::called(start.argv.iter().map(bytes).next().unwrap_or_default());
+    let called = start.argv.iter().map(bytes).next().unwrap_or_default();
+    let personality = Personality::called(called);
     let variable = |name: &str| {
         let value = |variable: &'static OsStr| variable.as_bytes().strip_prefix(name.as_bytes())?.strip_prefix(b"=");
         start.environment.iter().map(bytes).find_map(value).map(OsStr::from_bytes)
     };
-    let done = match cli::parse(personality, start.argv.iter().map(bytes), &variable) {
-        Err(UsageError { complaint, usage }) => {
-            logging::init(&Verbosity::default(), personality.voice);
-            logging::complain(&complaint);
-            process::write_to_stderr(usage.as_bytes());
-            return exit::CANNOT_START;
-        }
-        Ok(Invocation::Print(Stream::Err, text)) => {
-            process::write_to_stderr(text.as_bytes());
-            Ok(0)
-        }
-        Ok(Invocation::Print(Stream::Out, text)) => {
-            logging::init(&Verbosity::default(), personality.voice);
-            let printed = process::print(text.as_bytes());
-            printed.map(|()| 0).map_err(|errno| Refusal(format!("cannot write to standard output: {}", Reason(errno))))
-        }
-        Ok(Invocation::Run { options, program }) => {
-            logging::init(&options.verbosity, personality.voice);
-            for text in cli::switched_on(personality, &variable).filter_map(|switch| switch.notice) {
-                personality.voice.say(&Notice::Variable(text));
+    let mut options = Options::default();
+    let request = cli::parse(personality, start.argv.iter().map(bytes), &variable, &mut options);
+    let is_run = matches!(request, Ok(Request::Run(_)));
+    let voice = &personality.voice;
+    logging::init(if is_run { options.verbosity } else { Verbosity::default() }, voice);
+    match request {
+        Ok(Request::Run(program)) => {
+            for switch in personality.switches.iter().filter(|switch| cli::counts(switch, &variable)) {
+                voice.say(switch.notice, &[]);
             }
-            set_up(start, parent, personality, options, program).map(Runtime::run)
+            set_up(start, parent, personality, options, program).unwrap_or(exit::CANNOT_START)
         }
-    };
-    done.unwrap_or_else(|refusal| {
-        log::error!("{}", refusal.0);
-        exit::CANNOT_START
-    })
+        Ok(Request::Print(message)) => match print(voice, message, called) {
+            true => 0,
+            false => exit::CANNOT_START,
+        },
+        Err(error) => {
+            voice.say(error.message, &error.parts());
+            if error.wants_usage() {
+                print(voice, Message::Usage, called);
+            }
+            exit::CANNOT_START
+        }
+    }
 }
 
-/// Everything that can keep the child from being started, and its start.
+/// Prints a text that was asked for, or the usage. False if it could not be printed.
+fn print(voice: &Voice, message: Message, called: &'static OsStr) -> bool {
+    let words = [called, personality::base_name(called), TINI_VERSION.as_ref(), VERSION.as_ref()];
+    let [called, name, tini_version, version] = words.map(Part::Word);
+    voice.say(message, &[called, name, tini_version, version, Part::Message(Message::Help)])
+}
+
+const VERSION: &str = env!("CARGO_PKG_VERSION");
+const TINI_VERSION: &str = env!("RINI_TINI_VERSION");
+
+/// Everything that can keep the child from being started, its start, and the rest of rini's life.
 fn set_up(
     start: Start,
     parent: Pid,
     personality: &'static Personality,
     mut options: Options,
     program: Option<usize>,
-) -> Result<Runtime, Refusal> {
+) -> Result<u8, Refused> {
     let Start { argv, environment, mask } = start;
+    let voice = &personality.voice;
     let role = role(personality, options.subreaper)?;
     if let Some(signal) = options.policy.parent_death_signal {
-        watch_parent(signal, parent)?;
+        watch_parent(voice, signal, parent)?;
     }
     // Inherited as ignored it would leave no child to be told of, an orphan neither.
-    let sigchld = signals::default_sigchld().map_err(|errno| format!("cannot reset SIGCHLD: {}", Reason(errno)))?;
-    let Some(first) = program else { return Ok(Runtime::new(personality.voice, None, role, options, None, None)) };
-    let hand_off = options.session.then(|| leave_terminal(personality.voice)).flatten();
-    let tell = |attached| tell_in_child(personality.voice, attached);
+    let sigchld = signals::default_sigchld().map_err(|errno| refuse(voice, Message::CannotReset, errno))?;
+    let Some(first) = program else { return Ok(Runtime::new(voice, None, role, options, None, None).run()) };
+    let hand_off = options.session.then(|| leave_terminal(voice)).flatten();
+    let tell = |attached| tell_in_child(voice, attached);
     let terminal = if options.session { None } else { Terminal::open() };
     // Only from the foreground: a job in the background must not take the terminal from the shell that started it.
     let foreground = terminal.as_ref().filter(|terminal| terminal.is_ours());
@@ -129,22 +129,32 @@ fn set_up(
     let program = Program { argv, first, environment, mask, sigchld, exec_codes: personality.exec_codes };
     // Before the child, which may be killed for memory before rini runs again.
     let oom_kills = cgroup::oom_kills();
-    let spawned = spawn::spawn(program, placement)?;
+    let spawned = spawn::spawn(program, placement).map_err(|error| match error {
+        SpawnError::Memory(errno) => refuse(voice, Message::NoMemory, errno),
+        SpawnError::Fork(errno @ Errno::EAGAIN) => refuse(voice, Message::ProcessLimit, errno),
+        SpawnError::Fork(errno) => refuse(voice, Message::CannotFork, errno),
+    })?;
     options.policy.terminal = terminal.is_some();
     // The runtime closes every descriptor above 2, and nobody may own one by then.
     drop(terminal);
-    Ok(Runtime::new(personality.voice, Some((spawned, name)), role, options, hand_off, oom_kills))
+    Ok(Runtime::new(voice, Some((spawned, name)), role, options, hand_off, oom_kills).run())
+}
+
+/// Says why the child cannot be started.
+fn refuse(voice: &Voice, message: Message, errno: Errno) -> Refused {
+    voice.say(message, &[Part::Reason(errno)]);
+    Refused
 }
 
 /// Leaves the terminal to the child's session.
-fn leave_terminal(voice: &dyn Voice) -> Option<HandOff> {
+fn leave_terminal(voice: &Voice) -> Option<HandOff> {
     let done = terminal::hand_off();
-    voice.say(&Notice::HandedOff(done));
+    voice.handed_off(done);
     done.ok()
 }
 
 /// In the child, which must not allocate: says what came of its session.
-fn tell_in_child(voice: &dyn Voice, terminal: Result<(), Errno>) {
+fn tell_in_child(voice: &Voice, terminal: Result<(), Errno>) {
     if !log::log_enabled!(target: voice::TARGET, log::Level::Debug) {
         return;
     }
@@ -155,7 +165,8 @@ fn tell_in_child(voice: &dyn Voice, terminal: Result<(), Errno>) {
 }
 
 /// What rini is to the processes around it.
-fn role(personality: &Personality, subreaper_wanted: bool) -> Result<Role, Refusal> {
+fn role(personality: &Personality, subreaper_wanted: bool) -> Result<Role, Refused> {
+    let voice = &personality.voice;
     let pid1 = Pid1::of_this_process();
     if let Some(pid1) = pid1.filter(|_| !subreaper_wanted) {
         return Ok(Role::Pid1(pid1));
@@ -163,40 +174,30 @@ fn role(personality: &Personality, subreaper_wanted: bool) -> Result<Role, Refus
     // The bit may be there from before: it survives an exec (prctl(2)).
     let adopts = subreaper_wanted || personality.adopts || process::is_subreaper();
     if pid1.is_none() && (!adopts || personality.adopts) {
-        logging::complain(&personality.voice.not_pid1());
+        voice.say(Message::NotPid1, &[]);
     }
     if !adopts {
         return Ok(Role::Plain);
     }
     match process::become_subreaper() {
         Ok(()) => Ok(pid1.map_or(Role::Subreaper, Role::Pid1)),
-        Err(errno) if subreaper_wanted => Err(Refusal(format!("--subreaper: cannot become one: {}", Reason(errno)))),
+        Err(errno) if subreaper_wanted => Err(refuse(voice, Message::CannotAdopt, errno)),
         Err(errno) => {
-            log::warn!("cannot become a subreaper: {}; orphans go to another init", Reason(errno));
+            voice.say(Message::DoesNotAdopt, &[Part::Reason(errno)]);
             Ok(Role::Plain)
         }
     }
 }
 
 /// Asks the kernel for `signal` when the parent dies, and acts itself if it died before the kernel could know.
-fn watch_parent(signal: signal::Signal, parent: Pid) -> Result<(), Refusal> {
-    process::set_parent_death_signal(signal)
-        .map_err(|errno| format!("--parent-death-signal {signal}: {}", Reason(errno)))?;
+fn watch_parent(voice: &Voice, signal: signal::Signal, parent: Pid) -> Result<(), Refused> {
+    process::set_parent_death_signal(signal).map_err(|errno| {
+        voice.say(Message::CannotWatchParent, &[Part::Reason(errno), Part::Signal(signal)]);
+        Refused
+    })?;
     if process::parent() != parent {
         // It is blocked, so it waits for the child like any other that comes before there is one.
         let _ = process::kill(process::own_pid(), signal);
     }
     Ok(())
-}
-
-impl fmt::Display for SpawnError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            SpawnError::Memory(errno) => write!(f, "cannot start a process: no memory for it: {}", Reason(*errno)),
-            SpawnError::Fork(Errno::EAGAIN) => f.write_str(
-                "cannot start a process: the limit of processes is reached (the container's pids limit, or RLIMIT_NPROC)",
-            ),
-            SpawnError::Fork(errno) => write!(f, "cannot start a process: {}", Reason(*errno)),
-        }
-    }
 }

@@ -10,52 +10,35 @@
 //! | `pause` | [Kubernetes' pause 3](pause) |
 //! | any other | rini itself |
 //!
-//! A [`Personality`] is data: its options, its texts, its exit codes, and a [`Voice`] for the messages that somebody may
-//! look for. What rini then does is the same under every name, and so is the `RINI_*` environment, which is the only way
-//! to say anything to a `docker run --init`.
+//! A [`Personality`] is data: its options, its variables, its exit codes, and a [`Voice`] with its texts and the messages
+//! that somebody may look for. What rini then does is the same under every name, and so is the `RINI_*` environment, which
+//! is the only way to say anything to a `docker run --init`.
 #![forbid(unsafe_code)]
 
-use crate::cli;
-use crate::diagnosis::Plain;
-use crate::exit::{self, ExecCodes, Remap};
-use crate::signal::{Rewrite, Signal};
+use crate::exit::{self, ExecCodes};
 use crate::supervisor::AfterExit;
-use crate::voice::{self, Voice};
+use crate::voice::{Message, Voice};
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 
 mod catatonit;
-mod dumb_init;
+pub mod dumb_init;
 mod pause;
-mod tini;
+pub mod tini;
 
 /// What a name stands for.
 pub struct Personality {
-    names: &'static [&'static str],
-    /// Its options.
-    pub options: &'static [Opt],
+    /// With a blank between two.
+    names: &'static str,
+    options: Options,
     /// Whether an option's word may be cut short.
     pub cuts_words: bool,
-    /// What `--help` prints; `~` stands for what it was called by, and `@` for the last part of that.
-    pub help: &'static str,
-    /// Where it prints that.
-    pub help_to: Stream,
-    /// What follows on standard error what is wrong with the command line itself; likewise.
-    pub usage: &'static str,
-    /// What `--version` prints.
-    pub version: &'static str,
-    /// Where it prints that.
-    pub version_to: Stream,
-    /// What `--license` prints.
-    pub license: &'static str,
     /// How the command line is to be read.
     pub grammar: Grammar,
     /// Its variables that are on or off.
     pub switches: &'static [Variable],
-    /// The variable that holds a verbosity as tini counts.
-    pub verbosity: Option<&'static str>,
-    /// A variable that must not be there, and what is said if it is.
-    pub refuses: Option<(&'static str, &'static str)>,
+    /// Whether `TINI_VERBOSITY` counts.
+    pub tini_verbosity: bool,
     /// Whether it adopts orphans where it is not PID 1 and nobody asked for that.
     pub adopts: bool,
     /// Whether the child gets a session of its own, and the terminal, and signals go to its process group.
@@ -67,16 +50,7 @@ pub struct Personality {
     /// The child's exit codes where its program could not be executed.
     pub exec_codes: ExecCodes,
     /// How it speaks.
-    pub voice: &'static dyn Voice,
-}
-
-/// Where something is printed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Stream {
-    /// Standard output.
-    Out,
-    /// Standard error.
-    Err,
+    pub voice: Voice,
 }
 
 /// How a command line is to be read.
@@ -93,15 +67,16 @@ pub enum Grammar {
 }
 
 /// A variable that is on or off.
+#[derive(Clone, Copy)]
 pub struct Variable {
     /// Its name.
     pub name: &'static str,
-    /// The one value by which it counts; None: any, even an empty one.
-    pub value: Option<&'static str>,
+    /// The one letter that it counts by; 0: anything, even nothing.
+    pub value: u8,
     /// What it stands for.
     pub means: Switch,
-    /// What is said where it counts.
-    pub notice: Option<&'static str>,
+    /// What is said where it counts, if this personality has words for it.
+    pub notice: Message,
 }
 
 /// What such a variable stands for.
@@ -115,20 +90,38 @@ pub enum Switch {
     SingleChild,
     /// Say all down to the level `debug`.
     Debug,
+    /// Nothing: it must not be there.
+    Reserved,
 }
 
+/// Options: of each its letter, or 0, and what it means; and their words in the same order, each with a blank behind it.
+#[derive(Clone, Copy)]
+struct Options {
+    letters: &'static [(u8, Means)],
+    words: &'static str,
+}
+
+/// [`Options`], a line each.
+macro_rules! options {
+    ($($letter:literal $word:literal $means:ident,)*) => {
+        Options { letters: &[$(($letter, Means::$means)),*], words: concat!($($word, " "),*) }
+    };
+}
+use options;
+
 /// An option, and what it means.
+#[derive(Clone, Copy)]
 pub struct Opt {
-    /// Its letter.
-    pub short: Option<char>,
-    /// Its word.
-    pub long: Option<&'static str>,
+    /// Its letter, or 0.
+    pub letter: u8,
+    /// Its word, with the dashes; or nothing.
+    pub word: &'static [u8],
     /// What it means.
     pub means: Means,
 }
 
 /// What an option means.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Means {
     /// Forward signals to the child's process group.
     ProcessGroup,
@@ -144,10 +137,14 @@ pub enum Means {
     Log,
     /// No session for the child, and signals go to it alone.
     SingleChild,
-    /// Exit with another code; by a rule that this reads.
-    RemapExit(fn(&mut Remap, &str) -> bool),
-    /// Forward another signal; by a rule that this reads.
-    Rewrite(fn(&mut Rewrite, &str) -> bool),
+    /// Exit with another code.
+    RemapExit,
+    /// The same, by a rule as tini reads it.
+    RemapExitOfTini,
+    /// Forward another signal.
+    Rewrite,
+    /// The same, by a rule as dumb-init reads it.
+    RewriteOfDumbInit,
     /// The grace period.
     GracePeriod,
     /// The shutdown delay.
@@ -156,8 +153,10 @@ pub enum Means {
     StopSignals,
     /// What becomes of what is left.
     AfterExit,
-    /// A signal for when the parent dies; by a name that this reads.
-    ParentDeathSignal(fn(&str) -> Option<Signal>),
+    /// A signal for when the parent dies.
+    ParentDeathSignal,
+    /// The same, by a name as tini reads it.
+    ParentDeathSignalOfTini,
     /// No program.
     Pause,
     /// Print the help.
@@ -171,72 +170,64 @@ pub enum Means {
 impl Personality {
     /// What the program that was called so is.
     pub fn called(argv0: &OsStr) -> &'static Personality {
-        let name = base_name(argv0);
-        let others = [&tini::TINI, &dumb_init::DUMB_INIT, &catatonit::CATATONIT, &pause::PAUSE];
-        others.into_iter().find(|one| one.names.iter().any(|known| known.as_bytes() == name)).unwrap_or(&RINI)
-    }
-
-    /// One of its texts, where it was called so.
-    pub fn text(&self, text: &str, called: &OsStr) -> String {
-        let mut filled = String::new();
-        for c in text.chars() {
-            match c {
-                '@' => filled.push_str(&Plain(OsStr::from_bytes(base_name(called))).to_string()),
-                '~' => filled.push_str(&Plain(called).to_string()),
-                c => filled.push(c),
+        let name = base_name(argv0).as_bytes();
+        for one in [&tini::TINI, &dumb_init::DUMB_INIT, &catatonit::CATATONIT, &pause::PAUSE] {
+            if words(one.names).any(|known| known == name) {
+                return one;
             }
         }
-        filled
+        &RINI
+    }
+
+    /// Its options.
+    pub fn options(&self) -> impl Iterator<Item = Opt> {
+        let letters = self.options.letters.iter();
+        letters.zip(words(self.options.words)).map(|((letter, means), word)| Opt {
+            letter: *letter,
+            word,
+            means: *means,
+        })
     }
 }
 
-fn base_name(path: &OsStr) -> &[u8] {
-    path.as_bytes().rsplit(|byte| *byte == b'/').next().unwrap_or_default()
+fn words(text: &'static str) -> impl Iterator<Item = &'static [u8]> {
+    text.as_bytes().split(|byte| *byte == b' ')
 }
 
-const fn option(short: Option<char>, long: Option<&'static str>, means: Means) -> Opt {
-    Opt { short, long, means }
+/// The last part of a path.
+pub fn base_name(path: &OsStr) -> &OsStr {
+    OsStr::from_bytes(path.as_bytes().rsplit(|byte| *byte == b'/').next().unwrap_or_default())
 }
 
 /// A variable that counts by being there.
 const fn present(name: &'static str, means: Switch) -> Variable {
-    Variable { name, value: None, means, notice: None }
+    Variable { name, value: 0, means, notice: Message::Nothing }
 }
 
 /// rini itself.
 pub static RINI: Personality = Personality {
-    names: &["rini"],
-    options: &[
-        option(Some('g'), Some("process-group"), Means::ProcessGroup),
-        option(Some('s'), Some("subreaper"), Means::Subreaper),
-        option(Some('w'), Some("warn-on-reap"), Means::WarnOnReap),
-        option(Some('v'), Some("verbose"), Means::Verbose),
-        option(Some('e'), Some("remap-exit"), Means::RemapExit(Remap::add)),
-        option(Some('r'), Some("rewrite"), Means::Rewrite(Rewrite::add)),
-        option(Some('t'), Some("grace-period"), Means::GracePeriod),
-        option(None, Some("stop-delay"), Means::StopDelay),
-        option(None, Some("stop-signals"), Means::StopSignals),
-        option(None, Some("after-exit"), Means::AfterExit),
-        option(Some('p'), Some("parent-death-signal"), Means::ParentDeathSignal(Signal::parse)),
-        option(Some('P'), Some("pause"), Means::Pause),
-        option(Some('h'), Some("help"), Means::Help),
-        option(Some('V'), Some("version"), Means::Version),
-        option(Some('l'), Some("license"), Means::License),
-    ],
+    names: "rini",
+    options: options! {
+        b'g' "--process-group" ProcessGroup,
+        b's' "--subreaper" Subreaper,
+        b'w' "--warn-on-reap" WarnOnReap,
+        b'v' "--verbose" Verbose,
+        b'e' "--remap-exit" RemapExit,
+        b'r' "--rewrite" Rewrite,
+        b't' "--grace-period" GracePeriod,
+        0 "--stop-delay" StopDelay,
+        0 "--stop-signals" StopSignals,
+        0 "--after-exit" AfterExit,
+        b'p' "--parent-death-signal" ParentDeathSignal,
+        b'P' "--pause" Pause,
+        b'h' "--help" Help,
+        b'V' "--version" Version,
+        b'l' "--license" License,
+    },
     cuts_words: false,
-    help: cli::HELP,
-    help_to: Stream::Out,
-    usage: "",
-    version: concat!("rini ", env!("CARGO_PKG_VERSION"), "\n"),
-    version_to: Stream::Out,
-    license: "\
-rini is licensed under either of the Apache License, Version 2.0, or the MIT license, at your option.
-The crates linked in (nix, signal-hook, libc, log, env_logger, lexopt) are under the MIT license or the same two.
-",
     grammar: Grammar::Options,
-    switches: TINI_SWITCHES,
-    verbosity: Some("TINI_VERBOSITY"),
-    refuses: None,
+    switches: &[present("TINI_SUBREAPER", Switch::Subreaper), present("TINI_KILL_PROCESS_GROUP", Switch::ProcessGroup)],
+    tini_verbosity: true,
     adopts: true,
     session: false,
     after_exit: AfterExit::Kill,
@@ -246,16 +237,11 @@ The crates linked in (nix, signal-hook, libc, log, env_logger, lexopt) are under
         not_permitted: exit::NOT_EXECUTABLE,
         other: exit::NOT_EXECUTABLE,
     },
-    voice: &voice::Own,
+    voice: Voice::RINI,
 };
-
-/// tini's variables, which are rini's own too.
-const TINI_SWITCHES: &[Variable] =
-    &[present("TINI_SUBREAPER", Switch::Subreaper), present("TINI_KILL_PROCESS_GROUP", Switch::ProcessGroup)];
 
 #[cfg(test)]
 mod tests {
-    use super::tini::TINI;
     use super::*;
 
     #[test]
@@ -275,15 +261,19 @@ mod tests {
             ("tini2", "rini"),
             ("", "rini"),
         ] {
-            assert_eq!(Personality::called(OsStr::new(argv0)).names.first(), Some(&name), "{argv0}");
+            assert_eq!(words(Personality::called(OsStr::new(argv0)).names).next(), Some(name.as_bytes()), "{argv0}");
         }
     }
 
+    /// A line of `options!` is one.
     #[test]
-    fn the_help_calls_it_as_it_was_called() {
-        let help = TINI.text(TINI.help, OsStr::new("/sbin/docker-init"));
-        assert!(help.starts_with("docker-init (tini version "), "{help}");
-        assert!(help.contains("\nUsage: docker-init [OPTIONS] PROGRAM -- [ARGS] | --version\n"), "{help}");
-        assert!(!help.contains('@'), "{help}");
+    fn every_option_has_its_word() {
+        let of = |letter: u8| RINI.options().find(|option| option.letter == letter).unwrap();
+        assert_eq!((of(b'g').word, of(b'g').means), (&b"--process-group"[..], Means::ProcessGroup));
+        assert_eq!((of(b'l').word, of(b'l').means), (&b"--license"[..], Means::License));
+        assert_eq!(RINI.options().count(), RINI.options.letters.len());
+        assert!(tini::TINI.options().all(|option| option.word.is_empty()));
+        let version = catatonit::CATATONIT.options().last().unwrap();
+        assert_eq!((version.letter, version.word), (b'V', &b"--version"[..]));
     }
 }

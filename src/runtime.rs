@@ -10,7 +10,6 @@ use crate::cli::Options;
 use crate::decimal::Decimal;
 use crate::diagnosis::{Named, Origin, OutOfMemory, Reason, Suspicion};
 use crate::exit::{self, Remap, Status};
-use crate::logging;
 use crate::remaining::Remaining;
 use crate::signal::{Signal, SignalSet};
 use crate::supervisor::{Action, Event, Foreground, Supervisor, Target};
@@ -20,7 +19,7 @@ use crate::sys::signals::{self, Patience, Received, Sender};
 use crate::sys::spawn::{Report, Spawned};
 use crate::sys::terminal::{HandOff, Terminal};
 use crate::time::{Duration, Instant};
-use crate::voice::{self, Notice, Voice};
+use crate::voice::{self, Message, Voice};
 use log::Level;
 use nix::errno::Errno;
 use std::ffi::OsStr;
@@ -52,7 +51,7 @@ const BATCH: u32 = 256;
 /// for it.
 #[repr(C)]
 pub struct Runtime {
-    voice: &'static dyn Voice,
+    voice: &'static Voice,
     child: Option<Child>,
     role: Role,
     process_group: bool,
@@ -101,7 +100,7 @@ impl Runtime {
     /// The child has been forked; None: there is to be none. From here on there is no error. `hand_off` is how the
     /// terminal was left to the child's session, if so; `oom_kills` is the kernel's count before that.
     pub fn new(
-        voice: &'static dyn Voice,
+        voice: &'static Voice,
         spawned: Option<(Spawned, &'static OsStr)>,
         role: Role,
         options: Options,
@@ -111,7 +110,7 @@ impl Runtime {
         let started = clock::now();
         let child = spawned.map(|(Spawned { pid, report }, program)| Child { pid, report, program });
         match &child {
-            Some(child) => voice.say(&Notice::Started(child.pid)),
+            Some(child) => voice.started(child.pid),
             None => voice::log(Level::Debug, format_args!("paused: there is no program, and a stop signal ends this")),
         }
         // What rini holds of the container's would be held as long as the container runs: a file deleted and not freed,
@@ -200,7 +199,7 @@ impl Runtime {
             if let Children::Changed(pid, change) = children {
                 explained = self.explain(pid, change);
                 if !said {
-                    self.voice.say(&Notice::ChildrenChanged);
+                    self.voice.say(Message::ChildrenChanged, &[]);
                 }
                 said = true;
             }
@@ -226,7 +225,7 @@ impl Runtime {
                 }
                 Children::Changed(pid, Change::Ended(status)) => {
                     self.tally.orphans = self.tally.orphans.saturating_add(1);
-                    self.voice.say(&Notice::Reaped { pid, status, warn: self.warn_on_reap });
+                    self.voice.reaped(pid, status, self.warn_on_reap);
                     // This one may be what the count rose for; the child's end then has to have another reason.
                     if status == Status::Killed(Signal::KILL) && self.child.is_some() {
                         self.oom_kills = self.oom_kills.and_then(|_| cgroup::oom_kills());
@@ -255,12 +254,12 @@ impl Runtime {
                 self.tell(Event::Tick, None)
             }
             Some(signal) => {
-                self.voice.say(&Notice::Received(signal));
+                self.voice.say_of(Message::Received, signal);
                 // The kernel sends them in the name of who left the terminal. One that somebody else sent is for the
                 // child (dumb-init keeps the first of each, whoever sent it).
                 if self.hand_off.contains(signal) && received.sender() == Sender::Process(process::own_pid()) {
                     self.hand_off.remove(signal);
-                    self.voice.say(&Notice::OfHandOff(signal));
+                    self.voice.say_of(Message::OfHandOff, signal);
                     return self.tell(Event::Tick, None);
                 }
                 // Whether the child is stopped matters for a shutdown, and SIGCHLD may be waiting behind this signal:
@@ -284,7 +283,7 @@ impl Runtime {
                 Action::Forward { signal, rewritten, to: Target::Remaining } => {
                     self.forward_to_remaining(signal, rewritten, received);
                 }
-                Action::Drop(signal) => self.voice.say(&Notice::Dropped(self.origin(signal, received))),
+                Action::Drop(signal) => self.voice.dropped(&self.origin(signal, received)),
                 Action::Delay(signal) => {
                     self.delayed = received.map(|received| Box::new(*received));
                     let origin = self.origin(signal, received);
@@ -299,7 +298,7 @@ impl Runtime {
                 Action::Terminate => self.terminate(),
                 Action::TerminateGroup(rewritten) => self.terminate_group(rewritten),
                 Action::StopItself => {
-                    self.voice.say(&Notice::StopsItself);
+                    self.voice.say(Message::StopsItself, &[]);
                     process::stop_itself();
                 }
                 Action::Continue => {
@@ -347,7 +346,7 @@ impl Runtime {
             Ok(()) => {
                 self.tally.signals = self.tally.signals.saturating_add(1);
                 let by_rule = self.supervisor.policy.rewrite.has_rule(signal);
-                self.voice.say(&Notice::Forwarded { origin, child, rewritten, by_rule });
+                self.voice.forwarded(&origin, child, rewritten, by_rule);
             }
             Err(errno) => voice::log(
                 Level::Warn,
@@ -395,7 +394,8 @@ impl Runtime {
         {
             self.remaining.terminate_group(signal);
         }
-        self.voice.say(&Notice::GroupAsked(rewritten, self.supervisor.policy.rewrite.has_rule(Signal::TERM)));
+        let origin = self.origin(Signal::TERM, None);
+        self.voice.group_asked(&origin, rewritten, self.supervisor.policy.rewrite.has_rule(Signal::TERM));
     }
 
     /// Ends where nobody can be killed.
@@ -475,7 +475,7 @@ impl Runtime {
             _ => None,
         };
         if let Some(failure) = failure {
-            logging::complain(&self.voice.exec_failed(pid, child.program, failure));
+            self.voice.exec_failed(pid, child.program, failure);
         }
         failure.is_some()
     }
@@ -487,7 +487,7 @@ impl Runtime {
         if !explained {
             self.suspect(child.pid, status, lasted);
         }
-        self.voice.say(&Notice::ChildEnded(child.pid, status));
+        self.voice.ended(child.pid, status);
         self.tally.child = Some((child.pid, status, lasted));
         if self.supervisor.policy.after_exit.stays() {
             voice::log(Level::Info, format_args!("pid {} {status}", Decimal::from(child.pid)));
@@ -521,9 +521,9 @@ impl Runtime {
     fn finish(&mut self, status: Option<Status>) -> u8 {
         let Tally { started, child, signals, orphans } = self.tally;
         if let (None, Some(signal)) = (child, self.stopped_by) {
-            logging::complain(&self.voice.pause_ended(signal));
+            self.voice.pause_ended(signal);
         }
-        self.voice.say(&Notice::Closing { child, lasted: clock::now().since(started), signals, orphans });
+        self.voice.closing(child, clock::now().since(started), signals, orphans);
         status.map_or(exit::CANNOT_START, |status| self.remap.apply(status.code()))
     }
 }

@@ -1,20 +1,33 @@
 //! What rini says, and how each personality says it.
 //!
-//! A [`Voice`] holds the words that somebody may depend on: those of the program whose name rini goes by. Everything else
-//! is said in rini's own words, in the form of that program's lines. What is said while the child runs is a [`Notice`],
-//! what is wrong at the start or with the exec a [`Complaint`].
+//! A [`Voice`] has the words: those that somebody may depend on of the program whose name rini goes by, and for the rest
+//! rini's own. They stand in the files `src/personality/*.txt`, a text for each [`Message`], and what goes into a text is
+//! its [`Part`]s. `build.rs` packs them; they are unpacked as they are written, with no memory taken for that.
 #![forbid(unsafe_code)]
 
-use crate::diagnosis::{ExecFailure, Origin, Plain, Quoted};
+use crate::decimal::Decimal;
+use crate::diagnosis::{ExecFailure, Origin, Quoted, Reason};
 use crate::exit::Status;
 use crate::signal::Signal;
-use crate::sys::process::Pid;
+use crate::sys::process::{self, Pid};
 use crate::sys::terminal::HandOff;
 use crate::time::Duration;
 use log::Level;
 use nix::errno::Errno;
 use std::ffi::OsStr;
-use std::fmt;
+use std::fmt::{self, Display, Write};
+use std::os::unix::ffi::OsStrExt;
+
+mod texts {
+    include!(concat!(env!("OUT_DIR"), "/texts.rs"));
+
+    /// What a byte of a text stands for, if for a pair of others.
+    pub fn pair(code: u8) -> Option<&'static [u8; 2]> {
+        PAIRS.get(usize::from(code.checked_sub(0x80)?))
+    }
+}
+
+pub use texts::Message;
 
 /// The module that messages go by in `RINI_LOG`, once the child has been started: `rini::runtime=debug` is in the README.
 pub const TARGET: &str = "rini::runtime";
@@ -25,236 +38,365 @@ pub fn log(level: Level, text: fmt::Arguments<'_>) {
     log::log!(target: TARGET, level, "{text}");
 }
 
-/// What is said of a bad command line or of an exec that failed.
-#[derive(Debug, PartialEq, Eq)]
-pub enum Complaint {
-    /// An error message, in the form of all messages.
-    Message(String),
-    /// A warning, likewise.
-    Warning(&'static str),
-    /// A line of its own form.
-    Line(String),
-    /// A text of its own form, of whole lines.
-    Text(String),
-    /// Nothing.
-    Nothing,
+/// What goes into a text.
+#[derive(Clone, Copy)]
+pub enum Part<'a> {
+    /// A word, which may hold anything.
+    Word(&'a OsStr),
+    /// A number.
+    Number(u64),
+    /// A signal.
+    Signal(Signal),
+    /// How a child ended.
+    Status(Status),
+    /// A time.
+    Lasted(Duration),
+    /// A signal, and who sent it.
+    Origin(&'a Origin),
+    /// What an errno means.
+    Reason(Errno),
+    /// What is known of a failed exec.
+    Failure(&'a ExecFailure),
+    /// Words of rini's.
+    Text(&'a fmt::Arguments<'a>),
+    /// Another text.
+    Message(Message),
 }
 
-/// What happened, as far as any personality tells of it.
-pub enum Notice {
-    /// A variable counts, of which this is to be said.
-    Variable(&'static str),
-    /// The terminal was left to the child's session, or could not be.
-    HandedOff(Result<HandOff, Errno>),
-    /// The child was started.
-    Started(Pid),
-    /// A signal came, which is not SIGCHLD.
-    Received(Signal),
-    /// It came of handing off the terminal, and ends here.
-    OfHandOff(Signal),
-    /// A signal was forwarded to the child.
-    Forwarded {
-        /// By whom it came.
-        origin: Origin,
-        /// To the child with this pid.
-        child: Pid,
-        /// As this.
-        rewritten: Signal,
-        /// By a rule, if only that it stays what it is.
-        by_rule: bool,
-    },
-    /// A signal was not forwarded, by a rule.
-    Dropped(Origin),
-    /// rini stops after the child.
-    StopsItself,
-    /// Children have ended, stopped or been continued.
-    ChildrenChanged,
-    /// An orphan has been reaped.
-    Reaped {
-        /// Its pid.
-        pid: Pid,
-        /// How it ended.
-        status: Status,
-        /// The user wants to be told.
-        warn: bool,
-    },
-    /// The child has been reaped.
-    ChildEnded(Pid, Status),
-    /// The child's group is asked to end, by what SIGTERM is rewritten to; or is not. And whether there is a rule for that.
-    GroupAsked(Option<Signal>, bool),
-    /// The end of rini.
-    Closing {
-        /// The child, where there was one, how it ended, and after how long.
-        child: Option<(Pid, Status, Duration)>,
-        /// How long rini ran.
-        lasted: Duration,
-        /// How many signals were forwarded.
-        signals: u64,
-        /// How many orphans were reaped.
-        orphans: u64,
-    },
+impl From<Pid> for Part<'_> {
+    fn from(pid: Pid) -> Self {
+        Part::Number(pid.as_raw().unsigned_abs().into())
+    }
 }
 
 /// How a personality speaks.
-pub trait Voice: Sync {
-    /// A message as a whole line, without its end.
-    fn line(&self, level: Level, _: u32, text: &fmt::Arguments<'_>) -> String {
-        format!("rini: {level} {text}")
+pub struct Voice {
+    /// Its texts. A message that is not among them it says as rini does.
+    pub texts: &'static [u8],
+}
+
+/// What a text is: the levels of the log, and these. In the order of FORMS in build.rs.
+mod form {
+    pub const ERROR: u8 = 1;
+    pub const TRACE: u8 = 5;
+    pub const CHILD: u8 = 6;
+    pub const STDERR: u8 = 7;
+    pub const STDOUT: u8 = 8;
+}
+
+impl Voice {
+    /// rini's own voice.
+    pub const RINI: Voice = Voice { texts: texts::RINI };
+    /// tini's.
+    pub const TINI: Voice = Voice { texts: texts::TINI };
+    /// dumb-init's.
+    pub const DUMB_INIT: Voice = Voice { texts: texts::DUMB_INIT };
+    /// catatonit's.
+    pub const CATATONIT: Voice = Voice { texts: texts::CATATONIT };
+    /// That of Kubernetes' pause.
+    pub const PAUSE: Voice = Voice { texts: texts::PAUSE };
+
+    /// The form of a message, and its text, packed; or nothing.
+    fn find(&self, message: Message) -> &'static [u8] {
+        for texts in [self.texts, texts::RINI] {
+            for entry in texts.split(|byte| *byte == 0) {
+                if let [number, text @ ..] = entry
+                    && *number == message as u8
+                {
+                    return text;
+                }
+            }
+        }
+        &[]
     }
 
-    /// An error message as a whole line in the child's name, which is who says it in most inits.
-    fn line_of(&self, child: Pid, text: &fmt::Arguments<'_>) -> Complaint {
-        Complaint::Line(self.line(Level::Error, child.as_raw().unsigned_abs(), text))
+    /// Says this, if this personality has words for it. False if it could not be said: only standard output can fail.
+    #[inline(never)]
+    pub fn say(&self, message: Message, parts: &[Part<'_>]) -> bool {
+        let Some((form, _)) = self.find(message).split_first() else { return true };
+        let text = Filled { voice: self, message, parts };
+        match *form {
+            form::STDOUT => {
+                let printed = process::print(format!("{text}\n").as_bytes());
+                if let Err(errno) = printed {
+                    self.say(Message::CannotPrint, &[Part::Reason(errno)]);
+                }
+                return printed.is_ok();
+            }
+            // At every verbosity, as the command line and the exec are what the program is about.
+            form::STDERR => process::write_to_stderr(format!("{text}\n").as_bytes()),
+            form::CHILD => {
+                let child = parts.first().copied().unwrap_or(Part::Number(0));
+                self.write_line(Level::Error, child, &format_args!("{text}"));
+            }
+            level @ form::ERROR..=form::TRACE => {
+                let level = Level::iter().nth(usize::from(level.saturating_sub(1))).unwrap_or(Level::Error);
+                log(level, format_args!("{text}"));
+            }
+            _ => (),
+        }
+        true
     }
 
-    /// A value that an option or a variable cannot have.
-    fn bad_value(&self, source: &str, value: &OsStr, right: &str) -> Complaint {
-        Complaint::Message(format!("{source}: {} is not {right}", Quoted(value)))
-    }
-
-    /// An option without its value: the one whose word or letter is `option`, as it was `typed`.
-    fn no_value(&self, _: &OsStr, option: &str, _typed: &str, right: &str) -> Complaint {
-        Complaint::Message(format!("{option}: the value is missing; it takes {right}"))
-    }
-
-    /// An option that there is not.
-    fn no_option(&self, _: &OsStr, typed: &str) -> Complaint {
-        Complaint::Message(format!(
-            "there is no option {}; rini --help lists them, and PROGRAM's own go behind it",
-            Quoted(typed.as_ref())
-        ))
-    }
-
-    /// An option cut short, which could be any of these.
-    fn ambiguous(&self, called: &OsStr, typed: &str, _: &[&str]) -> Complaint {
-        self.no_option(called, typed)
-    }
-
-    /// A value for an option that takes none: its word, or its letter.
-    fn unwanted_value(&self, _: &OsStr, option: &str) -> Complaint {
-        Complaint::Message(format!("{option} takes no value"))
-    }
-
-    /// No program.
-    fn no_program(&self, _: &OsStr) -> Complaint {
-        let text =
-            "no PROGRAM was given; usage: rini [OPTIONS] [--] PROGRAM [ARG...], and rini --help lists the options";
-        Complaint::Message(text.to_owned())
+    /// Writes a message as a whole line, said by the process with this pid.
+    #[inline(never)]
+    pub fn write_line(&self, level: Level, pid: Part<'_>, text: &fmt::Arguments<'_>) {
+        let name = level.as_str();
+        let in_tini = match level {
+            Level::Error => "FATAL",
+            Level::Warn => "WARN ",
+            Level::Info => "INFO ",
+            Level::Debug | Level::Trace => name,
+        };
+        let parts = [Part::Word(name.as_ref()), pid, Part::Text(text), Part::Word(in_tini.as_ref())];
+        let line = format!("{}\n", Filled { voice: self, message: Message::Line, parts: &parts });
+        process::write_to_stderr(line.as_bytes());
     }
 
     /// The program could not be executed.
-    fn exec_failed(&self, _: Pid, _: &OsStr, failure: &ExecFailure) -> Complaint {
-        Complaint::Message(failure.to_string())
+    pub fn exec_failed(&self, child: Pid, program: &OsStr, failure: &ExecFailure) {
+        let reason = Part::Reason(Errno::from_raw(failure.errno));
+        self.say(Message::ExecFailed, &[child.into(), Part::Word(program), Part::Failure(failure), reason]);
     }
 
-    /// It is not PID 1 and nobody asked it to adopt orphans.
-    fn not_pid1(&self) -> Complaint {
-        Complaint::Nothing
-    }
-
-    /// This stop signal has ended the pause.
-    fn pause_ended(&self, _: Signal) -> Complaint {
-        Complaint::Nothing
-    }
-
-    /// Says what happened.
-    fn say(&self, notice: &Notice) {
-        say(notice);
+    /// The terminal was left to the child's session, or could not be.
+    pub fn handed_off(&self, done: Result<HandOff, Errno>) {
+        match done {
+            Ok(HandOff::BySessionLeader) => self.say(Message::DetachedAsLeader, &[]),
+            Ok(HandOff::Alone) => self.say(Message::Detached, &[]),
+            Err(errno) => self.say(Message::CannotDetach, &numbered(errno)),
+        };
     }
 
     /// In the child, where no memory may be had: writes what is to be said of its new session, and of whether it got the
     /// terminal, in whole lines. For the level `debug`.
-    fn write_session(&self, _terminal: Result<(), Errno>, _: &mut dyn fmt::Write) -> fmt::Result {
+    pub fn write_session(&self, terminal: Result<(), Errno>, to: &mut dyn Write) -> fmt::Result {
+        if let Err(errno) = terminal {
+            writeln!(to, "{}", Filled { voice: self, message: Message::CannotAttach, parts: &numbered(errno) })?;
+        }
+        writeln!(to, "{}", Filled { voice: self, message: Message::Session, parts: &[] })
+    }
+
+    /// The child was started.
+    pub fn started(&self, child: Pid) {
+        self.say(Message::Started, &[child.into()]);
+    }
+
+    /// Says this of a signal.
+    pub fn say_of(&self, message: Message, signal: Signal) {
+        self.say(message, &[Part::Signal(signal), number(signal)]);
+    }
+
+    /// A signal was forwarded to the child as `rewritten`; `by_rule`, if only that it stays what it is.
+    pub fn forwarded(&self, origin: &Origin, child: Pid, rewritten: Signal, by_rule: bool) {
+        let message = if rewritten == origin.signal { Message::Forwarded } else { Message::ForwardedAs };
+        self.passed_on(message, origin, child.into(), Some(rewritten), by_rule);
+    }
+
+    /// A signal was not forwarded, by a rule.
+    pub fn dropped(&self, origin: &Origin) {
+        self.passed_on(Message::Dropped, origin, Part::Number(0), None, true);
+    }
+
+    /// The child's group is asked to end, by what SIGTERM is rewritten to; or is not. And whether there is a rule for that.
+    pub fn group_asked(&self, origin: &Origin, rewritten: Option<Signal>, by_rule: bool) {
+        let message = if rewritten.is_some() { Message::GroupAsked } else { Message::GroupNotAsked };
+        self.passed_on(message, origin, Part::Number(0), rewritten, by_rule);
+    }
+
+    fn passed_on(&self, message: Message, origin: &Origin, child: Part<'_>, rewritten: Option<Signal>, by_rule: bool) {
+        let to = rewritten.map_or(Part::Number(0), number);
+        let signal = rewritten.unwrap_or(origin.signal);
+        let parts = [Part::Origin(origin), child, Part::Signal(signal), number(origin.signal), to];
+        if by_rule {
+            self.say(Message::ByRule, &parts);
+        }
+        self.say(message, &parts);
+    }
+
+    /// An orphan has been reaped; `loudly`: the user wants to be told.
+    pub fn reaped(&self, pid: Pid, status: Status, loudly: bool) {
+        let message = if loudly { Message::ReapedLoudly } else { Message::Reaped };
+        self.say(message, &[pid.into(), Part::Status(status)]);
+        self.ended(pid, status);
+    }
+
+    /// A child has been reaped.
+    pub fn ended(&self, pid: Pid, status: Status) {
+        match status {
+            Status::Exited(code) => self.say(Message::ChildExited, &[pid.into(), Part::Number(code.into())]),
+            Status::Killed(signal) => self.say(Message::ChildKilled, &[pid.into(), number(signal)]),
+        };
+    }
+
+    /// This stop signal has ended the pause.
+    pub fn pause_ended(&self, signal: Signal) {
+        let message = match signal {
+            Signal::TERM => Message::PauseTerminated,
+            Signal::INT => Message::PauseInterrupted,
+            _ => Message::PauseEnded,
+        };
+        self.say_of(message, signal);
+    }
+
+    /// The end of rini: the child, where there was one, how it ended, and after how long; how long rini ran; how many
+    /// signals were forwarded, and orphans reaped.
+    pub fn closing(&self, child: Option<(Pid, Status, Duration)>, lasted: Duration, signals: u64, orphans: u64) {
+        let (signals, orphans) = (Part::Number(signals), Part::Number(orphans));
+        match child {
+            Some((pid, status, lasted)) => {
+                let code = Part::Number(status.code().into());
+                let child = [signals, orphans, Part::Lasted(lasted), pid.into(), Part::Status(status), code];
+                self.say(Message::Closing, &child)
+            }
+            None => self.say(Message::PauseClosing, &[signals, orphans, Part::Lasted(lasted)]),
+        };
+    }
+}
+
+fn number(signal: Signal) -> Part<'static> {
+    Part::Number(signal.number().into())
+}
+
+fn numbered(errno: Errno) -> [Part<'static>; 2] {
+    [Part::Number((errno as i32).unsigned_abs().into()), Part::Reason(errno)]
+}
+
+/// A message with its parts.
+struct Filled<'a> {
+    voice: &'a Voice,
+    message: Message,
+    parts: &'a [Part<'a>],
+}
+
+impl fmt::Display for Filled<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.write(self.voice.find(self.message).get(1..).unwrap_or_default(), f)
+    }
+}
+
+impl Filled<'_> {
+    /// Writes what these bytes of a text stand for.
+    fn write(&self, codes: &[u8], f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for code in codes {
+            match (*code, texts::pair(*code)) {
+                (_, Some(pair)) => self.write(pair, f)?,
+                (1..=8 | 0x11..=0x18, _) => self.write_part(*code, f)?,
+                (code, _) => f.write_char(char::from(code))?,
+            }
+        }
         Ok(())
     }
-}
 
-/// Says what happened in rini's own words.
-pub fn say(notice: &Notice) {
-    match notice {
-        Notice::Variable(_) | Notice::HandedOff(_) | Notice::Received(_) | Notice::ChildEnded(..) => (),
-        Notice::Started(pid) => log(Level::Debug, format_args!("started pid {pid}")),
-        Notice::OfHandOff(signal) => log(Level::Debug, format_args!("{signal}, as the terminal is the child's now")),
-        Notice::Forwarded { origin, child, rewritten, .. } if *rewritten == origin.signal => {
-            log(Level::Info, format_args!("{origin}, forwarded to pid {child}"));
+    /// 1 to 8 are the parts as they are, 0x11 to 0x18 the same in quotes.
+    fn write_part(&self, code: u8, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Some(part) = self.parts.get(usize::from(code & 0xf).saturating_sub(1)) else { return Ok(()) };
+        match part {
+            Part::Word(word) if code >= 0x11 => Quoted(word).fmt(f),
+            Part::Word(word) => write_plainly(word, f),
+            Part::Number(number) => Decimal(*number).fmt(f),
+            Part::Signal(signal) => signal.fmt(f),
+            Part::Status(status) => status.fmt(f),
+            Part::Lasted(time) => time.fmt(f),
+            Part::Origin(origin) => origin.fmt(f),
+            Part::Reason(errno) => Reason(*errno).fmt(f),
+            Part::Failure(failure) => failure.fmt(f),
+            Part::Text(text) => f.write_fmt(**text),
+            Part::Message(message) => Filled { message: *message, ..*self }.fmt(f),
         }
-        Notice::Forwarded { origin, child, rewritten, .. } => {
-            log(Level::Info, format_args!("{origin}, forwarded to pid {child} as {rewritten}"));
-        }
-        Notice::Dropped(origin) => log(Level::Info, format_args!("{origin}, not forwarded")),
-        Notice::StopsItself => log(Level::Debug, format_args!("stopping after the child")),
-        Notice::ChildrenChanged => log(Level::Trace, format_args!("children have changed")),
-        Notice::Reaped { pid, status, warn } => {
-            log(level_of_reaping(*warn), format_args!("reaped orphan pid {pid}, which {status}"));
-        }
-        Notice::GroupAsked(Some(signal), _) => {
-            log(Level::Debug, format_args!("{signal} to the process group that is left"))
-        }
-        Notice::GroupAsked(None, _) => (),
-        Notice::Closing { child: Some((pid, status, lasted)), signals, orphans, .. } => log(
-            Level::Info,
-            format_args!("pid {pid} {status} after {lasted}; signals forwarded: {signals}, orphans reaped: {orphans}"),
-        ),
-        Notice::Closing { child: None, lasted, signals, orphans } => log(
-            Level::Info,
-            format_args!("stopped after {lasted}; signals forwarded: {signals}, orphans reaped: {orphans}"),
-        ),
     }
 }
 
-/// How loud to be about an orphan.
-pub fn level_of_reaping(warn: bool) -> Level {
-    if warn { Level::Warn } else { Level::Debug }
+/// Writes a word as other programs print it, but in one line: a control character is shown as `?`, and what is no text as
+/// U+FFFD.
+fn write_plainly(word: &OsStr, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    for chunk in word.as_bytes().utf8_chunks() {
+        for c in chunk.valid().chars() {
+            f.write_char(if c.is_control() { '?' } else { c })?;
+        }
+        if !chunk.invalid().is_empty() {
+            f.write_char('\u{fffd}')?;
+        }
+    }
+    Ok(())
 }
 
-/// rini's own voice.
-pub struct Own;
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-impl Voice for Own {}
-
-/// What getopt(3) and getopt_long(3) of glibc say.
-pub mod getopt {
-    use super::{Complaint, OsStr, Plain};
-
-    fn line(called: &OsStr, text: &str) -> Complaint {
-        Complaint::Line(format!("{}: {text}", Plain(called)))
-    }
-
-    /// An option without its value.
-    pub fn no_value(called: &OsStr, option: &str, typed: &str) -> Complaint {
-        match typed.strip_prefix("--") {
-            Some(_) => line(called, &format!("option '{option}' requires an argument")),
-            None => line(called, &format!("option requires an argument -- '{}'", typed.trim_start_matches('-'))),
+    impl Voice {
+        /// What it says.
+        pub fn text(&self, message: Message, parts: &[Part<'_>]) -> String {
+            Filled { voice: self, message, parts }.to_string()
         }
     }
 
-    /// A letter, or a word's second dash, that is no option.
-    pub fn no_letter(called: &OsStr, typed: &str) -> Complaint {
-        line(called, &format!("invalid option -- '{}'", typed.chars().nth(1).unwrap_or('-')))
-    }
+    /// A text, without looking for it.
+    struct Unpacked<'a>(Filled<'a>, &'static [u8]);
 
-    /// An option that there is not.
-    pub fn no_option(called: &OsStr, typed: &str) -> Complaint {
-        match typed.strip_prefix("--") {
-            Some(_) => line(called, &format!("unrecognized option '{typed}'")),
-            None => no_letter(called, typed),
+    impl Display for Unpacked<'_> {
+        fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            self.0.write(self.1, f)
         }
     }
 
-    /// An option cut short, which could be any of these.
-    pub fn ambiguous(called: &OsStr, typed: &str, which: &[&str]) -> Complaint {
-        let mut text = format!("option '{typed}' is ambiguous; possibilities:");
-        for name in which {
-            text.extend([" '--", name, "'"]);
+    /// The files, unpacked again, are what they were.
+    #[test]
+    fn every_text_is_said_as_it_was_written() {
+        for (voice, file) in [
+            (Voice::RINI, include_str!("personality/rini.txt")),
+            (Voice::TINI, include_str!("personality/tini.txt")),
+            (Voice::DUMB_INIT, include_str!("personality/dumb-init.txt")),
+            (Voice::CATATONIT, include_str!("personality/catatonit.txt")),
+            (Voice::PAUSE, include_str!("personality/pause.txt")),
+        ] {
+            let lines: Vec<&str> = file.lines().filter(|line| !line.starts_with('#')).collect();
+            let mut entries = voice.texts.split(|byte| *byte == 0);
+            for section in lines.split(|line| line.starts_with("== ")).skip(1) {
+                let text = section.join("\n");
+                let entry = entries.next().unwrap();
+                let words: Vec<String> = (0..8).map(|n| format!("{{{n}}}")).collect();
+                let parts: Vec<Part<'_>> = words.iter().map(|word| Part::Word(word.as_ref())).collect();
+                let unpacked =
+                    Unpacked(Filled { voice: &voice, message: Message::Nothing, parts: &parts }, &entry[2..]);
+                let quoted = |text: String, n: usize| text.replace(&format!("{{{n}:?}}"), &format!("\"{{{n}}}\""));
+                assert_eq!(unpacked.to_string(), (0..8).fold(text, quoted));
+            }
+            assert_eq!(entries.next(), Some(&[][..]), "the last one ends too");
+            assert_eq!(entries.next(), None);
         }
-        line(called, &text)
     }
 
-    /// A value for an option that takes none; with a letter it is a cluster of letters, the equals sign among them.
-    pub fn unwanted_value(called: &OsStr, option: &str) -> Complaint {
-        match option.strip_prefix("--") {
-            Some(_) => line(called, &format!("option '{option}' doesn't allow an argument")),
-            None => no_letter(called, "-="),
+    #[test]
+    fn what_is_said_of_a_word_is_one_line() {
+        let line = |word: &[u8]| {
+            let nothing = Part::Number(0);
+            Voice::RINI.text(Message::Version, &[nothing, nothing, nothing, Part::Word(OsStr::from_bytes(word))])
+        };
+        assert_eq!(line(b"a b\x1b\n\xc2\x85\xc3\xa4"), "rini a b???\u{e4}");
+        assert_eq!(line(b"\xffx\xc3"), "rini \u{fffd}x\u{fffd}");
+    }
+
+    #[test]
+    fn a_message_that_a_voice_has_no_words_for_is_said_as_rini_says_it() {
+        let pid = [Part::Number(7)];
+        assert_eq!(Voice::TINI.text(Message::Started, &pid), "started pid 7");
+        assert_eq!(Voice::DUMB_INIT.text(Message::Started, &pid), "Child spawned with PID 7.");
+        for voice in [Voice::RINI, Voice::PAUSE] {
+            assert_eq!(voice.text(Message::Session, &[]), "");
         }
+    }
+
+    #[test]
+    fn the_help_calls_it_as_it_was_called() {
+        let [called, name, version] =
+            ["/sbin/docker-init", "docker-init", "tini version 1"].map(|word| Part::Word(word.as_ref()));
+        let parts = [called, name, version, version, Part::Message(Message::Help)];
+        let help = Voice::TINI.text(Message::Help, &parts);
+        assert!(help.starts_with("docker-init (tini version 1)\n"), "{help}");
+        assert!(help.contains("\nUsage: docker-init [OPTIONS] PROGRAM -- [ARGS] | --version\n"), "{help}");
+        assert!(!help.contains(['{', '}']), "{help}");
+        assert_eq!(Voice::TINI.text(Message::Usage, &parts), help);
     }
 }
