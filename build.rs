@@ -122,7 +122,7 @@ fn texts() {
     let list = names.join(", ").replacen(',', " = 1,", 1);
     let _ = writeln!(
         source,
-        "/// The texts.\n#[repr(u8)]\n#[derive(Clone, Copy, Debug, PartialEq, Eq)]\npub enum Message {{ {list} }}"
+        "/// The texts.\n#[repr(u8)]\n#[allow(clippy::upper_case_acronyms, dead_code)]\n#[derive(Clone, Copy, Debug, PartialEq, Eq)]\npub enum Message {{ {list} }}"
     );
     let _ = writeln!(source, "const PAIRS: [[u8; 2]; {}] = {pairs:?};", pairs.len());
     let mut all = of.iter().zip(bytes);

@@ -9,6 +9,7 @@ use crate::signal::Signal;
 use crate::sys::process::Pid;
 use crate::sys::signals::Sender;
 use crate::time::Duration;
+use crate::voice::{Message, Part, words, words_at};
 use nix::errno::Errno;
 use std::ffi::OsStr;
 use std::fmt::{self, Write};
@@ -19,84 +20,41 @@ use std::os::unix::ffi::OsStrExt;
 #[derive(Clone, Copy)]
 pub struct Reason(pub Errno);
 
-/// Texts by their numbers, in one piece: each number, the length of its text, and that. A table of `&str` has 24 bytes more
-/// for each.
-#[allow(clippy::indexing_slicing, clippy::arithmetic_side_effects)] // When compiling: what would panic is an error there.
-#[allow(clippy::cast_possible_truncation)] // Likewise: a text that is too long is out of the array's bounds.
-const fn pack<const N: usize>(table: &[(u16, &str)]) -> [u8; N] {
-    let (mut packed, mut at, mut row) = ([0; N], 0, 0);
-    while row < table.len() {
-        let (number, text) = (table[row].0.to_le_bytes(), table[row].1.as_bytes());
-        assert!(text.len() < 256);
-        (packed[at], packed[at + 1], packed[at + 2]) = (number[0], number[1], text.len() as u8);
-        let mut byte = 0;
-        while byte < text.len() {
-            packed[at + 3 + byte] = text[byte];
-            byte += 1;
-        }
-        (at, row) = (at + 3 + byte, row + 1);
-    }
-    packed
-}
-
-#[allow(clippy::indexing_slicing, clippy::arithmetic_side_effects)] // As above.
-const fn packed_length(table: &[(u16, &str)]) -> usize {
-    let (mut length, mut row) = (0, 0);
-    while row < table.len() {
-        (length, row) = (length + 3 + table[row].1.len(), row + 1);
-    }
-    length
-}
-
-/// Writes the text of this number; or, where there is none, these words and the number.
-fn write_packed(mut packed: &[u8], number: u16, otherwise: &str, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-    while let [low, high, length, rest @ ..] = packed
-        && let Some((text, rest)) = rest.split_at_checked(usize::from(*length))
-    {
-        if u16::from_le_bytes([*low, *high]) == number {
-            return f.write_str(str::from_utf8(text).unwrap_or_default());
-        }
-        packed = rest;
-    }
-    f.write_str(otherwise)?;
-    write!(f, "{}", Decimal(number.into()))
-}
-
-/// Each errno and its words.
-const REASONS: &[(u16, &str)] = &[
-    (Errno::EPERM as u16, "Operation not permitted"),
-    (Errno::ENOENT as u16, "No such file or directory"),
-    (Errno::ESRCH as u16, "No such process"),
-    (Errno::EIO as u16, "Input/output error"),
-    (Errno::ENXIO as u16, "No such device or address"),
-    (Errno::E2BIG as u16, "Argument list too long"),
-    (Errno::ENOEXEC as u16, "Exec format error"),
-    (Errno::EBADF as u16, "Bad file descriptor"),
-    (Errno::ECHILD as u16, "No child processes"),
-    (Errno::EAGAIN as u16, "Resource temporarily unavailable"),
-    (Errno::ENOMEM as u16, "Cannot allocate memory"),
-    (Errno::EACCES as u16, "Permission denied"),
-    (Errno::EFAULT as u16, "Bad address"),
-    (Errno::ENOTDIR as u16, "Not a directory"),
-    (Errno::EISDIR as u16, "Is a directory"),
-    (Errno::EINVAL as u16, "Invalid argument"),
-    (Errno::ENFILE as u16, "Too many open files in system"),
-    (Errno::EMFILE as u16, "Too many open files"),
-    (Errno::ENOTTY as u16, "Inappropriate ioctl for device"),
-    (Errno::ETXTBSY as u16, "Text file busy"),
-    (Errno::EFBIG as u16, "File too large"),
-    (Errno::ENOSPC as u16, "No space left on device"),
-    (Errno::EPIPE as u16, "Broken pipe"),
-    (Errno::ENAMETOOLONG as u16, "File name too long"),
-    (Errno::ENOSYS as u16, "Function not implemented"),
-    (Errno::ELOOP as u16, "Too many levels of symbolic links"),
-    (Errno::ELIBBAD as u16, "Accessing a corrupted shared library"),
+/// Those errnos. Their words stand in the same order in personality/rini.txt.
+const REASONS: [Errno; 27] = [
+    Errno::EPERM,
+    Errno::ENOENT,
+    Errno::ESRCH,
+    Errno::EIO,
+    Errno::ENXIO,
+    Errno::E2BIG,
+    Errno::ENOEXEC,
+    Errno::EBADF,
+    Errno::ECHILD,
+    Errno::EAGAIN,
+    Errno::ENOMEM,
+    Errno::EACCES,
+    Errno::EFAULT,
+    Errno::ENOTDIR,
+    Errno::EISDIR,
+    Errno::EINVAL,
+    Errno::ENFILE,
+    Errno::EMFILE,
+    Errno::ENOTTY,
+    Errno::ETXTBSY,
+    Errno::EFBIG,
+    Errno::ENOSPC,
+    Errno::EPIPE,
+    Errno::ENAMETOOLONG,
+    Errno::ENOSYS,
+    Errno::ELOOP,
+    Errno::ELIBBAD,
 ];
 
 impl fmt::Display for Reason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        static PACKED: [u8; packed_length(REASONS)] = pack(REASONS);
-        write_packed(&PACKED, self.0 as u16, "error ", f)
+        let place = REASONS.iter().position(|errno| *errno == self.0).unwrap_or(REASONS.len());
+        words_at(Message::EPERM, place, &[Part::Number((self.0 as i32).unsigned_abs().into())], f)
     }
 }
 
@@ -111,7 +69,8 @@ impl fmt::Display for Quoted<'_> {
     }
 }
 
-fn write_readably(bytes: &[u8], f: &mut fmt::Formatter<'_>) -> fmt::Result {
+/// What is no printable text is shown as `\\xNN`.
+pub fn write_readably(bytes: &[u8], f: &mut fmt::Formatter<'_>) -> fmt::Result {
     for chunk in bytes.utf8_chunks() {
         for c in chunk.valid().chars() {
             let escaped = match c {
@@ -188,11 +147,6 @@ impl ExecFailure {
         }
     }
 
-    /// What the kernel said.
-    pub fn reason(&self) -> Reason {
-        Reason(Errno::from_raw(self.errno))
-    }
-
     /// Whether the file is there.
     pub fn exists(&self) -> bool {
         self.mode != 0
@@ -213,51 +167,45 @@ impl ExecFailure {
         self.head_length = u16::try_from(length).unwrap_or(0);
     }
 
-    fn path(&self) -> &OsStr {
-        OsStr::from_bytes(self.path.get(..usize::from(self.path_length)).unwrap_or(&[]))
+    fn path(&self) -> &[u8] {
+        self.path.get(..usize::from(self.path_length)).unwrap_or(&[])
     }
 }
 
 /// One line: what could not be executed, and why.
 impl fmt::Display for ExecFailure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "cannot run {}: ", Quoted(self.path()))?;
-        let error = self.reason();
-        let interpreter = |f: &mut fmt::Formatter<'_>, what: &str| match Format::of(self.head()) {
-            Format::Script(path) => write!(f, "its interpreter {} {what}", Quoted(OsStr::from_bytes(path))),
-            Format::Elf { loader: path @ [_, ..], .. } => {
-                write!(f, "its loader {} {what}", Quoted(OsStr::from_bytes(path)))
+        let nothing = Part::Number(0);
+        let format = Format::of(self.head());
+        let (reason, about) = match (self.errno, &format) {
+            (libc::ENOENT, Format::Script(path)) if self.exists() => (Message::NoInterpreter, word(path)),
+            (libc::ENOENT, Format::Elf { loader: path @ [_, ..], .. }) if self.exists() => (Message::NoLoader, word(path)),
+            (libc::ENOENT, _) if self.exists() => (Message::NoInterpreterOrLoader, nothing),
+            (libc::ENOENT, _) if self.path().contains(&b'/') => (Message::NoFile, nothing),
+            (libc::ENOENT, _) => (Message::NotInPath, nothing),
+            (libc::EACCES, _) if self.mode & libc::S_IFMT == libc::S_IFDIR => (Message::Folder, nothing),
+            (libc::EACCES, _) if self.exists() && self.mode & 0o111 == 0 => (Message::NoPermission, nothing),
+            (libc::EACCES, _) if self.exists() => (Message::MountOrFolder, nothing),
+            (libc::ENOEXEC, Format::Elf { machine, .. }) if *machine != THIS_MACHINE && THIS_MACHINE != 0 => {
+                (Message::OfAnotherMachine, Part::Machine(*machine))
             }
-            _ => write!(f, "its interpreter or loader {what}"),
+            (libc::ENOEXEC, _) if self.shell_errno != 0 => {
+                (Message::NoShell, Part::Reason(Errno::from_raw(self.shell_errno)))
+            }
+            (libc::ENOEXEC, _) => (Message::NoFormat, nothing),
+            (libc::E2BIG, _) => (Message::TooLong, nothing),
+            (errno, _) => (Message::Reason, Part::Reason(Errno::from_raw(errno))),
         };
-        match self.errno {
-            libc::ENOENT if self.exists() => interpreter(f, "is not in this image"),
-            libc::ENOENT if self.path().as_bytes().contains(&b'/') => f.write_str("there is no such file"),
-            libc::ENOENT => f.write_str("there is no such program in the folders of PATH"),
-            libc::EACCES if self.mode & libc::S_IFMT == libc::S_IFDIR => f.write_str("it is a directory"),
-            libc::EACCES if self.exists() && self.mode & 0o111 == 0 => {
-                f.write_str("it has no execute permission (chmod +x)")
-            }
-            libc::EACCES if self.exists() => {
-                write!(
-                    f,
-                    "permission denied, by a no-exec mount, a folder above it, or its interpreter or loader ({error})"
-                )
-            }
-            libc::ENOEXEC => match Format::of(self.head()) {
-                Format::Elf { machine, .. } if machine != THIS_MACHINE && THIS_MACHINE != 0 => {
-                    write!(f, "it is a binary for {}, and this is {}", Machine(machine), Machine(THIS_MACHINE))
-                }
-                _ if self.shell_errno != 0 => {
-                    let shell = Reason(Errno::from_raw(self.shell_errno));
-                    write!(f, "it is a script without a #! line, and /bin/sh cannot run it: {shell}")
-                }
-                _ => f.write_str("it is neither a binary that this kernel can run nor a script"),
-            },
-            libc::E2BIG => write!(f, "its arguments and environment are too long ({error})"),
-            _ => write!(f, "{error}"),
-        }
+        let last = match reason {
+            Message::OfAnotherMachine => Part::Machine(THIS_MACHINE),
+            _ => Part::Reason(Errno::from_raw(self.errno)),
+        };
+        words(Message::CannotRun, &[word(self.path()), Part::Words(reason, &[about, last])], f)
     }
+}
+
+fn word(bytes: &[u8]) -> Part<'_> {
+    Part::Word(OsStr::from_bytes(bytes))
 }
 
 /// What a file is, from its first bytes.
@@ -342,26 +290,17 @@ const THIS_MACHINE: u16 = if cfg!(target_arch = "x86") {
     0
 };
 
-/// Each `e_machine`, as the engines and `uname -m` call it.
-const MACHINES: &[(u16, &str)] = &[
-    (3, "i386"),
-    (8, "mips"),
-    (20, "ppc"),
-    (21, "ppc64"),
-    (22, "s390x"),
-    (40, "arm"),
-    (62, "x86_64 (amd64)"),
-    (183, "aarch64 (arm64)"),
-    (243, "riscv64"),
-    (258, "loongarch64"),
-];
+/// Each `e_machine` that has a name; the names, as the engines and `uname -m` have them, stand in the same order in
+/// personality/rini.txt.
+const MACHINES: [u16; 10] = [3, 8, 20, 21, 22, 40, 62, 183, 243, 258];
 
-struct Machine(u16);
+/// An `e_machine`.
+pub struct Machine(pub u16);
 
 impl fmt::Display for Machine {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        static PACKED: [u8; packed_length(MACHINES)] = pack(MACHINES);
-        write_packed(&PACKED, self.0, "ELF machine ", f)
+        let place = MACHINES.iter().position(|machine| *machine == self.0).unwrap_or(MACHINES.len());
+        words_at(Message::I386, place, &[Part::Number(self.0.into())], f)
     }
 }
 
@@ -378,13 +317,13 @@ pub struct Origin {
 
 impl fmt::Display for Origin {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} from ", self.signal)?;
-        match self.sender {
-            Sender::Kernel => f.write_str("the kernel"),
-            Sender::Outside if self.container => f.write_str("outside the container"),
-            Sender::Outside => f.write_str("outside the PID namespace"),
-            Sender::Process(pid) => write!(f, "{}", Named(pid)),
-        }
+        let (message, sender) = match self.sender {
+            Sender::Kernel => (Message::FromKernel, Part::Number(0)),
+            Sender::Outside if self.container => (Message::FromOutside, Part::Number(0)),
+            Sender::Outside => (Message::FromOutsideNamespace, Part::Number(0)),
+            Sender::Process(pid) => (Message::FromProcess, Part::Process(pid)),
+        };
+        words(message, &[Part::Signal(self.signal), sender], f)
     }
 }
 
@@ -393,13 +332,12 @@ pub struct Named(pub Pid);
 
 impl fmt::Display for Named {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "pid {}", Decimal::from(self.0))?;
         // A process can set it to anything: it is shown escaped.
         let mut room = [0; 16];
-        let Some(name) = proc::name(self.0, &mut room) else { return Ok(()) };
-        f.write_str(" (")?;
-        write_readably(name, f)?;
-        f.write_str(")")
+        match proc::name(self.0, &mut room) {
+            Some(name) => words(Message::Named, &[self.0.into(), Part::Escaped(name)], f),
+            None => words(Message::Nameless, &[self.0.into()], f),
+        }
     }
 }
 
@@ -414,8 +352,10 @@ pub struct OutOfMemory {
 
 impl fmt::Display for OutOfMemory {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("out of memory")?;
-        self.limit.map_or(Ok(()), |limit| write!(f, ", limit {}", Bytes(limit)))
+        match self.limit {
+            Some(limit) => words(Message::OutOfMemoryLimit, &[Part::Bytes(limit)], f),
+            None => words(Message::OutOfMemory, &[], f),
+        }
     }
 }
 
@@ -463,26 +403,22 @@ impl Suspicion {
 /// One line, to be put behind who ended: what happened, and why.
 impl fmt::Display for Suspicion {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Suspicion::Killed => f.write_str("was killed by SIGKILL, which rini did not send"),
-            Suspicion::OutOfMemory(memory) => write!(f, "was killed by the kernel: {memory}"),
+        let nothing = Part::Number(0);
+        let (message, count, about) = match self {
+            Suspicion::Killed => (Message::KilledBySomebody, 0, nothing),
+            Suspicion::OutOfMemory(memory) => (Message::KilledForMemory, 0, Part::Memory(*memory)),
             Suspicion::CommandOutOfMemory(memory) => {
-                let kills = Decimal(memory.kills);
-                write!(f, "exited with 137; processes here that the kernel killed meanwhile: {kills}, {memory}")
+                (Message::CommandKilledForMemory, memory.kills, Part::Memory(*memory))
             }
-            Suspicion::CommandFailed(code, lasted) => {
-                write!(f, "exited with {} after {lasted}: it ran, but ", Decimal::from(*code))?;
-                f.write_str(match *code {
-                    exit::NOT_FOUND => "did not find a command of its own",
-                    _ => "could not execute a command of its own",
-                })
-            }
-        }
+            Suspicion::CommandFailed(exit::NOT_FOUND, lasted) => (Message::CommandNotFound, 0, Part::Lasted(*lasted)),
+            Suspicion::CommandFailed(_, lasted) => (Message::CommandNotExecutable, 0, Part::Lasted(*lasted)),
+        };
+        words(message, &[Part::Number(count), about], f)
     }
 }
 
 /// `64 MiB`, in the largest unit in which it is a whole number.
-struct Bytes(u64);
+pub struct Bytes(pub u64);
 
 impl fmt::Display for Bytes {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -525,8 +461,9 @@ mod tests {
         }
         assert_eq!(Reason(Errno::EACCES).to_string(), "Permission denied");
         assert_eq!(Reason(Errno::EUCLEAN).to_string(), "error 117");
-        for (number, words) in REASONS {
-            assert_eq!(Reason(Errno::from_raw((*number).into())).to_string(), *words);
+        for errno in REASONS {
+            let known = std::io::Error::from_raw_os_error(errno as i32).to_string();
+            assert!(known.starts_with(&format!("{} (os", Reason(errno))), "{errno:?}: {known}");
         }
     }
 

@@ -12,8 +12,9 @@
 //! is a child that ended, so `--remap-exit` acts on its code too, as it does in tini.
 #![forbid(unsafe_code)]
 
-use crate::decimal::{self, Decimal};
+use crate::decimal;
 use crate::signal::Signal;
+use crate::voice::{Message, Part, words};
 use std::fmt;
 
 /// rini's own exit code where it could not start.
@@ -67,8 +68,8 @@ impl Status {
 impl fmt::Display for Status {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Status::Exited(code) => write!(f, "exited with {}", Decimal::from(*code)),
-            Status::Killed(signal) => write!(f, "was killed by {signal}"),
+            Status::Exited(code) => words(Message::StatusExited, &[Part::Number((*code).into())], f),
+            Status::Killed(signal) => words(Message::StatusKilled, &[Part::Signal(*signal)], f),
         }
     }
 }

@@ -19,7 +19,6 @@
 //! missing, or shows another PID namespace, nobody can be named, and only PID 1 reaches those outside the child's group.
 #![forbid(unsafe_code)]
 
-use crate::diagnosis::Named;
 use crate::proc;
 use crate::signal::{Signal, SignalSet};
 use crate::sys::process::{self, Pid, Pid1};
@@ -80,7 +79,7 @@ impl Remaining {
     }
 
     /// Kills all of it. As PID 1 only what kill(2) reaches: it passes over another user's processes, and does not say so.
-    pub fn kill(&mut self, report: &mut dyn FnMut(Named)) -> Result<(), Errno> {
+    pub fn kill(&mut self, report: &mut dyn FnMut(Pid)) -> Result<(), Errno> {
         if !self.killing {
             self.told.clear();
         }
@@ -91,7 +90,7 @@ impl Remaining {
         let _ = pid1.kill_everything(Signal::KILL);
         // Nobody is left who could reap them before rini does, and till then they have their names.
         for pid in living {
-            report(Named(pid));
+            report(pid);
         }
         Ok(())
     }
@@ -102,7 +101,7 @@ impl Remaining {
     }
 
     /// Tells those that rini was given since what the others were told.
-    pub fn catch_up(&mut self, report: &mut dyn FnMut(Named)) -> Result<(), Errno> {
+    pub fn catch_up(&mut self, report: &mut dyn FnMut(Pid)) -> Result<(), Errno> {
         match (self.pid1, self.asked) {
             (None, _) if self.killing => return self.kill_children(report),
             (None, Some(signal)) => self.tell_new(signal),
@@ -138,13 +137,13 @@ impl Remaining {
     }
 
     /// Not as PID 1: kills rini's children, those too that were killed before; so it shows if one cannot be killed.
-    fn kill_children(&mut self, report: &mut dyn FnMut(Named)) -> Result<(), Errno> {
+    fn kill_children(&mut self, report: &mut dyn FnMut(Pid)) -> Result<(), Errno> {
         let children = proc::own_children();
         let mut result = self.signal_group(Signal::KILL);
         for pid in &children {
             let killed = process::kill(*pid, Signal::KILL);
             if killed.is_ok() && self.told.binary_search(pid).is_err() {
-                report(Named(*pid));
+                report(*pid);
             }
             // Once is enough; and that there is nobody is the least of all reasons.
             if killed.is_ok() || result == Err(Errno::ESRCH) {

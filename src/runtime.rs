@@ -7,8 +7,7 @@
 
 use crate::cgroup;
 use crate::cli::Options;
-use crate::decimal::Decimal;
-use crate::diagnosis::{Named, Origin, OutOfMemory, Reason, Suspicion};
+use crate::diagnosis::{Origin, OutOfMemory, Suspicion};
 use crate::exit::{self, Remap, Status};
 use crate::remaining::Remaining;
 use crate::signal::{Signal, SignalSet};
@@ -19,8 +18,7 @@ use crate::sys::signals::{self, Patience, Received, Sender};
 use crate::sys::spawn::{Report, Spawned};
 use crate::sys::terminal::{HandOff, Terminal};
 use crate::time::{Duration, Instant};
-use crate::voice::{self, Message, Voice};
-use log::Level;
+use crate::voice::{Message, Part, Voice};
 use nix::errno::Errno;
 use std::ffi::OsStr;
 use std::ops::ControlFlow;
@@ -111,7 +109,9 @@ impl Runtime {
         let child = spawned.map(|(Spawned { pid, report }, program)| Child { pid, report, program });
         match &child {
             Some(child) => voice.started(child.pid),
-            None => voice::log(Level::Debug, format_args!("paused: there is no program, and a stop signal ends this")),
+            None => {
+                voice.say(Message::Paused, &[]);
+            }
         }
         // What rini holds of the container's would be held as long as the container runs: a file deleted and not freed,
         // a pipe without an end, a mount that cannot be unmounted. The child has its own copies.
@@ -166,13 +166,7 @@ impl Runtime {
                 Err(errno) => {
                     // Nothing that a retry would mend. The child's end can still be waited for, and is.
                     if !blind {
-                        voice::log(
-                            Level::Error,
-                            format_args!(
-                                "cannot wait for signals, so none is forwarded from now on: {}",
-                                Reason(errno)
-                            ),
-                        );
+                        self.voice.say(Message::CannotWaitForSignals, &[Part::Reason(errno)]);
                     }
                     blind = true;
                     continue;
@@ -190,7 +184,7 @@ impl Runtime {
 
     /// Takes what has happened to the children, and says whether there may be more of it. With `block`, waits for it.
     fn reap(&mut self, block: bool) -> ControlFlow<u8, bool> {
-        voice::log(Level::Trace, format_args!("looking for changes of children"));
+        self.voice.say(Message::Looking, &[]);
         let mut said = false;
         for _ in 0..BATCH {
             let children = process::next_change(block && self.child.is_some());
@@ -209,7 +203,7 @@ impl Runtime {
                     return self.tell(Event::NoChildren, None).map_continue(|()| false);
                 }
                 Children::Unknown(errno) => {
-                    voice::log(Level::Error, format_args!("cannot wait for children: {}", Reason(errno)));
+                    self.voice.say(Message::CannotWaitForChildren, &[Part::Reason(errno)]);
                     return self.tell(Event::Helpless, None).map_continue(|()| false);
                 }
                 Children::Changed(pid, change) if self.child.as_ref().is_some_and(|child| child.pid == pid) => {
@@ -242,15 +236,15 @@ impl Runtime {
         if self.child.is_some() {
             return ControlFlow::Continue(());
         }
-        let asked = self.asked_remaining;
-        let done = self.remaining.catch_up(&mut |name| report_kill(&name, asked));
+        let (voice, asked) = (self.voice, self.asked_remaining);
+        let done = self.remaining.catch_up(&mut |pid| report_kill(voice, pid, asked));
         self.note(done)
     }
 
     fn receive(&mut self, received: &Received) -> ControlFlow<u8> {
         match received.signal() {
             Some(Signal::CHLD) => {
-                voice::log(Level::Trace, format_args!("SIGCHLD, for rini itself"));
+                self.voice.say(Message::OfRini, &[]);
                 self.tell(Event::Tick, None)
             }
             Some(signal) => {
@@ -287,13 +281,8 @@ impl Runtime {
                 Action::Delay(signal) => {
                     self.delayed = received.map(|received| Box::new(*received));
                     let origin = self.origin(signal, received);
-                    voice::log(
-                        Level::Info,
-                        format_args!(
-                            "{origin}, held back for {}",
-                            self.supervisor.policy.delay.unwrap_or_default()
-                        ),
-                    );
+                    let delay = self.supervisor.policy.delay.unwrap_or_default();
+                    self.voice.say(Message::HeldBack, &[Part::Origin(&origin), Part::Lasted(delay)]);
                 }
                 Action::Terminate => self.terminate(),
                 Action::TerminateGroup(rewritten) => self.terminate_group(rewritten),
@@ -306,8 +295,8 @@ impl Runtime {
                 }
                 Action::Kill(Target::Child) => self.kill(),
                 Action::Kill(Target::Remaining) => {
-                    let asked = self.asked_remaining;
-                    let killed = self.remaining.kill(&mut |name| report_kill(&name, asked));
+                    let (voice, asked) = (self.voice, self.asked_remaining);
+                    let killed = self.remaining.kill(&mut |pid| report_kill(voice, pid, asked));
                     self.note(killed)?;
                     // The end of PID 1 is the end of the namespace, whoever's processes are still in it.
                     if self.role.pid1().is_some() {
@@ -348,10 +337,10 @@ impl Runtime {
                 let by_rule = self.supervisor.policy.rewrite.has_rule(signal);
                 self.voice.forwarded(&origin, child, rewritten, by_rule);
             }
-            Err(errno) => voice::log(
-                Level::Warn,
-                format_args!("{origin}, cannot be forwarded to {}: {}", Named(child), Reason(errno)),
-            ),
+            Err(errno) => {
+                let parts = [Part::Origin(&origin), Part::Process(child), Part::Reason(errno)];
+                self.voice.say(Message::CannotForward, &parts);
+            }
         }
     }
 
@@ -372,10 +361,8 @@ impl Runtime {
         if !self.remaining.send(rewritten) {
             return;
         }
-        match rewritten == signal {
-            true => voice::log(Level::Info, format_args!("{origin}, forwarded to all that is left")),
-            false => voice::log(Level::Info, format_args!("{origin}, forwarded to all that is left as {rewritten}")),
-        }
+        let message = if rewritten == signal { Message::ForwardedToRest } else { Message::ForwardedToRestAs };
+        self.voice.say(message, &[Part::Origin(&origin), Part::Signal(rewritten)]);
     }
 
     /// Asks what remains to end.
@@ -383,7 +370,7 @@ impl Runtime {
         let origin = Origin { signal: Signal::TERM, sender: Sender::Process(process::own_pid()), container: true };
         self.asked_remaining = Some((origin, clock::now()));
         if self.remaining.send(Signal::TERM) {
-            voice::log(Level::Info, format_args!("SIGTERM to all that is left"));
+            self.voice.say(Message::Terminating, &[]);
         }
     }
 
@@ -401,13 +388,8 @@ impl Runtime {
     /// Ends where nobody can be killed.
     fn note(&mut self, killed: Result<(), Errno>) -> ControlFlow<u8> {
         let Err(errno) = killed else { return ControlFlow::Continue(()) };
-        match errno {
-            Errno::ESRCH => voice::log(
-                Level::Warn,
-                format_args!("what is left cannot be killed: /proc does not show rini its children"),
-            ),
-            _ => voice::log(Level::Warn, format_args!("what is left cannot be killed: {}", Reason(errno))),
-        }
+        let message = if errno == Errno::ESRCH { Message::CannotSeeRest } else { Message::CannotKillRest };
+        self.voice.say(message, &[Part::Reason(errno)]);
         self.tell(Event::Helpless, None)
     }
 
@@ -430,11 +412,11 @@ impl Runtime {
     /// The grace period is over.
     fn kill(&mut self) {
         let Some(child) = &self.child else { return };
-        let name = Named(child.pid);
+        let pid = child.pid;
         let _ = self.deliver(Signal::KILL, None);
         self.killed = true;
         // It has its name until it is reaped.
-        report_kill(&name, self.asked);
+        report_kill(self.voice, pid, self.asked);
     }
 
     /// Job control: hands the terminal on, where the shell has given it back to rini, and continues the child's group.
@@ -490,7 +472,7 @@ impl Runtime {
         self.voice.ended(child.pid, status);
         self.tally.child = Some((child.pid, status, lasted));
         if self.supervisor.policy.after_exit.stays() {
-            voice::log(Level::Info, format_args!("pid {} {status}", Decimal::from(child.pid)));
+            self.voice.say(Message::Ended, &[child.pid.into(), Part::Status(status)]);
         }
         // A script that started rini goes on to use the terminal, and from a group in the background it could not. And
         // where rini stays for what remains, a ^C is for rini, PID 1 or not.
@@ -513,7 +495,7 @@ impl Runtime {
             Some(OutOfMemory { kills, limit: cgroup::memory_limit() })
         };
         if let Some(suspicion) = Suspicion::of(status, self.killed, lasted, out_of_memory) {
-            voice::log(Level::Warn, format_args!("pid {} {suspicion}", Decimal::from(child)));
+            self.voice.say(Message::Suspect, &[child.into(), Part::Suspicion(&suspicion)]);
         }
     }
 
@@ -529,14 +511,14 @@ impl Runtime {
 }
 
 /// Says who was killed, and how long after what had asked them to end, where that was no dropped signal.
-fn report_kill(name: &Named, asked: Option<(Origin, Instant)>) {
+fn report_kill(voice: &Voice, pid: Pid, asked: Option<(Origin, Instant)>) {
     match asked {
         Some((origin, since)) => {
-            voice::log(
-                Level::Warn,
-                format_args!("killed {name}, which was still there {} after {origin}", clock::now().since(since)),
-            );
+            let lasted = Part::Lasted(clock::now().since(since));
+            voice.say(Message::KilledAfter, &[Part::Process(pid), lasted, Part::Origin(&origin)]);
         }
-        None => voice::log(Level::Warn, format_args!("killed {name}: the grace period is over")),
+        None => {
+            voice.say(Message::Killed, &[Part::Process(pid)]);
+        }
     }
 }

@@ -6,7 +6,7 @@
 #![forbid(unsafe_code)]
 
 use crate::decimal::Decimal;
-use crate::diagnosis::{ExecFailure, Origin, Quoted, Reason};
+use crate::diagnosis::{Bytes, ExecFailure, Machine, Named, Origin, OutOfMemory, Quoted, Reason, Suspicion, write_readably};
 use crate::exit::Status;
 use crate::signal::Signal;
 use crate::sys::process::{self, Pid};
@@ -61,6 +61,20 @@ pub enum Part<'a> {
     Text(&'a fmt::Arguments<'a>),
     /// Another text.
     Message(Message),
+    /// Another text, and what goes into that.
+    Words(Message, &'a [Part<'a>]),
+    /// A process, with its name.
+    Process(Pid),
+    /// A word that may hold anything, and is not in quotes.
+    Escaped(&'a [u8]),
+    /// Why a child may have ended so.
+    Suspicion(&'a Suspicion),
+    /// How much memory there was.
+    Memory(OutOfMemory),
+    /// A size.
+    Bytes(u64),
+    /// An `e_machine`.
+    Machine(u16),
 }
 
 impl From<Pid> for Part<'_> {
@@ -97,11 +111,11 @@ impl Voice {
     pub const PAUSE: Voice = Voice { texts: texts::PAUSE };
 
     /// The form of a message, and its text, packed; or nothing.
-    fn find(&self, message: Message) -> &'static [u8] {
+    fn find(&self, message: u8) -> &'static [u8] {
         for texts in [self.texts, texts::RINI] {
             for entry in texts.split(|byte| *byte == 0) {
                 if let [number, text @ ..] = entry
-                    && *number == message as u8
+                    && *number == message
                 {
                     return text;
                 }
@@ -113,8 +127,8 @@ impl Voice {
     /// Says this, if this personality has words for it. False if it could not be said: only standard output can fail.
     #[inline(never)]
     pub fn say(&self, message: Message, parts: &[Part<'_>]) -> bool {
-        let Some((form, _)) = self.find(message).split_first() else { return true };
-        let text = Filled { voice: self, message, parts };
+        let Some((form, _)) = self.find(message as u8).split_first() else { return true };
+        let text = Filled { voice: self, message: message as u8, parts };
         match *form {
             form::STDOUT => {
                 let printed = process::print(format!("{text}\n").as_bytes());
@@ -149,7 +163,7 @@ impl Voice {
             Level::Debug | Level::Trace => name,
         };
         let parts = [Part::Word(name.as_ref()), pid, Part::Text(text), Part::Word(in_tini.as_ref())];
-        let line = format!("{}\n", Filled { voice: self, message: Message::Line, parts: &parts });
+        let line = format!("{}\n", Filled { voice: self, message: Message::Line as u8, parts: &parts });
         process::write_to_stderr(line.as_bytes());
     }
 
@@ -172,9 +186,9 @@ impl Voice {
     /// terminal, in whole lines. For the level `debug`.
     pub fn write_session(&self, terminal: Result<(), Errno>, to: &mut dyn Write) -> fmt::Result {
         if let Err(errno) = terminal {
-            writeln!(to, "{}", Filled { voice: self, message: Message::CannotAttach, parts: &numbered(errno) })?;
+            writeln!(to, "{}", Filled { voice: self, message: Message::CannotAttach as u8, parts: &numbered(errno) })?;
         }
-        writeln!(to, "{}", Filled { voice: self, message: Message::Session, parts: &[] })
+        writeln!(to, "{}", Filled { voice: self, message: Message::Session as u8, parts: &[] })
     }
 
     /// The child was started.
@@ -262,10 +276,22 @@ fn numbered(errno: Errno) -> [Part<'static>; 2] {
     [Part::Number((errno as i32).unsigned_abs().into()), Part::Reason(errno)]
 }
 
+/// Writes this in rini's own words.
+pub fn words(message: Message, parts: &[Part<'_>], f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    words_at(message, 0, parts, f)
+}
+
+/// The same for the text that is so many places behind that one.
+#[inline(never)]
+pub fn words_at(first: Message, place: usize, parts: &[Part<'_>], f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    let message = (first as u8).saturating_add(u8::try_from(place).unwrap_or(0));
+    Filled { voice: &Voice::RINI, message, parts }.fmt(f)
+}
+
 /// A message with its parts.
 struct Filled<'a> {
     voice: &'a Voice,
-    message: Message,
+    message: u8,
     parts: &'a [Part<'a>],
 }
 
@@ -302,7 +328,14 @@ impl Filled<'_> {
             Part::Reason(errno) => Reason(*errno).fmt(f),
             Part::Failure(failure) => failure.fmt(f),
             Part::Text(text) => f.write_fmt(**text),
-            Part::Message(message) => Filled { message: *message, ..*self }.fmt(f),
+            Part::Message(message) => Filled { message: *message as u8, ..*self }.fmt(f),
+            Part::Words(message, parts) => words(*message, parts, f),
+            Part::Process(pid) => Named(*pid).fmt(f),
+            Part::Escaped(word) => write_readably(word, f),
+            Part::Suspicion(suspicion) => suspicion.fmt(f),
+            Part::Memory(memory) => memory.fmt(f),
+            Part::Bytes(count) => Bytes(*count).fmt(f),
+            Part::Machine(machine) => Machine(*machine).fmt(f),
         }
     }
 }
@@ -328,7 +361,7 @@ mod tests {
     impl Voice {
         /// What it says.
         pub fn text(&self, message: Message, parts: &[Part<'_>]) -> String {
-            Filled { voice: self, message, parts }.to_string()
+            Filled { voice: self, message: message as u8, parts }.to_string()
         }
     }
 
@@ -359,7 +392,7 @@ mod tests {
                 let words: Vec<String> = (0..8).map(|n| format!("{{{n}}}")).collect();
                 let parts: Vec<Part<'_>> = words.iter().map(|word| Part::Word(word.as_ref())).collect();
                 let unpacked =
-                    Unpacked(Filled { voice: &voice, message: Message::Nothing, parts: &parts }, &entry[2..]);
+                    Unpacked(Filled { voice: &voice, message: 0, parts: &parts }, &entry[2..]);
                 let quoted = |text: String, n: usize| text.replace(&format!("{{{n}:?}}"), &format!("\"{{{n}}}\""));
                 assert_eq!(unpacked.to_string(), (0..8).fold(text, quoted));
             }
