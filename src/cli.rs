@@ -10,7 +10,9 @@
 #![forbid(unsafe_code)]
 
 use crate::exit::Remap;
-use crate::personality::{Grammar, Means, Opt, Personality, Switch, Variable, dumb_init, tini};
+use crate::personality::{
+    Grammar, Means, Opt, OptionTable, Parts, Personality, Switch, Variable, dumb_init, options, tini,
+};
 use crate::signal::{Rewrite, Signal, SignalSet, TERMINAL_STOPS};
 use crate::supervisor::{AfterExit, Policy};
 use crate::time::Duration;
@@ -49,76 +51,51 @@ pub struct Options {
     pub verbosity: Verbosity,
 }
 
-/// What to log.
+/// What to log: a filter as env_logger has them, which has been checked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Verbosity {
-    /// Everything up to this level.
-    Level(LevelFilter),
-    /// What env_logger's filter lets through; it has been checked.
-    Filter(&'static [u8]),
-}
+pub struct Verbosity(pub &'static str);
 
 impl Default for Verbosity {
     fn default() -> Verbosity {
-        Verbosity::Level(LevelFilter::Warn)
+        Verbosity("warn")
     }
 }
 
-/// What is wrong on the command line or in the environment, and where.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct UsageError {
-    /// What is wrong.
-    pub message: Message,
-    place: Place,
+/// What is being read, and so what an error is about:
+///
+/// 0. what rini was called by;
+/// 1. the variable; or the option, by its word, if it has one, whatever was typed;
+/// 2. the option as it was typed;
+/// 3. its letter;
+/// 4. the value; or what an option that was cut short could be;
+/// 5. what would be right.
+pub type Place = [Part<'static>; 6];
+
+/// Nothing has been read.
+pub const NOWHERE: Place = [Part::Number(0); 6];
+
+/// Whether it is the command line as a whole that is wrong, and not a value: some then show how it is to be.
+pub fn wants_usage(wrong: Message) -> bool {
+    use Message::{BadList, BadOption, BadVariable, ProgramAndPause, Reserved};
+    !matches!(wrong, BadOption | BadVariable | BadList | ProgramAndPause | Reserved)
 }
 
-/// What is being read.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Place {
-    /// What rini was called by.
-    called: &'static OsStr,
-    /// The variable; or the option, by its word, if it has one, whatever was typed.
-    source: &'static OsStr,
-    /// The option as it was typed.
-    typed: &'static OsStr,
-    /// The value; or what an option could mean.
-    value: &'static OsStr,
-    /// What would be right.
-    right: Message,
-}
-
-impl UsageError {
-    /// What goes into what is said of it.
-    pub fn parts(&self) -> [Part<'static>; 6] {
-        let Place { called, source, typed, value, right } = self.place;
-        let letter = OsStr::from_bytes(typed.as_bytes().get(1..).unwrap_or_default());
-        let words = [called, source, typed, letter, value].map(Part::Word);
-        let [called, source, typed, letter, value] = words;
-        [called, source, typed, letter, value, Part::Message(right)]
-    }
-
-    /// Whether it is the command line as a whole that is wrong, and not a value: some then show how it is to be.
-    pub fn wants_usage(&self) -> bool {
-        use Message::{BadList, BadOption, BadVariable, ProgramAndPause, Reserved};
-        !matches!(self.message, BadOption | BadVariable | BadList | ProgramAndPause | Reserved)
-    }
-}
-
-/// rini's own variables: their names, whether they are lists by commas, and the options that they stand for.
-const VARIABLES: [(&str, bool, Means); 9] = [
-    ("RINI_PROCESS_GROUP", false, Means::ProcessGroup),
-    ("RINI_SUBREAPER", false, Means::Subreaper),
-    ("RINI_REMAP_EXIT", true, Means::RemapExit),
-    ("RINI_LOG", false, Means::Log),
-    ("RINI_STOP_SIGNALS", false, Means::StopSignals),
-    ("RINI_GRACE_PERIOD", false, Means::GracePeriod),
-    ("RINI_STOP_DELAY", false, Means::StopDelay),
-    ("RINI_AFTER_EXIT", false, Means::AfterExit),
-    ("RINI_REWRITE", true, Means::Rewrite),
-];
+/// rini's own variables, and the options that they stand for; and what is between the parts of their values, where they
+/// are lists, or 0.
+const VARIABLES: OptionTable = options! {
+    0 "RINI_PROCESS_GROUP" ProcessGroup,
+    0 "RINI_SUBREAPER" Subreaper,
+    b',' "RINI_REMAP_EXIT" RemapExit,
+    0 "RINI_LOG" Log,
+    0 "RINI_STOP_SIGNALS" StopSignals,
+    0 "RINI_GRACE_PERIOD" GracePeriod,
+    0 "RINI_STOP_DELAY" StopDelay,
+    0 "RINI_AFTER_EXIT" AfterExit,
+    b',' "RINI_REWRITE" Rewrite,
+};
 
 /// How a variable is looked up.
-pub type Variables<'a> = &'a dyn Fn(&str) -> Option<&'static OsStr>;
+pub type Variables<'a> = &'a dyn Fn(&[u8]) -> Option<&'static OsStr>;
 
 /// Does what an option or a variable says. None where `value` is not what that takes.
 fn apply(means: Means, value: &'static [u8], options: &mut Options) -> Option<()> {
@@ -136,16 +113,16 @@ fn apply(means: Means, value: &'static [u8], options: &mut Options) -> Option<()
         // No time at all is no delay.
         Means::StopDelay => policy.delay = Some(duration(value)?).filter(|delay| *delay > Duration::default()),
         Means::StopSignals => policy.shutdown_signals = SignalSet::parse(text)?,
-        Means::AfterExit => policy.after_exit = after_exit(value)?,
+        Means::AfterExit => policy.after_exit = after_exit(text)?,
         Means::ParentDeathSignal => policy.parent_death_signal = Some(Signal::parse(text)?),
         Means::ParentDeathSignalOfTini => policy.parent_death_signal = Some(tini::signal(text)?),
         Means::Log => {
-            if !parts(value).all(|part| directive(part).is_some()) {
+            if Parts::of(value, b',').any(|part| directive(part).is_none()) {
                 return None;
             }
-            options.verbosity = Verbosity::Filter(value);
+            options.verbosity = Verbosity(text);
         }
-        Means::Debug => options.verbosity = Verbosity::Level(LevelFilter::Debug),
+        Means::Debug => options.verbosity = Verbosity("debug"),
         Means::Pause => policy.pause = true,
         Means::SingleChild => (options.process_group, options.session) = (false, false),
         // These are not about the options.
@@ -171,42 +148,32 @@ fn takes(means: Means) -> Message {
     }
 }
 
-/// Reads the command line `argv` of a `personality`, and the environment by `variable`, into `options`, which are the
-/// default ones.
+/// Reads the environment by `variable`, and the command line `argv` of a `personality`, into `options`, which are the
+/// default ones. An error is what is wrong at that `place`.
+#[inline(never)]
 pub fn parse(
-    personality: &'static Personality,
-    argv: impl Iterator<Item = &'static OsStr>,
-    variable: Variables<'_>,
-    options: &mut Options,
-) -> Result<Request, UsageError> {
-    let nothing = OsStr::new("");
-    let mut place = Place { called: nothing, source: nothing, typed: nothing, value: nothing, right: Message::Nothing };
-    let read = environment(personality, variable, options, &mut place)
-        .and_then(|()| command_line(personality, argv, variable, options, &mut place));
-    read.map_err(|message| UsageError { message, place })
-}
-
-fn command_line(
     personality: &'static Personality,
     mut argv: impl Iterator<Item = &'static OsStr>,
     variable: Variables<'_>,
     options: &mut Options,
     place: &mut Place,
 ) -> Result<Request, Message> {
+    environment(personality, variable, options, place)?;
     if personality.grammar == Grammar::Pause {
         options.policy.pause = true;
         let asks = argv.any(|word| word.eq_ignore_ascii_case("-v"));
         return Ok(if asks { Request::Print(Message::Version) } else { Request::Run(None) });
     }
     let words = words_of_rini(argv);
-    place.called = words.first().copied().unwrap_or_default();
+    let [called, source, typed, its_letter, value, right] = place;
+    *called = Part::Word(words.first().copied().unwrap_or_default());
     if personality.grammar == Grammar::VersionAlone
         && let [_, word] = *words
         && word == "--version"
     {
         return Ok(Request::Print(Message::Version));
     }
-    let mut parser = ManuallyDrop::new(lexopt::Parser::from_args(words.iter().skip(1)));
+    let mut parser = ManuallyDrop::new(lexopt::Parser::from_args(words.get(1..).unwrap_or_default()));
     let mut verbose = 0_u8;
     let (mut remapped, mut rewritten) = (false, false);
     let is_program = loop {
@@ -222,23 +189,27 @@ fn command_line(
         // Of a word that takes none too, as this may be the last option that is looked at. Behind a letter that takes none
         // it would be the next letter.
         let mut attached = if letter.is_none() { parser.optional_value() } else { None };
-        place.typed = match letter {
+        let word = match letter {
             Some(letter) => leak(format!("-{letter}").into_bytes()),
             None => words.get(at(&mut parser, &words)).copied().unwrap_or_default(),
         };
+        *typed = Part::Word(word);
+        *its_letter = Part::Word(OsStr::from_bytes(word.as_bytes().get(1..).unwrap_or_default()));
         let mut choices = Vec::new();
-        let Some(option) = find(personality, letter, place.typed, &mut choices) else {
-            place.value = leak(choices);
+        let Some(option) = find(personality, letter, word, &mut choices) else {
+            let is_cut = !choices.is_empty();
+            *value = Part::Word(leak(choices));
             return Err(match letter {
                 Some(_) => Message::NoLetter,
-                None if place.value.is_empty() => Message::NoWord,
-                None => Message::Ambiguous,
+                None if is_cut => Message::Ambiguous,
+                None => Message::NoWord,
             });
         };
-        place.source = if option.word.is_empty() { place.typed } else { OsStr::from_bytes(option.word) };
-        place.right = takes(option.means);
-        place.value = OsStr::new("1");
-        if matches!(place.right, Message::Nothing | Message::OnOrOff) {
+        *source = Part::Word(if option.word.is_empty() { word } else { OsStr::from_bytes(option.word) });
+        let takes = takes(option.means);
+        *right = Part::Message(takes);
+        let mut text = OsStr::new("1");
+        if matches!(takes, Message::Nothing | Message::OnOrOff) {
             if attached.is_some() {
                 return Err(Message::WordTakesNone);
             }
@@ -246,12 +217,13 @@ fn command_line(
             if letter.is_some() {
                 attached = parser.optional_value();
             }
-            place.value = match attached.or_else(|| parser.try_raw_args()?.next()) {
+            text = match attached.or_else(|| parser.try_raw_args()?.next()) {
                 Some(value) => leak(value.into_vec()),
                 None if letter.is_some() => return Err(Message::NoValueOfLetter),
                 None => return Err(Message::NoValueOfWord),
             };
         }
+        *value = Part::Word(text);
         match option.means {
             Means::Verbose => verbose = verbose.saturating_add(1),
             Means::Help => return Ok(Request::Print(Message::Help)),
@@ -266,7 +238,7 @@ fn command_line(
             }
             _ => (),
         }
-        apply(option.means, place.value.as_bytes(), options).ok_or(Message::BadOption)?;
+        apply(option.means, text.as_bytes(), options).ok_or(Message::BadOption)?;
     };
     let is_program = is_program && !(options.policy.pause && personality.grammar == Grammar::PauseIgnoresWords);
     if options.policy.pause && is_program {
@@ -278,9 +250,9 @@ fn command_line(
             options.policy.rewrite.insert_default(signal, Signal::STOP);
         }
     }
-    let by_tini = tini_verbosity(personality, variable).is_some() && set(variable, "RINI_LOG").is_none();
+    let by_tini = tini_verbosity(personality, variable).is_some() && set(variable, b"RINI_LOG").is_none();
     if verbose > 0 && !by_tini {
-        options.verbosity = Verbosity::Level(level(i64::from(verbose).saturating_add(1)));
+        options.verbosity = Verbosity(level(i64::from(verbose).saturating_add(1)));
     }
     Ok(Request::Run(is_program.then(|| at(&mut parser, &words))))
 }
@@ -299,10 +271,10 @@ fn leak(word: Vec<u8>) -> &'static OsStr {
 /// The option with this letter, or the word that was `typed`, which may be cut short where the personality takes that.
 /// Those that it could be are added to `choices`.
 fn find(personality: &Personality, letter: Option<char>, typed: &OsStr, choices: &mut Vec<u8>) -> Option<Opt> {
-    let word = typed.as_bytes().split(|byte| *byte == b'=').next().unwrap_or_default();
+    let word = Parts::of(typed.as_bytes(), b'=').next().unwrap_or_default();
     let mut found = None;
     let mut count = 0_u8;
-    for option in personality.options() {
+    for option in personality.options.iter() {
         let named = match letter {
             Some(letter) => char::from(option.letter) == letter,
             None => option.word == word,
@@ -339,23 +311,23 @@ fn words_of_rini(argv: impl Iterator<Item = &'static OsStr>) -> Vec<&'static OsS
 }
 
 /// A `RINI_*` variable, where it is set to something.
-fn set(variable: Variables<'_>, name: &str) -> Option<&'static OsStr> {
+fn set(variable: Variables<'_>, name: &[u8]) -> Option<&'static OsStr> {
     variable(name).filter(|value| !value.is_empty())
 }
 
 fn tini_verbosity(personality: &Personality, variable: Variables<'_>) -> Option<&'static OsStr> {
-    if personality.tini_verbosity { variable("TINI_VERBOSITY") } else { None }
+    if personality.tini_verbosity { variable(b"TINI_VERBOSITY") } else { None }
 }
 
 /// The level that tini counts so.
-fn level(count: i64) -> LevelFilter {
+fn level(count: i64) -> &'static str {
     match count {
-        0 => LevelFilter::Error,
-        1 => LevelFilter::Warn,
-        2 => LevelFilter::Info,
-        3 => LevelFilter::Debug,
+        0 => "error",
+        1 => "warn",
+        2 => "info",
+        3 => "debug",
         // Negative numbers too: tini keeps it unsigned.
-        _ => LevelFilter::Trace,
+        _ => "trace",
     }
 }
 
@@ -363,7 +335,7 @@ fn environment(
     personality: &Personality,
     variable: Variables<'_>,
     options: &mut Options,
-    place: &mut Place,
+    [_, source, _, _, value, right]: &mut Place,
 ) -> Result<(), Message> {
     options.policy.shutdown_signals = SignalSet::of([Signal::TERM, Signal::INT]);
     options.policy.after_exit = personality.after_exit;
@@ -374,9 +346,9 @@ fn environment(
             Switch::ProcessGroup => options.process_group = true,
             Switch::Subreaper => options.subreaper = true,
             Switch::SingleChild => options.session = false,
-            Switch::Debug => options.verbosity = Verbosity::Level(LevelFilter::Debug),
+            Switch::Debug => options.verbosity = Verbosity("debug"),
             Switch::Reserved => {
-                place.source = OsStr::new(switch.name);
+                *source = Part::Word(OsStr::new(switch.name));
                 return Err(Message::Reserved);
             }
         }
@@ -384,14 +356,15 @@ fn environment(
     options.process_group |= options.session;
     if let Some(text) = tini_verbosity(personality, variable) {
         // atoi(3): 0 where there is no number.
-        options.verbosity = Verbosity::Level(level(strtol(text.as_bytes()).map_or(0, |(number, _)| number)));
+        options.verbosity = Verbosity(level(strtol(text.as_bytes()).map_or(0, |(number, _)| number)));
     }
-    for (name, is_list, means) in VARIABLES {
-        let Some(value) = set(variable, name) else { continue };
-        (place.source, place.value, place.right) = (OsStr::new(name), value, takes(means));
-        let mut parts = value.as_bytes().split(|byte| is_list && *byte == b',');
-        if !parts.all(|part| apply(means, part, options).is_some()) {
-            return Err(if is_list { Message::BadList } else { Message::BadVariable });
+    for Opt { word: name, letter: separator, means } in VARIABLES.iter() {
+        let Some(text) = set(variable, name) else { continue };
+        *source = Part::Word(OsStr::from_bytes(name));
+        *value = Part::Word(text);
+        *right = Part::Message(takes(means));
+        if Parts::of(text.as_bytes(), separator).any(|part| apply(means, part, options).is_none()) {
+            return Err(if separator == 0 { Message::BadVariable } else { Message::BadList });
         }
     }
     Ok(())
@@ -399,20 +372,20 @@ fn environment(
 
 /// Whether a variable that is on or off is on.
 pub fn counts(switch: &Variable, variable: Variables<'_>) -> bool {
-    variable(switch.name).is_some_and(|value| switch.value == 0 || value.as_bytes() == [switch.value])
+    variable(switch.name.as_bytes()).is_some_and(|value| switch.value == 0 || value.as_bytes() == [switch.value])
 }
 
 /// A flag is on; the switches of the environment can be off too.
 fn switch(value: &[u8]) -> Option<bool> {
-    let mut words = b"1 yes true on 0 no false off".split(|byte| *byte == b' ');
+    let mut words = Parts::of(b"1 yes true on 0 no false off", b' ');
     words.position(|word| word.eq_ignore_ascii_case(value)).map(|index| index < 4)
 }
 
-fn after_exit(value: &[u8]) -> Option<AfterExit> {
-    match value {
-        b"kill" => Some(AfterExit::Kill),
-        b"terminate" => Some(AfterExit::Terminate),
-        b"wait" => Some(AfterExit::Wait),
+fn after_exit(text: &str) -> Option<AfterExit> {
+    match text {
+        "kill" => Some(AfterExit::Kill),
+        "terminate" => Some(AfterExit::Terminate),
+        "wait" => Some(AfterExit::Wait),
         _ => None,
     }
 }
@@ -467,22 +440,17 @@ pub fn strtol(mut text: &[u8]) -> Option<(i64, &[u8])> {
     Some((if negative { number.saturating_neg() } else { number }, rest))
 }
 
-/// The parts of a filter for the log.
-pub fn parts(filter: &'static [u8]) -> impl Iterator<Item = &'static [u8]> {
-    filter.split(|byte| *byte == b',')
-}
-
 /// A part of a filter as env_logger reads them: a level for all, a module for every level, or a module's level. (By
 /// itself it prints a warning of its own about what it cannot read, and takes any word that is no level for a module's
 /// name, which would silence everything else.)
-pub fn directive(part: &'static [u8]) -> Option<(Option<&'static str>, LevelFilter)> {
+pub fn directive(part: &[u8]) -> Option<(Option<&str>, LevelFilter)> {
     let text = str::from_utf8(part.trim_ascii()).ok()?;
-    let mut words = text.as_bytes().splitn(2, |byte| *byte == b'=');
-    let (name, level) = (words.next()?, words.next());
-    let (module, level) = match (level, text.parse()) {
-        (None, Ok(level)) => return Some((None, level)),
-        (None, Err(_)) => (text, LevelFilter::Trace),
-        (Some(level), _) => (text.get(..name.len())?, str::from_utf8(level).ok()?.parse().ok()?),
+    if let Ok(level) = text.parse() {
+        return Some((None, level));
+    }
+    let (module, level) = match text.split_once('=') {
+        Some((module, level)) => (module, level.parse().ok()?),
+        None => (text, LevelFilter::Trace),
     };
     let path = module.strip_prefix("rini")?.as_bytes();
     let is_path = |byte: &u8| matches!(byte, b':' | b'a'..=b'z');
@@ -494,10 +462,9 @@ pub fn directive(part: &'static [u8]) -> Option<(Option<&'static str>, LevelFilt
 mod tests {
     use super::*;
     use crate::signal::Signal;
-    use crate::voice::Voice;
     use std::collections::HashMap;
 
-    type Parsed = Result<(Request, Options), UsageError>;
+    type Parsed = Result<(Request, Options), String>;
 
     fn is_filter(text: &'static [u8]) -> bool {
         apply(Means::Log, text, &mut Options::default()).is_some()
@@ -508,12 +475,17 @@ mod tests {
     }
 
     fn parsed(words: &[&str], variables: &[(&str, &str)]) -> Parsed {
-        let variables: HashMap<_, _> = variables.iter().map(|(name, value)| (*name, forever(value))).collect();
+        let variables: HashMap<_, _> =
+            variables.iter().map(|(name, value)| (name.as_bytes(), forever(value))).collect();
         let argv: Vec<_> = std::iter::once("rini").chain(words.iter().copied()).map(forever).collect();
-        let mut options = Options::default();
+        let (mut options, mut place) = (Options::default(), NOWHERE);
         let personality = Personality::called(OsStr::new("rini"));
-        parse(personality, argv.into_iter(), &|name| variables.get(name).copied(), &mut options)
-            .map(|request| (request, options))
+        let request =
+            parse(personality, argv.into_iter(), &|name| variables.get(name).copied(), &mut options, &mut place);
+        match request {
+            Ok(request) => Ok((request, options)),
+            Err(message) => Err(personality.voice.text(message, &place)),
+        }
     }
 
     fn run(words: &[&str], variables: &[(&str, &str)]) -> (Options, usize) {
@@ -540,7 +512,7 @@ mod tests {
                 parent_death_signal: Some(Signal::TERM),
                 ..Policy::default()
             },
-            verbosity: Verbosity::Level(LevelFilter::Debug),
+            verbosity: Verbosity("debug"),
         };
         for (words, program) in [
             (&["-g", "-s", "-p", "TERM", "-w", "-e", "143", "-e", "1:2", "-v", "-v", "prog", "-x"][..], 12),
@@ -613,10 +585,7 @@ mod tests {
                         assert_eq!(parsed(&longer, &[]), first, "{sequence:?}");
                     }
                     Ok((Request::Print(_), _)) => assert_eq!(parsed(&longer, &[]), first, "{sequence:?}"),
-                    Err(error) => {
-                        let text = Voice::RINI.text(error.message, &error.parts());
-                        assert_eq!(text.lines().count(), 1, "{sequence:?}");
-                    }
+                    Err(text) => assert_eq!(text.lines().count(), 1, "{sequence:?}"),
                 }
             }
             sequences =
@@ -642,8 +611,8 @@ mod tests {
     #[test]
     fn the_option_beats_rini_s_variable_which_beats_tini_s() {
         let level = |words: &[&str], variables: &[(&str, &str)]| run(words, variables).0.verbosity;
-        let (info, warn) = (Verbosity::Level(LevelFilter::Info), Verbosity::Level(LevelFilter::Warn));
-        let filter = Verbosity::Filter(b"debug");
+        let (info, warn) = (Verbosity("info"), Verbosity("warn"));
+        let filter = Verbosity("debug");
         assert_eq!(level(&["p"], &[]), warn);
         assert_eq!(level(&["-v", "p"], &[("RINI_LOG", "debug"), ("TINI_VERBOSITY", "1")]), info);
         assert_eq!(level(&["p"], &[("RINI_LOG", "debug"), ("TINI_VERBOSITY", "1")]), filter);

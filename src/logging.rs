@@ -5,6 +5,7 @@
 #![forbid(unsafe_code)]
 
 use crate::cli::{self, Verbosity};
+use crate::personality::Parts;
 use crate::sys::process;
 use crate::voice::Voice;
 use env_logger::{Builder, Logger};
@@ -14,15 +15,8 @@ use std::mem::{self, ManuallyDrop};
 /// Sets the logger up, once.
 pub fn init(verbosity: Verbosity, voice: &'static Voice) {
     let mut builder = Builder::new();
-    match verbosity {
-        Verbosity::Level(level) => {
-            builder.filter_level(level);
-        }
-        Verbosity::Filter(filter) => {
-            for (module, level) in cli::parts(filter).filter_map(cli::directive) {
-                builder.filter(module, level);
-            }
-        }
+    for (module, level) in Parts::of(verbosity.0.as_bytes(), b',').filter_map(cli::directive) {
+        builder.filter(module, level);
     }
     // What env_logger would write with: not used, and so not to be linked in.
     let filter = builder.format(|_, _| Ok(())).build();

@@ -62,12 +62,12 @@ fn run(start: Start) -> u8 {
     let parent = process::parent();
     let called = start.argv.iter().map(bytes).next().unwrap_or_default();
     let personality = Personality::called(called);
-    let variable = |name: &str| {
-        let value = |variable: &'static OsStr| variable.as_bytes().strip_prefix(name.as_bytes())?.strip_prefix(b"=");
+    let variable = |name: &[u8]| {
+        let value = |variable: &'static OsStr| variable.as_bytes().strip_prefix(name)?.strip_prefix(b"=");
         start.environment.iter().map(bytes).find_map(value).map(OsStr::from_bytes)
     };
-    let mut options = Options::default();
-    let request = cli::parse(personality, start.argv.iter().map(bytes), &variable, &mut options);
+    let (mut options, mut place) = (Options::default(), cli::NOWHERE);
+    let request = cli::parse(personality, start.argv.iter().map(bytes), &variable, &mut options, &mut place);
     let is_run = matches!(request, Ok(Request::Run(_)));
     let voice = &personality.voice;
     logging::init(if is_run { options.verbosity } else { Verbosity::default() }, voice);
@@ -82,9 +82,9 @@ fn run(start: Start) -> u8 {
             true => 0,
             false => exit::CANNOT_START,
         },
-        Err(error) => {
-            voice.say(error.message, &error.parts());
-            if error.wants_usage() {
+        Err(wrong) => {
+            voice.say(wrong, &place);
+            if cli::wants_usage(wrong) {
                 print(voice, Message::Usage, called);
             }
             exit::CANNOT_START
@@ -94,9 +94,15 @@ fn run(start: Start) -> u8 {
 
 /// Prints a text that was asked for, or the usage. False if it could not be printed.
 fn print(voice: &Voice, message: Message, called: &'static OsStr) -> bool {
-    let words = [called, personality::base_name(called), TINI_VERSION.as_ref(), VERSION.as_ref()];
-    let [called, name, tini_version, version] = words.map(Part::Word);
-    voice.say(message, &[called, name, tini_version, version, Part::Message(Message::Help)])
+    let [name, tini_version, version] = [personality::base_name(called), TINI_VERSION.as_ref(), VERSION.as_ref()];
+    let parts = [
+        Part::Word(called),
+        Part::Word(name),
+        Part::Word(tini_version),
+        Part::Word(version),
+        Part::Message(Message::Help),
+    ];
+    voice.say(message, &parts)
 }
 
 const VERSION: &str = env!("CARGO_PKG_VERSION");

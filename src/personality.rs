@@ -30,7 +30,8 @@ pub mod tini;
 pub struct Personality {
     /// With a blank between two.
     names: &'static str,
-    options: Options,
+    /// Its options.
+    pub options: OptionTable,
     /// Whether an option's word may be cut short.
     pub cuts_words: bool,
     /// How the command line is to be read.
@@ -96,18 +97,68 @@ pub enum Switch {
 
 /// Options: of each its letter, or 0, and what it means; and their words in the same order, each with a blank behind it.
 #[derive(Clone, Copy)]
-struct Options {
-    letters: &'static [(u8, Means)],
-    words: &'static str,
+pub struct OptionTable {
+    pub letters: &'static [(u8, Means)],
+    pub words: &'static str,
 }
 
-/// [`Options`], a line each.
+/// An [`OptionTable`], a line each.
 macro_rules! options {
     ($($letter:literal $word:literal $means:ident,)*) => {
-        Options { letters: &[$(($letter, Means::$means)),*], words: concat!($($word, " "),*) }
+        OptionTable { letters: &[$(($letter, Means::$means)),*], words: concat!($($word, " "),*) }
     };
 }
-use options;
+pub(crate) use options;
+
+impl OptionTable {
+    /// The options.
+    pub fn iter(&self) -> Opts {
+        Opts { letters: self.letters, words: Parts::of(self.words.as_bytes(), b' ') }
+    }
+}
+
+/// The options of a table, one after the other.
+pub struct Opts {
+    letters: &'static [(u8, Means)],
+    words: Parts<'static>,
+}
+
+impl Iterator for Opts {
+    type Item = Opt;
+
+    #[inline(never)]
+    fn next(&mut self) -> Option<Opt> {
+        let [(letter, means), rest @ ..] = self.letters else { return None };
+        self.letters = rest;
+        Some(Opt { letter: *letter, word: self.words.next()?, means: *means })
+    }
+}
+
+/// The parts of a text between separators. (As `split` does it, but once for all that is split here.)
+pub struct Parts<'a> {
+    rest: Option<&'a [u8]>,
+    separator: u8,
+}
+
+impl<'a> Parts<'a> {
+    /// Those of this text.
+    pub fn of(text: &'a [u8], separator: u8) -> Parts<'a> {
+        Parts { rest: Some(text), separator }
+    }
+}
+
+impl<'a> Iterator for Parts<'a> {
+    type Item = &'a [u8];
+
+    #[inline(never)]
+    fn next(&mut self) -> Option<&'a [u8]> {
+        let text = self.rest?;
+        let end = text.iter().position(|byte| *byte == self.separator).unwrap_or(text.len());
+        let (part, rest) = text.split_at_checked(end)?;
+        self.rest = rest.get(1..);
+        Some(part)
+    }
+}
 
 /// An option, and what it means.
 #[derive(Clone, Copy)]
@@ -172,26 +223,12 @@ impl Personality {
     pub fn called(argv0: &OsStr) -> &'static Personality {
         let name = base_name(argv0).as_bytes();
         for one in [&tini::TINI, &dumb_init::DUMB_INIT, &catatonit::CATATONIT, &pause::PAUSE] {
-            if words(one.names).any(|known| known == name) {
+            if Parts::of(one.names.as_bytes(), b' ').any(|known| known == name) {
                 return one;
             }
         }
         &RINI
     }
-
-    /// Its options.
-    pub fn options(&self) -> impl Iterator<Item = Opt> {
-        let letters = self.options.letters.iter();
-        letters.zip(words(self.options.words)).map(|((letter, means), word)| Opt {
-            letter: *letter,
-            word,
-            means: *means,
-        })
-    }
-}
-
-fn words(text: &'static str) -> impl Iterator<Item = &'static [u8]> {
-    text.as_bytes().split(|byte| *byte == b' ')
 }
 
 /// The last part of a path.
@@ -261,19 +298,23 @@ mod tests {
             ("tini2", "rini"),
             ("", "rini"),
         ] {
-            assert_eq!(words(Personality::called(OsStr::new(argv0)).names).next(), Some(name.as_bytes()), "{argv0}");
+            assert_eq!(
+                Parts::of(Personality::called(OsStr::new(argv0)).names.as_bytes(), b' ').next(),
+                Some(name.as_bytes()),
+                "{argv0}"
+            );
         }
     }
 
     /// A line of `options!` is one.
     #[test]
     fn every_option_has_its_word() {
-        let of = |letter: u8| RINI.options().find(|option| option.letter == letter).unwrap();
+        let of = |letter: u8| RINI.options.iter().find(|option| option.letter == letter).unwrap();
         assert_eq!((of(b'g').word, of(b'g').means), (&b"--process-group"[..], Means::ProcessGroup));
         assert_eq!((of(b'l').word, of(b'l').means), (&b"--license"[..], Means::License));
-        assert_eq!(RINI.options().count(), RINI.options.letters.len());
-        assert!(tini::TINI.options().all(|option| option.word.is_empty()));
-        let version = catatonit::CATATONIT.options().last().unwrap();
+        assert_eq!(RINI.options.iter().count(), RINI.options.letters.len());
+        assert!(tini::TINI.options.iter().all(|option| option.word.is_empty()));
+        let version = catatonit::CATATONIT.options.iter().last().unwrap();
         assert_eq!((version.letter, version.word), (b'V', &b"--version"[..]));
     }
 }

@@ -92,6 +92,9 @@ pub struct Voice {
 /// What a text is: the levels of the log, and these. In the order of FORMS in build.rs.
 mod form {
     pub const ERROR: u8 = 1;
+    pub const WARN: u8 = 2;
+    pub const INFO: u8 = 3;
+    pub const DEBUG: u8 = 4;
     pub const TRACE: u8 = 5;
     pub const CHILD: u8 = 6;
     pub const STDERR: u8 = 7;
@@ -143,11 +146,17 @@ impl Voice {
                 let child = parts.first().copied().unwrap_or(Part::Number(0));
                 self.write_line(Level::Error, child, &format_args!("{text}"));
             }
-            level @ form::ERROR..=form::TRACE => {
-                let level = Level::iter().nth(usize::from(level.saturating_sub(1))).unwrap_or(Level::Error);
+            form => {
+                let level = match form {
+                    form::ERROR => Level::Error,
+                    form::WARN => Level::Warn,
+                    form::INFO => Level::Info,
+                    form::DEBUG => Level::Debug,
+                    form::TRACE => Level::Trace,
+                    _ => return true,
+                };
                 log(level, format_args!("{text}"));
             }
-            _ => (),
         }
         true
     }

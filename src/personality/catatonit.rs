@@ -1,7 +1,7 @@
 //! catatonit, by its source and by Debian's package of 0.1.7. podman calls it podman-init.
 #![forbid(unsafe_code)]
 
-use super::{Grammar, Means, Options, Personality, RINI, Switch, options, present};
+use super::{Grammar, Means, OptionTable, Personality, RINI, Switch, options, present};
 use crate::exit::ExecCodes;
 use crate::voice::Voice;
 

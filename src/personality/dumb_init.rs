@@ -6,7 +6,7 @@
 //! others.
 #![forbid(unsafe_code)]
 
-use super::{Means, Options, Personality, RINI, Switch, Variable, options};
+use super::{Means, OptionTable, Personality, RINI, Switch, Variable, options};
 use crate::cli;
 use crate::exit::ExecCodes;
 use crate::signal::{Rewrite, Signal};

@@ -1,7 +1,7 @@
 //! Kubernetes' pause, the first container of a pod, by the source of 3.10.
 #![forbid(unsafe_code)]
 
-use super::{Grammar, Options, Personality, RINI, options};
+use super::{Grammar, OptionTable, Personality, RINI, options};
 use crate::voice::Voice;
 
 /// pause.

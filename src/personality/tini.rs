@@ -1,7 +1,7 @@
 //! tini 0.19, by its source and by Debian's package.
 #![forbid(unsafe_code)]
 
-use super::{Grammar, Means, Options, Personality, RINI, options};
+use super::{Grammar, Means, OptionTable, Personality, RINI, options};
 use crate::cli;
 use crate::exit::{self, ExecCodes, Remap};
 use crate::signal::Signal;
