@@ -9,7 +9,7 @@
 //! below /sys/fs/cgroup; the container's files are then at its root. Where nothing can be read, nothing is known.
 #![forbid(unsafe_code)]
 
-use crate::decimal;
+use crate::text::{self, Parts};
 use crate::sys::files;
 use std::str;
 
@@ -23,7 +23,7 @@ const LIMIT: Names = ["memory.max", "memory.limit_in_bytes"];
 pub fn oom_kills() -> Option<u64> {
     let mut room = [0; ROOM];
     let events = read_own(EVENTS, &mut room)?;
-    lines(events).find_map(|line| decimal::read(line.strip_prefix(b"oom_kill ")?))
+    lines(events).find_map(|line| text::number(line.strip_prefix(b"oom_kill ")?))
 }
 
 /// The memory limit in bytes, where there is one.
@@ -31,7 +31,7 @@ pub fn memory_limit() -> Option<u64> {
     // Without a limit version 2 says `max`, and version 1 the largest number of whole pages.
     const NONE: u64 = 1 << 60;
     let mut room = [0; ROOM];
-    decimal::read(read_own(LIMIT, &mut room)?.trim_ascii_end()).filter(|limit| *limit < NONE)
+    text::number(read_own(LIMIT, &mut room)?.trim_ascii_end()).filter(|limit| *limit < NONE)
 }
 
 /// Enough for these files.
@@ -47,11 +47,11 @@ fn read_own(names: Names, room: &mut [u8; ROOM]) -> Option<&[u8]> {
     // Of a hybrid tree version 1 has the controller; its lines come first (cgroups(7)).
     let (base, name, path) = lines(groups).find_map(|line| {
         // The hierarchy's number, its controllers, the path.
-        let (controllers, path) = cut(cut(line)?.1)?;
+        let (controllers, path) = text::cut(text::cut(line, b':')?.1, b':')?;
         if controllers.is_empty() {
             return Some(("", version_2, path));
         }
-        let has_memory = controllers.split(|byte| *byte == b',').any(|one| one == b"memory");
+        let has_memory = Parts::of(controllers, b',').any(|one| one == b"memory");
         has_memory.then_some(("/memory", version_1, path))
     })?;
     let path = str::from_utf8(path).unwrap_or_default();
@@ -63,12 +63,6 @@ fn read_own(names: Names, room: &mut [u8; ROOM]) -> Option<&[u8]> {
     None
 }
 
-fn lines(text: &[u8]) -> impl Iterator<Item = &[u8]> {
-    text.split(|byte| *byte == b'\n')
-}
-
-/// What is before the first colon, and behind it.
-fn cut(text: &[u8]) -> Option<(&[u8], &[u8])> {
-    let (before, colon) = text.split_at_checked(text.iter().position(|byte| *byte == b':')?)?;
-    Some((before, colon.get(1..)?))
+fn lines(file: &[u8]) -> Parts<'_> {
+    Parts::of(file, b'\n')
 }

@@ -11,10 +11,11 @@
 
 use crate::exit::Remap;
 use crate::personality::{
-    Grammar, Means, Opt, OptionTable, Parts, Personality, Switch, Variable, dumb_init, options, tini,
+    Grammar, Means, Opt, OptionTable, Personality, Switch, Variable, dumb_init, options, tini,
 };
 use crate::signal::{Rewrite, Signal, SignalSet, TERMINAL_STOPS};
 use crate::supervisor::{AfterExit, Policy};
+use crate::text::{self, Parts, digits};
 use crate::time::Duration;
 use crate::voice::{Message, Part};
 use lexopt::Arg::{Long, Short, Value};
@@ -99,28 +100,27 @@ pub type Variables<'a> = &'a dyn Fn(&[u8]) -> Option<&'static OsStr>;
 
 /// Does what an option or a variable says. None where `value` is not what that takes.
 fn apply(means: Means, value: &'static [u8], options: &mut Options) -> Option<()> {
-    let text = str::from_utf8(value).ok()?;
     let policy = &mut options.policy;
     match means {
         Means::ProcessGroup => options.process_group = switch(value)?,
         Means::Subreaper => options.subreaper = switch(value)?,
         Means::WarnOnReap => options.warn_on_reap = switch(value)?,
-        Means::RemapExit => return options.remap.add(text).then_some(()),
+        Means::RemapExit => return options.remap.add(value).then_some(()),
         Means::RemapExitOfTini => return tini::remap(&mut options.remap, value).then_some(()),
-        Means::Rewrite => return policy.rewrite.add(text).then_some(()),
+        Means::Rewrite => return policy.rewrite.add(value).then_some(()),
         Means::RewriteOfDumbInit => return dumb_init::rewrite(&mut policy.rewrite, value).then_some(()),
         Means::GracePeriod => policy.grace = Some(duration(value).filter(|grace| *grace >= Duration::from_millis(1))?),
         // No time at all is no delay.
         Means::StopDelay => policy.delay = Some(duration(value)?).filter(|delay| *delay > Duration::default()),
-        Means::StopSignals => policy.shutdown_signals = SignalSet::parse(text)?,
-        Means::AfterExit => policy.after_exit = after_exit(text)?,
-        Means::ParentDeathSignal => policy.parent_death_signal = Some(Signal::parse(text)?),
-        Means::ParentDeathSignalOfTini => policy.parent_death_signal = Some(tini::signal(text)?),
+        Means::StopSignals => policy.shutdown_signals = SignalSet::parse(value)?,
+        Means::AfterExit => policy.after_exit = after_exit(value)?,
+        Means::ParentDeathSignal => policy.parent_death_signal = Some(Signal::parse(value)?),
+        Means::ParentDeathSignalOfTini => policy.parent_death_signal = Some(tini::signal(value)?),
         Means::Log => {
             if Parts::of(value, b',').any(|part| directive(part).is_none()) {
                 return None;
             }
-            options.verbosity = Verbosity(text);
+            options.verbosity = Verbosity(str::from_utf8(value).ok()?);
         }
         Means::Debug => options.verbosity = Verbosity("debug"),
         Means::Pause => policy.pause = true,
@@ -161,7 +161,7 @@ pub fn parse(
     environment(personality, variable, options, place)?;
     if personality.grammar == Grammar::Pause {
         options.policy.pause = true;
-        let asks = argv.any(|word| word.eq_ignore_ascii_case("-v"));
+        let asks = argv.any(|word| text::is_word(word.as_bytes(), b"-V"));
         return Ok(if asks { Request::Print(Message::Version) } else { Request::Run(None) });
     }
     let words = words_of_rini(argv);
@@ -377,15 +377,15 @@ pub fn counts(switch: &Variable, variable: Variables<'_>) -> bool {
 
 /// A flag is on; the switches of the environment can be off too.
 fn switch(value: &[u8]) -> Option<bool> {
-    let mut words = Parts::of(b"1 yes true on 0 no false off", b' ');
-    words.position(|word| word.eq_ignore_ascii_case(value)).map(|index| index < 4)
+    let mut words = Parts::of(b"1 YES TRUE ON 0 NO FALSE OFF", b' ');
+    words.position(|word| text::is_word(value, word)).map(|index| index < 4)
 }
 
-fn after_exit(text: &str) -> Option<AfterExit> {
+fn after_exit(text: &[u8]) -> Option<AfterExit> {
     match text {
-        "kill" => Some(AfterExit::Kill),
-        "terminate" => Some(AfterExit::Terminate),
-        "wait" => Some(AfterExit::Wait),
+        b"kill" => Some(AfterExit::Kill),
+        b"terminate" => Some(AfterExit::Terminate),
+        b"wait" => Some(AfterExit::Wait),
         _ => None,
     }
 }
@@ -411,17 +411,6 @@ fn duration(text: &[u8]) -> Option<Duration> {
     let part = decimals.checked_mul(nanoseconds)?.checked_div(divisor)?;
     let total = whole.checked_mul(nanoseconds)?.checked_add(part)?;
     if total <= MOST { Some(Duration::from_nanos(total)) } else { None }
-}
-
-/// The digits that a text begins with, at least one, as a number, and what follows; the largest number for any larger.
-fn digits(text: &[u8]) -> Option<(u64, &[u8])> {
-    let mut number = 0_u64;
-    let mut rest = text;
-    while let [digit @ b'0'..=b'9', more @ ..] = rest {
-        number = number.saturating_mul(10).saturating_add(u64::from(digit & 0xf));
-        rest = more;
-    }
-    if rest.len() < text.len() { Some((number, rest)) } else { None }
 }
 
 /// strtol(3), which takes the number that a text begins with, behind blanks and a sign; and what follows. None where there
@@ -504,11 +493,11 @@ mod tests {
             warn_on_reap: true,
             remap: {
                 let mut remap = Remap::default();
-                assert!(remap.add("143") && remap.add("1:2"));
+                assert!(remap.add(b"143") && remap.add(b"1:2"));
                 remap
             },
             policy: Policy {
-                shutdown_signals: SignalSet::parse("TERM,INT").unwrap(),
+                shutdown_signals: SignalSet::parse(b"TERM,INT").unwrap(),
                 parent_death_signal: Some(Signal::TERM),
                 ..Policy::default()
             },
@@ -626,9 +615,9 @@ mod tests {
     #[test]
     fn a_shutdown_is_set_up_by_option_or_by_environment() {
         let mut rewrite = Rewrite::default();
-        assert!(rewrite.add("TERM:QUIT") && rewrite.add("HUP:0"));
+        assert!(rewrite.add(b"TERM:QUIT") && rewrite.add(b"HUP:0"));
         let policy = Policy {
-            shutdown_signals: SignalSet::parse("QUIT,RTMIN+3").unwrap(),
+            shutdown_signals: SignalSet::parse(b"QUIT,RTMIN+3").unwrap(),
             delay: Some(Duration::from_millis(1500)),
             grace: Some(Duration::from_secs(8)),
             rewrite,

@@ -2,7 +2,7 @@
 //! killed the child.
 #![forbid(unsafe_code)]
 
-use crate::decimal::Decimal;
+use crate::text::Decimal;
 use crate::exit::{self, Status};
 use crate::proc;
 use crate::signal::Signal;

@@ -12,7 +12,7 @@
 //! is a child that ended, so `--remap-exit` acts on its code too, as it does in tini.
 #![forbid(unsafe_code)]
 
-use crate::decimal;
+use crate::text;
 use crate::signal::Signal;
 use crate::voice::{Message, Part, words};
 use std::fmt;
@@ -80,11 +80,11 @@ pub struct Remap(Vec<(u8, u8)>);
 
 impl Remap {
     /// Adds one `CODE[:TO]`, each 0 to 255; TO is 0 where it is not given. A later one for the same CODE wins.
-    /// Returns false where `text` is no such thing.
+    /// Returns false where `rule` is no such thing.
     #[must_use]
-    pub fn add(&mut self, text: &str) -> bool {
-        let code = |text: &str| u8::try_from(decimal::read(text.as_bytes())?).ok();
-        let (from, to) = text.split_once(':').unwrap_or((text, "0"));
+    pub fn add(&mut self, rule: &[u8]) -> bool {
+        let code = |digits: &[u8]| u8::try_from(text::number(digits)?).ok();
+        let (from, to) = text::cut(rule, b':').unwrap_or((rule, b"0"));
         let Some((from, to)) = code(from).zip(code(to)) else { return false };
         self.insert(from, to);
         true
@@ -120,7 +120,7 @@ mod tests {
         for from in 0..=255_u8 {
             for to in [0, 1, 143, 255] {
                 let mut remap = Remap::default();
-                assert!(remap.add(&format!("{from}:{to}")));
+                assert!(remap.add(format!("{from}:{to}").as_bytes()));
                 for code in 0..=255 {
                     assert_eq!(remap.apply(code), if code == from { to } else { code });
                 }
@@ -133,7 +133,7 @@ mod tests {
         let mut remap = Remap::default();
         assert_eq!(remap, Remap::default());
         for rule in ["143", "1:2", "2:3", "7:8", "7:9"] {
-            assert!(remap.add(rule));
+            assert!(remap.add(rule.as_bytes()));
         }
         assert_eq!([143, 1, 2, 7, 8].map(|c| remap.apply(c)), [0, 2, 3, 9, 8]);
     }
@@ -143,7 +143,7 @@ mod tests {
         for text in ["", "256", "-1", "+1", "a", "1:", ":1", "1:256", "1:2:3", " 1", "1 ", "0x10", "1,2", "99999999999"]
         {
             let mut remap = Remap::default();
-            assert!(!remap.add(text), "{text:?}");
+            assert!(!remap.add(text.as_bytes()), "{text:?}");
             assert_eq!(remap, Remap::default(), "{text:?}");
         }
     }

@@ -5,7 +5,7 @@
 #![forbid(unsafe_code)]
 
 use crate::cli::{self, Verbosity};
-use crate::personality::Parts;
+use crate::text::Parts;
 use crate::sys::process;
 use crate::voice::Voice;
 use env_logger::{Builder, Logger};

@@ -22,7 +22,6 @@
 
 mod cgroup;
 mod cli;
-mod decimal;
 mod diagnosis;
 mod exit;
 mod logging;
@@ -33,6 +32,7 @@ mod runtime;
 mod signal;
 mod supervisor;
 mod sys;
+mod text;
 mod time;
 mod voice;
 

@@ -17,6 +17,7 @@
 
 use crate::exit::{self, ExecCodes};
 use crate::supervisor::AfterExit;
+use crate::text::Parts;
 use crate::voice::{Message, Voice};
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
@@ -131,32 +132,6 @@ impl Iterator for Opts {
         let [(letter, means), rest @ ..] = self.letters else { return None };
         self.letters = rest;
         Some(Opt { letter: *letter, word: self.words.next()?, means: *means })
-    }
-}
-
-/// The parts of a text between separators. (As `split` does it, but once for all that is split here.)
-pub struct Parts<'a> {
-    rest: Option<&'a [u8]>,
-    separator: u8,
-}
-
-impl<'a> Parts<'a> {
-    /// Those of this text.
-    pub fn of(text: &'a [u8], separator: u8) -> Parts<'a> {
-        Parts { rest: Some(text), separator }
-    }
-}
-
-impl<'a> Iterator for Parts<'a> {
-    type Item = &'a [u8];
-
-    #[inline(never)]
-    fn next(&mut self) -> Option<&'a [u8]> {
-        let text = self.rest?;
-        let end = text.iter().position(|byte| *byte == self.separator).unwrap_or(text.len());
-        let (part, rest) = text.split_at_checked(end)?;
-        self.rest = rest.get(1..);
-        Some(part)
     }
 }
 

@@ -2,7 +2,7 @@
 //! numbers would be other processes here.
 #![forbid(unsafe_code)]
 
-use crate::decimal::{self, Decimal};
+use crate::text::{self, Decimal};
 use crate::sys::files;
 use crate::sys::process::{self, Pid};
 
@@ -54,7 +54,7 @@ fn is_ours() -> bool {
 }
 
 fn pid(name: &[u8]) -> Option<Pid> {
-    decimal::read(name).and_then(|number| i32::try_from(number).ok()).map(Pid::from_raw)
+    text::number(name).and_then(|number| i32::try_from(number).ok()).map(Pid::from_raw)
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@
 //! for themselves, are given as numbers.
 #![forbid(unsafe_code)]
 
-use crate::decimal::{self, Decimal};
+use crate::text::{self, Decimal, Parts};
 use std::fmt;
 
 /// A signal, 1 to 64.
@@ -28,15 +28,10 @@ const MORE_NAMES: [(&str, i32); 5] = [
     ("SIGCLD", libc::SIGCHLD),
 ];
 
-/// What follows this beginning, whose case does not matter.
-fn behind<'a>(text: &'a [u8], begin: &[u8]) -> Option<&'a [u8]> {
-    let (head, rest) = text.split_at_checked(begin.len())?;
-    is_upper(head, begin).then_some(rest)
-}
-
-/// Whether a text is this one, which is in upper case, in any case.
-fn is_upper(text: &[u8], upper: &[u8]) -> bool {
-    text.len() == upper.len() && text.iter().zip(upper).all(|(byte, upper)| byte.to_ascii_uppercase() == *upper)
+/// What follows this beginning, which is in upper case, in any case.
+fn behind<'a>(word: &'a [u8], begin: &[u8]) -> Option<&'a [u8]> {
+    let (head, rest) = word.split_at_checked(begin.len())?;
+    text::is_word(head, begin).then_some(rest)
 }
 
 impl Signal {
@@ -101,30 +96,29 @@ impl Signal {
     }
 
     /// Reads `TERM`, `SIGTERM`, `15`, `RTMIN+3` or `SIGRTMAX-1`, in any case.
-    pub fn parse(text: &str) -> Option<Signal> {
-        let text = text.as_bytes();
-        if let Some(number) = decimal::read(text) {
+    pub fn parse(word: &[u8]) -> Option<Signal> {
+        if let Some(number) = text::number(word) {
             return Signal::from_number(i32::try_from(number).ok()?);
         }
-        let name = behind(text, b"SIG").unwrap_or(text);
+        let name = behind(word, b"SIG").unwrap_or(word);
         for (begin, sign) in [(RTMIN, b'+'), (RTMAX, b'-')] {
             let word: &[u8] = if begin == RTMIN { b"RTMIN" } else { b"RTMAX" };
             let Some(rest) = behind(name, word) else { continue };
             let offset = match rest.split_first() {
                 None => 0,
-                Some((first, digits)) if *first == sign => u8::try_from(decimal::read(digits)?).ok()?,
+                Some((first, digits)) if *first == sign => u8::try_from(text::number(digits)?).ok()?,
                 Some(_) => return None,
             };
             let number = if begin == RTMIN { begin.checked_add(offset) } else { begin.checked_sub(offset) };
             return number.filter(|number| (RTMIN..=RTMAX).contains(number)).map(Signal);
         }
-        let full = |known: &str| known.strip_prefix("SIG").is_some_and(|known| is_upper(name, known.as_bytes()));
+        let full = |known: &str| known.strip_prefix("SIG").is_some_and(|known| text::is_word(name, known.as_bytes()));
         let more = || MORE_NAMES.iter().find(|(known, _)| full(known)).and_then(|(_, n)| Signal::from_number(*n));
         (1..RTMIN).map(Signal).find(|signal| signal.name().is_some_and(full)).or_else(more)
     }
 
     /// `SIGTERM` and so on, for the standard signals.
-    fn name(self) -> Option<&'static str> {
+    pub fn name(self) -> Option<&'static str> {
         let number = i32::from(self.0);
         signal_hook::low_level::signal_name(number)
             .or_else(|| MORE_NAMES.iter().find(|(_, n)| *n == number).map(|(name, _)| *name))
@@ -178,11 +172,12 @@ impl SignalSet {
     }
 
     /// Reads a list such as `TERM,INT`. None where a part of it is no signal, or one that never comes to rini.
-    pub fn parse(list: &str) -> Option<SignalSet> {
-        list.split(',').try_fold(SignalSet::default(), |mut set, name| {
+    pub fn parse(list: &[u8]) -> Option<SignalSet> {
+        let mut set = SignalSet::default();
+        for name in Parts::of(list, b',') {
             set.insert(Signal::parse(name).filter(|signal| signal.can_come())?);
-            Some(set)
-        })
+        }
+        Some(set)
     }
 }
 
@@ -194,10 +189,10 @@ impl Rewrite {
     /// Adds one `FROM:TO`; a TO of 0 drops FROM. A later one for the same FROM wins. Returns false where `text` is no
     /// such thing, or where FROM never comes to rini.
     #[must_use]
-    pub fn add(&mut self, text: &str) -> bool {
-        let rule = text.split_once(':').and_then(|(from, to)| {
+    pub fn add(&mut self, rule: &[u8]) -> bool {
+        let rule = text::cut(rule, b':').and_then(|(from, to)| {
             let from = Signal::parse(from).filter(|signal| signal.can_come())?;
-            if to == "0" { Some((from, None)) } else { Signal::parse(to).map(|to| (from, Some(to))) }
+            if to == b"0" { Some((from, None)) } else { Some((from, Some(Signal::parse(to)?))) }
         });
         if let Some((from, to)) = rule {
             self.insert(from, to);
@@ -242,15 +237,15 @@ mod tests {
         for n in 1..=64 {
             let signal = Signal::from_number(n).unwrap();
             assert_eq!(i32::from(signal.number()), n);
-            assert_eq!(Signal::parse(&n.to_string()), Some(signal));
+            assert_eq!(Signal::parse(n.to_string().as_bytes()), Some(signal));
             let name = signal.to_string();
             if n == 32 || n == 33 {
                 assert_eq!(name, format!("signal {n}"));
             } else {
                 assert!(name.starts_with("SIG"), "{name}");
-                assert_eq!(Signal::parse(&name), Some(signal), "{name}");
-                assert_eq!(Signal::parse(&name.to_lowercase()), Some(signal), "{name}");
-                assert_eq!(Signal::parse(name.strip_prefix("SIG").unwrap()), Some(signal), "{name}");
+                assert_eq!(Signal::parse(name.as_bytes()), Some(signal), "{name}");
+                assert_eq!(Signal::parse(name.to_lowercase().as_bytes()), Some(signal), "{name}");
+                assert_eq!(Signal::parse(name.strip_prefix("SIG").unwrap().as_bytes()), Some(signal), "{name}");
             }
         }
     }
@@ -275,18 +270,18 @@ mod tests {
             ("SIGRTMAX-30", 34),
             ("015", 15),
         ] {
-            assert_eq!(Signal::parse(text).map(|s| s.number()), Some(number), "{text}");
+            assert_eq!(Signal::parse(text.as_bytes()).map(|s| s.number()), Some(number), "{text}");
         }
     }
 
     #[test]
     fn a_set_holds_what_its_list_names() {
-        let set = SignalSet::parse("TERM,sigint,34,RTMAX").unwrap();
+        let set = SignalSet::parse(b"TERM,sigint,34,RTMAX").unwrap();
         for n in 1..=64 {
             assert_eq!(set.contains(Signal::from_number(n).unwrap()), [2, 15, 34, 64].contains(&n), "{n}");
         }
         for list in ["", ",", "TERM,", "TERM,,INT", "TERM INT", "KILL", "TERM,STOP", "CHLD", "0", "65"] {
-            assert_eq!(SignalSet::parse(list), None, "{list:?}");
+            assert_eq!(SignalSet::parse(list.as_bytes()), None, "{list:?}");
         }
     }
 
@@ -294,7 +289,7 @@ mod tests {
     fn a_rewrite_acts_once_on_the_signal_that_it_names() {
         let mut rewrite = Rewrite::default();
         for rule in ["TERM:QUIT", "QUIT:INT", "hup:0", "USR1:KILL", "USR2:stop", "34:RTMIN+1", "1:10", "1:0"] {
-            assert!(rewrite.add(rule), "{rule}");
+            assert!(rewrite.add(rule.as_bytes()), "{rule}");
         }
         let number = |n| rewrite.apply(Signal::from_number(n).unwrap()).map(Signal::number);
         for n in 1..=64 {
@@ -322,7 +317,7 @@ mod tests {
             "TERM:QUIT:INT",
             "0:1",
         ] {
-            assert!(!Rewrite::default().add(text), "{text:?}");
+            assert!(!Rewrite::default().add(text.as_bytes()), "{text:?}");
         }
     }
 
@@ -354,7 +349,7 @@ mod tests {
             "signal 32",
             "ＴＥＲＭ",
         ] {
-            assert_eq!(Signal::parse(text), None, "{text:?}");
+            assert_eq!(Signal::parse(text.as_bytes()), None, "{text:?}");
         }
         for n in [-1, 0, 65, 271, i32::MAX, i32::MIN] {
             assert_eq!(Signal::from_number(n), None, "{n}");

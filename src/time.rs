@@ -3,7 +3,7 @@
 //! In place of std's, whose seconds and nanoseconds have to be carried and checked at each step.
 #![forbid(unsafe_code)]
 
-use crate::decimal::Decimal;
+use crate::text::Decimal;
 use std::fmt;
 
 /// A span of time.

@@ -28,9 +28,9 @@ pub static TINI: Personality = Personality {
 };
 
 /// The signals that tini's -p knows: the 31 but SIGSTKFLT, SIGIO and SIGPWR, by their whole names, and no second ones.
-pub fn signal(name: &str) -> Option<Signal> {
-    let known = |signal: &Signal| !matches!(signal.number(), 16 | 29 | 30 | 32..) && signal.to_string() == name;
-    Signal::parse(name).filter(known)
+pub fn signal(word: &[u8]) -> Option<Signal> {
+    let is_whole = |signal: &Signal| signal.name().is_some_and(|name| name.as_bytes() == word);
+    Signal::parse(word).filter(|signal| !matches!(signal.number(), 16 | 29 | 30) && is_whole(signal))
 }
 
 /// tini's -e: a number as strtol(3) reads it, which takes blanks and a sign before it, and nothing at all for 0.
@@ -50,11 +50,11 @@ mod tests {
     #[test]
     fn tini_knows_28_signals() {
         let known: Vec<i32> =
-            (1..=64).filter(|n| signal(&Signal::from_number(*n).unwrap().to_string()).is_some()).collect();
+            (1..=64).filter(|n| signal(Signal::from_number(*n).unwrap().to_string().as_bytes()).is_some()).collect();
         assert_eq!(known, (1..=31).filter(|n| ![16, 29, 30].contains(n)).collect::<Vec<_>>());
         for text in ["TERM", "sigterm", "SIGterm", "15", "SIG", "SIGRTMIN", "SIG15", "SIGPOLL", "SIGIOT", "SIGCLD", ""]
         {
-            assert_eq!(signal(text), None, "{text}");
+            assert_eq!(signal(text.as_bytes()), None, "{text}");
         }
     }
 

@@ -116,14 +116,14 @@ fn every_event() -> Vec<Event> {
 /// Each after-exit, grace, delay, with and without a child, and several rewrites.
 fn policies(terminal: bool) -> Vec<Policy> {
     let mut policies = vec![];
-    let shutdown_signals = SignalSet::parse("TERM,INT").unwrap();
+    let shutdown_signals = SignalSet::parse(b"TERM,INT").unwrap();
     for after_exit in [AfterExit::Kill, AfterExit::TerminateGroup, AfterExit::Terminate, AfterExit::Wait] {
         for grace in [None, Some(Duration::from_secs(GRACE))] {
             for delay in [None, Some(Duration::from_secs(DELAY))] {
                 for rules in [&[][..], &["TERM:QUIT", "USR1:0"], &["TERM:0", "USR1:KILL"], &["INT:STOP"]] {
                     for pause in [false, true] {
                         let mut rewrite = Rewrite::default();
-                        assert!(rules.iter().all(|rule| rewrite.add(rule)));
+                        assert!(rules.iter().all(|rule| rewrite.add(rule.as_bytes())));
                         // With some of them, so that both are seen with everything else that matters.
                         let parent_death_signal = delay.and(Signal::from_number(libc::SIGUSR2));
                         let stops_itself = after_exit == AfterExit::TerminateGroup;

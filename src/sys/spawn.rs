@@ -10,7 +10,7 @@ use super::process::Pid;
 use super::signals::{self, Disposition, Mask};
 use super::terminal::{self, Terminal};
 use super::{Strings, Text, files};
-use crate::decimal::{self, Decimal};
+use crate::text::{self, Decimal};
 use crate::diagnosis::{ExecFailure, is_text};
 use crate::exit::ExecCodes;
 use libc::{c_int, c_long};
@@ -160,7 +160,7 @@ fn fix_listen_pid(environment: &mut Strings, own: Pid, text: &mut Text) {
     let Some((slot, value)) = environment.iter().enumerate().find_map(|(slot, v)| Some((slot, of_variable(v)?))) else {
         return;
     };
-    if decimal::read(value) != u64::try_from(nix::unistd::getppid().as_raw()).ok() {
+    if text::number(value) != u64::try_from(nix::unistd::getppid().as_raw()).ok() {
         return;
     }
     let _ = write!(text, "LISTEN_PID={}\0", Decimal::from(own));
