@@ -34,7 +34,7 @@ pub struct Strings(&'static mut [*mut c_char]);
 
 impl Strings {
     /// The strings, without the null.
-    pub fn iter(&self) -> impl Iterator<Item = &'static CStr> {
+    pub fn iter(&self) -> impl Iterator<Item = &'static CStr> + Clone {
         // SAFETY: from_ptr wants a null-terminated string that stays as it is: each slot before the null is one, laid
         // out by the kernel (execve(2)) or put there by `replace`, and nothing writes into the strings.
         self.0.iter().take_while(|slot| !slot.is_null()).map(|slot| unsafe { CStr::from_ptr(*slot) })
