@@ -10,7 +10,7 @@
 #![forbid(unsafe_code)]
 
 use crate::text::{self, Parts};
-use crate::sys::files;
+use crate::sys::{Text, files};
 use std::str;
 
 /// A file of the controller, by its names in version 2 and 1.
@@ -36,24 +36,24 @@ pub fn memory_limit() -> Option<u64> {
 
 /// Enough for these files.
 const ROOM: usize = 512;
-/// Enough for the twelve or so controllers of version 1 in a container.
-const GROUPS: usize = 4096;
 
 /// Reads the file of rini's own cgroup.
 fn read_own(names: Names, room: &mut [u8; ROOM]) -> Option<&[u8]> {
-    let mut groups = [0; GROUPS];
-    let groups = files::read(format_args!("/proc/self/cgroup"), &mut groups)?;
-    let [version_2, version_1] = names;
-    // Of a hybrid tree version 1 has the controller; its lines come first (cgroups(7)).
-    let (base, name, path) = lines(groups).find_map(|line| {
-        // The hierarchy's number, its controllers, the path.
-        let (controllers, path) = text::cut(text::cut(line, b':')?.1, b':')?;
-        if controllers.is_empty() {
-            return Some(("", version_2, path));
+    // Line by line: in a container with version 1 there are a dozen, of any length, and all of them would be a page of the
+    // stack that is never used again.
+    let mut line = Text::new();
+    let mut found = false;
+    files::bytes(format_args!("/proc/self/cgroup"), |byte| match byte {
+        _ if found => (),
+        b'\n' => {
+            found = group(line.bytes(), names).is_some();
+            if !found {
+                line = Text::new();
+            }
         }
-        let has_memory = Parts::of(controllers, b',').any(|one| one == b"memory");
-        has_memory.then_some(("/memory", version_1, path))
-    })?;
+        byte => line.push(byte),
+    });
+    let (base, name, path) = group(line.bytes(), names)?;
     let path = str::from_utf8(path).unwrap_or_default();
     for path in [path, ""] {
         if let Some(length) = files::read(format_args!("/sys/fs/cgroup{base}{path}/{name}"), room).map(<[u8]>::len) {
@@ -61,6 +61,19 @@ fn read_own(names: Names, room: &mut [u8; ROOM]) -> Option<&[u8]> {
         }
     }
     None
+}
+
+/// What a line says of the memory controller: where its hierarchy is mounted, what the file is called there, and the path
+/// of the cgroup. Of a hybrid tree version 1 has the controller; its lines come first (cgroups(7)).
+#[inline(never)]
+fn group(line: &[u8], [version_2, version_1]: Names) -> Option<(&'static str, &'static str, &[u8])> {
+    // The hierarchy's number, its controllers, the path.
+    let (controllers, path) = text::cut(text::cut(line, b':')?.1, b':')?;
+    if controllers.is_empty() {
+        return Some(("", version_2, path));
+    }
+    let has_memory = Parts::of(controllers, b',').any(|one| one == b"memory");
+    has_memory.then_some(("/memory", version_1, path))
 }
 
 fn lines(file: &[u8]) -> Parts<'_> {

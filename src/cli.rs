@@ -21,21 +21,15 @@ use crate::voice::{Message, Part};
 use lexopt::Arg::{Long, Short, Value};
 use log::LevelFilter;
 use std::ffi::OsStr;
+use std::iter;
 use std::mem::{self, ManuallyDrop};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
-
-/// What rini was asked to do.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Request {
-    /// Run the program that begins at this word of argv, at least 1; None with --pause.
-    Run(Option<usize>),
-    /// Print this and exit with 0.
-    Print(Message),
-}
 
 /// The options.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Options {
+    /// The program begins at this word of argv, at least 1; None with --pause.
+    pub program: Option<usize>,
     /// Forward signals to the child's process group, and not to the child alone.
     pub process_group: bool,
     /// The child gets a session of its own, and the terminal.
@@ -75,7 +69,7 @@ pub type Place = [Part<'static>; 6];
 /// Nothing has been read.
 pub const NOWHERE: Place = [Part::Number(0); 6];
 
-/// Whether it is the command line as a whole that is wrong, and not a value: some then show how it is to be.
+/// Whether this is an error of the command line as a whole, and not of a value: some then show how it is to be.
 pub fn wants_usage(wrong: Message) -> bool {
     use Message::{BadList, BadOption, BadVariable, ProgramAndPause, Reserved};
     !matches!(wrong, BadOption | BadVariable | BadList | ProgramAndPause | Reserved)
@@ -149,32 +143,34 @@ fn takes(means: Means) -> Message {
 }
 
 /// Reads the environment by `variable`, and the command line `argv` of a `personality`, into `options`, which are the
-/// default ones. An error is what is wrong at that `place`.
+/// default ones. Err: no program is to be run, and this is to be said: the help, the version or the license, which were
+/// asked for, or what is wrong at that `place`.
 #[inline(never)]
 pub fn parse(
     personality: &'static Personality,
-    mut argv: impl Iterator<Item = &'static OsStr>,
+    argv: impl Iterator<Item = &'static OsStr> + Clone,
     variable: Variables<'_>,
     options: &mut Options,
     place: &mut Place,
-) -> Result<Request, Message> {
-    environment(personality, variable, options, place)?;
+) -> Result<(), Message> {
+    let by_tini = environment(personality, variable, options, place)?;
+    let [called, source, typed, its_letter, value, right] = place;
+    let mut words = argv.clone();
+    *called = Part::Word(words.next().unwrap_or_default());
     if personality.grammar == Grammar::Pause {
         options.policy.pause = true;
-        let asks = argv.any(|word| text::is_word(word.as_bytes(), b"-V"));
-        return Ok(if asks { Request::Print(Message::Version) } else { Request::Run(None) });
+        let asks = words.any(|word| text::is_word(word.as_bytes(), b"-V"));
+        return if asks { Err(Message::Version) } else { Ok(()) };
     }
-    let words = words_of_rini(argv);
-    let [called, source, typed, its_letter, value, right] = place;
-    *called = Part::Word(words.first().copied().unwrap_or_default());
     if personality.grammar == Grammar::VersionAlone
-        && let [_, word] = *words
-        && word == "--version"
+        && words.next().is_some_and(|word| word == "--version")
+        && words.next().is_none()
     {
-        return Ok(Request::Print(Message::Version));
+        return Err(Message::Version);
     }
-    let mut parser = ManuallyDrop::new(lexopt::Parser::from_args(words.get(1..).unwrap_or_default()));
-    let mut verbose = 0_u8;
+    let mut parser = ManuallyDrop::new(lexopt::Parser::from_args(words_of_rini(argv.clone()).skip(1)));
+    let count = left(&mut parser);
+    let mut verbose = 0_i64;
     let (mut remapped, mut rewritten) = (false, false);
     let is_program = loop {
         let letter = match *ManuallyDrop::new(parser.next()) {
@@ -188,17 +184,17 @@ pub fn parse(
         };
         // Of a word that takes none too, as this may be the last option that is looked at. Behind a letter that takes none
         // it would be the next letter.
-        let mut attached = if letter.is_none() { parser.optional_value() } else { None };
+        let mut text = if letter.is_none() { attached(&mut parser) } else { None };
         let word = match letter {
             Some(letter) => leak(format!("-{letter}").into_bytes()),
-            None => words.get(at(&mut parser, &words)).copied().unwrap_or_default(),
+            None => argv.clone().nth(count.saturating_sub(left(&mut parser))).unwrap_or_default(),
         };
         *typed = Part::Word(word);
         *its_letter = Part::Word(OsStr::from_bytes(word.as_bytes().get(1..).unwrap_or_default()));
-        let mut choices = Vec::new();
-        let Some(option) = find(personality, letter, word, &mut choices) else {
+        let Some(option) = find(personality, letter, word) else {
+            let choices = choices(personality, word);
             let is_cut = !choices.is_empty();
-            *value = Part::Word(leak(choices));
+            *value = Part::Word(choices);
             return Err(match letter {
                 Some(_) => Message::NoLetter,
                 None if is_cut => Message::Ambiguous,
@@ -208,27 +204,24 @@ pub fn parse(
         *source = Part::Word(if option.word.is_empty() { word } else { OsStr::from_bytes(option.word) });
         let takes = takes(option.means);
         *right = Part::Message(takes);
-        let mut text = OsStr::new("1");
         if matches!(takes, Message::Nothing | Message::OnOrOff) {
-            if attached.is_some() {
+            if text.is_some() {
                 return Err(Message::WordTakesNone);
             }
-        } else {
-            if letter.is_some() {
-                attached = parser.optional_value();
-            }
-            text = match attached.or_else(|| parser.try_raw_args()?.next()) {
-                Some(value) => leak(value.into_vec()),
-                None if letter.is_some() => return Err(Message::NoValueOfLetter),
-                None => return Err(Message::NoValueOfWord),
-            };
+            text = Some(OsStr::new("1"));
+        } else if letter.is_some() {
+            text = attached(&mut parser);
         }
+        let next = || parser.try_raw_args()?.next().map(|word| leak(word.into_vec()));
+        let Some(text) = text.or_else(next) else {
+            return Err(if letter.is_some() { Message::NoValueOfLetter } else { Message::NoValueOfWord });
+        };
         *value = Part::Word(text);
         match option.means {
             Means::Verbose => verbose = verbose.saturating_add(1),
-            Means::Help => return Ok(Request::Print(Message::Help)),
-            Means::Version => return Ok(Request::Print(Message::Version)),
-            Means::License => return Ok(Request::Print(Message::License)),
+            Means::Help => return Err(Message::Help),
+            Means::Version => return Err(Message::Version),
+            Means::License => return Err(Message::License),
             // The first of an option takes the place of what its variable says.
             Means::RemapExit | Means::RemapExitOfTini if !mem::replace(&mut remapped, true) => {
                 options.remap = Remap::default();
@@ -240,9 +233,11 @@ pub fn parse(
         }
         apply(option.means, text.as_bytes(), options).ok_or(Message::BadOption)?;
     };
-    let is_program = is_program && !(options.policy.pause && personality.grammar == Grammar::PauseIgnoresWords);
-    if options.policy.pause && is_program {
-        return Err(Message::ProgramAndPause);
+    if is_program && !(options.policy.pause && personality.grammar == Grammar::PauseIgnoresWords) {
+        if options.policy.pause {
+            return Err(Message::ProgramAndPause);
+        }
+        options.program = Some(count.saturating_sub(left(&mut parser)));
     }
     if options.session {
         // The kernel spares an orphaned process group, such as a session leader's, every stop but this one.
@@ -250,17 +245,20 @@ pub fn parse(
             options.policy.rewrite.insert_default(signal, Signal::STOP);
         }
     }
-    let by_tini = tini_verbosity(personality, variable).is_some() && set(variable, b"RINI_LOG").is_none();
     if verbose > 0 && !by_tini {
-        options.verbosity = Verbosity(level(i64::from(verbose).saturating_add(1)));
+        options.verbosity = Verbosity(level(verbose.saturating_add(1)));
     }
-    Ok(Request::Run(is_program.then(|| at(&mut parser, &words))))
+    Ok(())
 }
 
-/// The index of the word that the parser has come to.
-fn at(parser: &mut lexopt::Parser, words: &[&OsStr]) -> usize {
-    let left = parser.try_raw_args().map_or(0, |rest| rest.as_slice().len());
-    words.len().saturating_sub(left).saturating_sub(1)
+/// How many words the parser has not looked at.
+fn left(parser: &mut lexopt::Parser) -> usize {
+    parser.try_raw_args().map_or(0, |rest| rest.as_slice().len())
+}
+
+/// What is joined to an option: `--option=value`, `-ovalue`.
+fn attached(parser: &mut lexopt::Parser) -> Option<&'static OsStr> {
+    parser.optional_value().map(|value| leak(value.into_vec()))
 }
 
 /// For as long as rini lives.
@@ -269,9 +267,8 @@ fn leak(word: Vec<u8>) -> &'static OsStr {
 }
 
 /// The option with this letter, or the word that was `typed`, which may be cut short where the personality takes that.
-/// Those that it could be are added to `choices`.
-fn find(personality: &Personality, letter: Option<char>, typed: &OsStr, choices: &mut Vec<u8>) -> Option<Opt> {
-    let word = Parts::of(typed.as_bytes(), b'=').next().unwrap_or_default();
+fn find(personality: &Personality, letter: Option<char>, typed: &OsStr) -> Option<Opt> {
+    let word = without_value(typed);
     let mut found = None;
     let mut count = 0_u8;
     for option in personality.options.iter() {
@@ -283,9 +280,6 @@ fn find(personality: &Personality, letter: Option<char>, typed: &OsStr, choices:
             return Some(option);
         }
         if personality.cuts_words && letter.is_none() && option.word.starts_with(word) {
-            for part in [b" '", option.word, b"'"] {
-                choices.extend_from_slice(part);
-            }
             found = Some(option);
             count = count.saturating_add(1);
         }
@@ -293,30 +287,42 @@ fn find(personality: &Personality, letter: Option<char>, typed: &OsStr, choices:
     found.filter(|_| count == 1)
 }
 
+/// The options that a word could be, as getopt_long(3) lists them.
+fn choices(personality: &Personality, typed: &OsStr) -> &'static OsStr {
+    let mut choices = Vec::new();
+    for option in personality.options.iter() {
+        if personality.cuts_words && option.word.starts_with(without_value(typed)) {
+            choices.extend_from_slice(b" '");
+            choices.extend_from_slice(option.word);
+            choices.push(b'\'');
+        }
+    }
+    leak(choices)
+}
+
+fn without_value(typed: &OsStr) -> &[u8] {
+    Parts::of(typed.as_bytes(), b'=').next().unwrap_or_default()
+}
+
 /// The beginning of argv, as far as it can be rini's own words: lexopt copies all that it is given, and a program's
 /// arguments may be megabytes. No option takes more than one value, so a word that is no option is PROGRAM, or behind
 /// it, if the word before is no option either.
-fn words_of_rini(argv: impl Iterator<Item = &'static OsStr>) -> Vec<&'static OsStr> {
-    let mut words: Vec<&OsStr> = Vec::new();
-    for word in argv {
+fn words_of_rini(mut argv: impl Iterator<Item = &'static OsStr>) -> impl Iterator<Item = &'static OsStr> {
+    let mut before: Option<&OsStr> = None;
+    let mut ends = false;
+    iter::from_fn(move || {
+        let word = if ends { None } else { argv.next() }?;
         let is_option = |word: &OsStr| word.as_bytes().starts_with(b"-");
         // The word before: rini's own name, an option, or what may be an option's value.
-        let ends = words.last().is_some_and(|before| *before == "--" || !is_option(before) && !is_option(word));
-        words.push(word);
-        if ends {
-            break;
-        }
-    }
-    words
+        ends = before.is_some_and(|before| before == "--" || !is_option(before) && !is_option(word));
+        before = Some(word);
+        Some(word)
+    })
 }
 
 /// A `RINI_*` variable, where it is set to something.
 fn set(variable: Variables<'_>, name: &[u8]) -> Option<&'static OsStr> {
     variable(name).filter(|value| !value.is_empty())
-}
-
-fn tini_verbosity(personality: &Personality, variable: Variables<'_>) -> Option<&'static OsStr> {
-    if personality.tini_verbosity { variable(b"TINI_VERBOSITY") } else { None }
 }
 
 /// The level that tini counts so.
@@ -331,12 +337,13 @@ fn level(count: i64) -> &'static str {
     }
 }
 
+/// Reads the environment. Returns whether tini's variable says what is to be logged.
 fn environment(
     personality: &Personality,
     variable: Variables<'_>,
     options: &mut Options,
     [_, source, _, _, value, right]: &mut Place,
-) -> Result<(), Message> {
+) -> Result<bool, Message> {
     options.policy.shutdown_signals = SignalSet::of([Signal::TERM, Signal::INT]);
     options.policy.after_exit = personality.after_exit;
     options.policy.stops_itself = personality.stops_itself;
@@ -354,12 +361,17 @@ fn environment(
         }
     }
     options.process_group |= options.session;
-    if let Some(text) = tini_verbosity(personality, variable) {
+    let mut by_tini = false;
+    if personality.tini_verbosity
+        && let Some(text) = variable(b"TINI_VERBOSITY")
+    {
+        by_tini = true;
         // atoi(3): 0 where there is no number.
         options.verbosity = Verbosity(level(strtol(text.as_bytes()).map_or(0, |(number, _)| number)));
     }
     for Opt { word: name, letter: separator, means } in VARIABLES.iter() {
         let Some(text) = set(variable, name) else { continue };
+        by_tini &= means != Means::Log;
         *source = Part::Word(OsStr::from_bytes(name));
         *value = Part::Word(text);
         *right = Part::Message(takes(means));
@@ -367,7 +379,7 @@ fn environment(
             return Err(if separator == 0 { Message::BadVariable } else { Message::BadList });
         }
     }
-    Ok(())
+    Ok(by_tini)
 }
 
 /// Whether a variable that is on or off is on.
@@ -453,7 +465,7 @@ mod tests {
     use crate::signal::Signal;
     use std::collections::HashMap;
 
-    type Parsed = Result<(Request, Options), String>;
+    type Parsed = Result<Options, String>;
 
     fn is_filter(text: &'static [u8]) -> bool {
         apply(Means::Log, text, &mut Options::default()).is_some()
@@ -469,17 +481,17 @@ mod tests {
         let argv: Vec<_> = std::iter::once("rini").chain(words.iter().copied()).map(forever).collect();
         let (mut options, mut place) = (Options::default(), NOWHERE);
         let personality = Personality::called(OsStr::new("rini"));
-        let request =
-            parse(personality, argv.into_iter(), &|name| variables.get(name).copied(), &mut options, &mut place);
-        match request {
-            Ok(request) => Ok((request, options)),
+        let variable = |name: &[u8]| variables.get(name).copied();
+        match parse(personality, argv.into_iter(), &variable, &mut options, &mut place) {
+            Ok(()) => Ok(options),
+            Err(message @ (Message::Help | Message::Version)) => Err(format!("{message:?}")),
             Err(message) => Err(personality.voice.text(message, &place)),
         }
     }
 
     fn run(words: &[&str], variables: &[(&str, &str)]) -> (Options, usize) {
         match parsed(words, variables) {
-            Ok((Request::Run(program), options)) => (options, program.unwrap()),
+            Ok(options) => (Options { program: None, ..options.clone() }, options.program.unwrap()),
             other => panic!("{words:?} gave {other:?}"),
         }
     }
@@ -487,6 +499,7 @@ mod tests {
     #[test]
     fn options_are_read_in_every_form_and_end_at_the_program() {
         let all = Options {
+            program: None,
             process_group: true,
             session: false,
             subreaper: true,
@@ -565,15 +578,17 @@ mod tests {
                 let first = parsed(sequence, &[]);
                 let longer: Vec<_> = sequence.iter().copied().chain(["-h", "--", "x"]).collect();
                 match &first {
-                    Ok((Request::Run(program), _)) => {
-                        let program = program.unwrap();
+                    Ok(options) => {
+                        let program = options.program.unwrap();
                         started += 1;
                         let word = sequence.get(program - 1).unwrap();
                         let dashes = program.checked_sub(2).and_then(|before| sequence.get(before)) == Some(&"--");
                         assert!(dashes || !word.starts_with('-') || *word == "-", "{sequence:?} {program}");
                         assert_eq!(parsed(&longer, &[]), first, "{sequence:?}");
                     }
-                    Ok((Request::Print(_), _)) => assert_eq!(parsed(&longer, &[]), first, "{sequence:?}"),
+                    Err(text) if ["Help", "Version"].contains(&&**text) => {
+                        assert_eq!(parsed(&longer, &[]), first, "{sequence:?}");
+                    }
                     Err(text) => assert_eq!(text.lines().count(), 1, "{sequence:?}"),
                 }
             }
@@ -589,7 +604,7 @@ mod tests {
     fn a_program_s_arguments_are_not_copied() {
         let argv = |words: &'static [&'static str]| {
             let endless = std::iter::repeat_n("x", 1000).chain(std::iter::repeat_n("-x", 1000));
-            words_of_rini(words.iter().copied().chain(endless).map(OsStr::new)).len()
+            words_of_rini(words.iter().copied().chain(endless).map(OsStr::new)).count()
         };
         assert_eq!(argv(&["rini", "--", "prog"]), 3);
         assert_eq!(argv(&["rini", "-g", "-e", "7", "prog"]), 5);

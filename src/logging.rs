@@ -12,7 +12,9 @@ use env_logger::{Builder, Logger};
 use log::{Log, Metadata, Record};
 use std::mem::{self, ManuallyDrop};
 
-/// Sets the logger up, once.
+/// Sets the logger up, once. (Not a part of its caller: env_logger sorts in a page of the stack, and that should be of use
+/// to others later.)
+#[inline(never)]
 pub fn init(verbosity: Verbosity, voice: &'static Voice) {
     let mut builder = Builder::new();
     for (module, level) in Parts::of(verbosity.0.as_bytes(), b',').filter_map(cli::directive) {

@@ -36,7 +36,7 @@ mod text;
 mod time;
 mod voice;
 
-use cli::{Options, Request, Verbosity};
+use cli::{Options, Verbosity};
 use nix::errno::Errno;
 use personality::Personality;
 use runtime::{Role, Runtime};
@@ -67,18 +67,17 @@ fn run(start: Start) -> u8 {
         start.environment.iter().map(bytes).find_map(value).map(OsStr::from_bytes)
     };
     let (mut options, mut place) = (Options::default(), cli::NOWHERE);
-    let request = cli::parse(personality, start.argv.iter().map(bytes), &variable, &mut options, &mut place);
-    let is_run = matches!(request, Ok(Request::Run(_)));
+    let parsed = cli::parse(personality, start.argv.iter().map(bytes), &variable, &mut options, &mut place);
     let voice = &personality.voice;
-    logging::init(if is_run { options.verbosity } else { Verbosity::default() }, voice);
-    match request {
-        Ok(Request::Run(program)) => {
+    logging::init(if parsed.is_ok() { options.verbosity } else { Verbosity::default() }, voice);
+    match parsed {
+        Ok(()) => {
             for switch in personality.switches.iter().filter(|switch| cli::counts(switch, &variable)) {
                 voice.say(switch.notice, &[]);
             }
-            set_up(start, parent, personality, options, program).unwrap_or(exit::CANNOT_START)
+            set_up(start, parent, personality, options).unwrap_or(exit::CANNOT_START)
         }
-        Ok(Request::Print(message)) => match print(voice, message, called) {
+        Err(message @ (Message::Help | Message::Version | Message::License)) => match print(voice, message, called) {
             true => 0,
             false => exit::CANNOT_START,
         },
@@ -109,13 +108,7 @@ const VERSION: &str = env!("CARGO_PKG_VERSION");
 const TINI_VERSION: &str = env!("RINI_TINI_VERSION");
 
 /// Everything that can keep the child from being started, its start, and the rest of rini's life.
-fn set_up(
-    start: Start,
-    parent: Pid,
-    personality: &'static Personality,
-    mut options: Options,
-    program: Option<usize>,
-) -> Result<u8, Refused> {
+fn set_up(start: Start, parent: Pid, personality: &'static Personality, mut options: Options) -> Result<u8, Refused> {
     let Start { argv, environment, mask } = start;
     let voice = &personality.voice;
     let role = role(personality, options.subreaper)?;
@@ -124,7 +117,7 @@ fn set_up(
     }
     // Inherited as ignored it would leave no child to be told of, an orphan neither.
     let sigchld = signals::default_sigchld().map_err(|errno| refuse(voice, Message::CannotReset, errno))?;
-    let Some(first) = program else { return Ok(Runtime::new(voice, None, role, options, None, None).run()) };
+    let Some(first) = options.program else { return Ok(Runtime::new(voice, None, role, options, None, None).run()) };
     let hand_off = options.session.then(|| leave_terminal(voice)).flatten();
     let tell = |attached| tell_in_child(voice, attached);
     let terminal = if options.session { None } else { Terminal::open() };

@@ -113,6 +113,7 @@ pub(crate) use options;
 
 impl OptionTable {
     /// The options.
+    #[inline(never)]
     pub fn iter(&self) -> Opts {
         Opts { letters: self.letters, words: Parts::of(self.words.as_bytes(), b' ') }
     }

@@ -50,7 +50,7 @@ pub fn read<'a>(path: fmt::Arguments<'_>, room: &'a mut [u8]) -> Option<&'a [u8]
 /// Every byte of a file, in order.
 pub fn bytes(path: fmt::Arguments<'_>, mut f: impl FnMut(u8)) {
     let Ok(file) = open(path, libc::O_RDONLY) else { return };
-    let mut room = [0; 1024];
+    let mut room = [0; 512];
     while let Ok(length @ 1..) = nix::unistd::read(&file, &mut room) {
         room.iter().take(length).for_each(|byte| f(*byte));
     }

@@ -35,7 +35,7 @@ pub struct Strings(&'static mut [*mut c_char]);
 
 impl Strings {
     /// The strings, without the null.
-    pub fn iter(&self) -> impl Iterator<Item = &'static CStr> {
+    pub fn iter(&self) -> impl Iterator<Item = &'static CStr> + Clone {
         // SAFETY: from_ptr wants a null-terminated string that stays as it is: each slot before the null is one, laid
         // out by the kernel (execve(2)) or put there by `replace`, and nothing writes into the strings.
         self.0.iter().take_while(|slot| !slot.is_null()).map(|slot| unsafe { CStr::from_ptr(*slot) })
@@ -67,6 +67,14 @@ impl Text {
     /// An empty one.
     pub fn new() -> Text {
         Text { bytes: [0; LONGEST], length: 0 }
+    }
+
+    /// Adds a byte, where there is room.
+    pub fn push(&mut self, byte: u8) {
+        if let Some(place) = self.bytes.get_mut(self.length) {
+            *place = byte;
+            self.length = self.length.saturating_add(1);
+        }
     }
 
     /// What was written.
