@@ -98,8 +98,8 @@ fn pack(texts: &mut [Vec<u8>]) -> Vec<[u8; 2]> {
     pairs
 }
 
-/// Writes the texts as source: `enum Message` with a name for each, `PAIRS`, and for each file its texts, each between its
-/// name's number and a zero.
+/// Writes the texts as source: messages.rs, the `enum Message` with a name for each; and texts.rs, `PAIRS` and for each file
+/// its texts, each between its name's number and a zero.
 fn texts() {
     let mut files = Vec::new();
     let mut names: Vec<String> = Vec::new();
@@ -116,6 +116,14 @@ fn texts() {
             }
         }
     }
+    // Of each message the loudest level that anybody says it at; 0 for what is no message of the log.
+    let loudest = |name: &String| {
+        let forms = packed.iter().filter(|(known, _)| known == name).map(|(_, text)| text[0]);
+        // The last is "nothing".
+        let said = forms.filter(|form| usize::from(*form) < FORMS.len());
+        said.map(|form| if form > 5 { 0 } else { form }).min().unwrap_or(0)
+    };
+    let loudest: Vec<u8> = [0].into_iter().chain(names.iter().map(loudest)).collect();
     let (of, mut bytes): (Vec<String>, Vec<Vec<u8>>) = packed.into_iter().unzip();
     let pairs = pack(&mut bytes);
     let mut source = String::new();
@@ -124,19 +132,22 @@ fn texts() {
         source,
         "/// The texts.\n#[repr(u8)]\n#[allow(clippy::upper_case_acronyms, dead_code)]\n#[derive(Clone, Copy, Debug, PartialEq, Eq)]\npub enum Message {{ {list} }}"
     );
-    let _ = writeln!(source, "const PAIRS: [[u8; 2]; {}] = {pairs:?};", pairs.len());
+    let _ = writeln!(source, "/// How loud each is at the most.\nstatic LOUDEST: [u8; {}] = {loudest:?};", loudest.len());
+    let folder = env::var("OUT_DIR").expect("Cargo sets it");
+    fs::write(Path::new(&folder).join("messages.rs"), source).expect("Cargo's folder");
+    let of_section = "#[unsafe(link_section = \".data.rel.ro.texts\")]\npub static";
+    let mut source = format!("/// The pairs.\n{of_section} PAIRS: [[u8; 2]; {}] = {pairs:?};\n", pairs.len());
     let mut all = of.iter().zip(bytes);
     for (constant, count) in files {
-        let _ = write!(source, "/// Those of this name.\npub const {constant}: &[u8] = b\"");
+        let mut file = Vec::new();
         for (name, text) in all.by_ref().take(count) {
             let number = names.iter().position(|known| known == name).expect("known") + 1;
-            for byte in [u8::try_from(number).expect("few")].into_iter().chain(text).chain([0]) {
-                let _ = write!(source, "\\x{byte:02x}");
-            }
+            file.push(u8::try_from(number).expect("few"));
+            file.extend(text);
+            file.push(0);
         }
-        let _ = writeln!(source, "\";");
+        let _ = writeln!(source, "/// Those of this name.\n{of_section} {constant}: [u8; {}] = {file:?};", file.len());
     }
-    let folder = env::var("OUT_DIR").expect("Cargo sets it");
     fs::write(Path::new(&folder).join("texts.rs"), source).expect("Cargo's folder");
 }
 

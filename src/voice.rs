@@ -11,6 +11,7 @@ use crate::exit::Status;
 use crate::signal::Signal;
 use crate::sys::process::{self, Pid};
 use crate::sys::terminal::HandOff;
+use crate::sys::texts;
 use crate::time::Duration;
 use log::Level;
 use nix::errno::Errno;
@@ -18,16 +19,12 @@ use std::ffi::OsStr;
 use std::fmt::{self, Display, Write};
 use std::os::unix::ffi::OsStrExt;
 
-mod texts {
-    include!(concat!(env!("OUT_DIR"), "/texts.rs"));
+include!(concat!(env!("OUT_DIR"), "/messages.rs"));
 
-    /// What a byte of a text stands for, if for a pair of others.
-    pub fn pair(code: u8) -> Option<&'static [u8; 2]> {
-        PAIRS.get(usize::from(code.checked_sub(0x80)?))
-    }
+/// What a byte of a text stands for, if for a pair of others.
+fn pair(code: u8) -> Option<&'static [u8; 2]> {
+    texts::PAIRS.get(usize::from(code.checked_sub(0x80)?))
 }
-
-pub use texts::Message;
 
 /// The module that messages go by in `RINI_LOG`, once the child has been started: `rini::runtime=debug` is in the README.
 pub const TARGET: &str = "rini::runtime";
@@ -103,19 +100,19 @@ mod form {
 
 impl Voice {
     /// rini's own voice.
-    pub const RINI: Voice = Voice { texts: texts::RINI };
+    pub const RINI: Voice = Voice { texts: &texts::RINI };
     /// tini's.
-    pub const TINI: Voice = Voice { texts: texts::TINI };
+    pub const TINI: Voice = Voice { texts: &texts::TINI };
     /// dumb-init's.
-    pub const DUMB_INIT: Voice = Voice { texts: texts::DUMB_INIT };
+    pub const DUMB_INIT: Voice = Voice { texts: &texts::DUMB_INIT };
     /// catatonit's.
-    pub const CATATONIT: Voice = Voice { texts: texts::CATATONIT };
+    pub const CATATONIT: Voice = Voice { texts: &texts::CATATONIT };
     /// That of Kubernetes' pause.
-    pub const PAUSE: Voice = Voice { texts: texts::PAUSE };
+    pub const PAUSE: Voice = Voice { texts: &texts::PAUSE };
 
     /// The form of a message, and its text, packed; or nothing.
     fn find(&self, message: u8) -> &'static [u8] {
-        for texts in [self.texts, texts::RINI] {
+        for texts in [self.texts, &texts::RINI] {
             for entry in texts.split(|byte| *byte == 0) {
                 if let [number, text @ ..] = entry
                     && *number == message
@@ -130,6 +127,11 @@ impl Voice {
     /// Says this, if this personality has words for it. False if it could not be said: only standard output can fail.
     #[inline(never)]
     pub fn say(&self, message: Message, parts: &[Part<'_>]) -> bool {
+        // Before it is looked for: in most containers nobody ever wants to hear of what happens all the time.
+        let loudest = LOUDEST.get(usize::from(message as u8)).copied().unwrap_or(0);
+        if usize::from(loudest) > log::max_level() as usize {
+            return true;
+        }
         let Some((form, _)) = self.find(message as u8).split_first() else { return true };
         let text = Filled { voice: self, message: message as u8, parts };
         match *form {
@@ -314,7 +316,7 @@ impl Filled<'_> {
     /// Writes what these bytes of a text stand for.
     fn write(&self, codes: &[u8], f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for code in codes {
-            match (*code, texts::pair(*code)) {
+            match (*code, pair(*code)) {
                 (_, Some(pair)) => self.write(pair, f)?,
                 (1..=8 | 0x11..=0x18, _) => self.write_part(*code, f)?,
                 (code, _) => f.write_char(char::from(code))?,

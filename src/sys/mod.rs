@@ -13,6 +13,7 @@ pub mod process;
 pub mod signals;
 pub mod spawn;
 pub mod terminal;
+pub mod texts;
 
 use signals::Mask;
 use std::ffi::{CStr, c_char};
