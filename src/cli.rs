@@ -91,38 +91,66 @@ const VARIABLES: OptionTable = options! {
 /// How a variable is looked up.
 pub type Variables<'a> = &'a dyn Fn(&[u8]) -> Option<&'static OsStr>;
 
-/// Does what an option or a variable says. None where `value` is not what that takes.
-fn apply(means: Means, value: &'static [u8], options: &mut Options) -> Option<()> {
-    let text = str::from_utf8(value).ok()?;
+/// What has been seen of the options.
+#[derive(Default)]
+struct Seen {
+    verbose: u8,
+    remap: bool,
+    rewrite: bool,
+}
+
+/// Does what an option or a variable says. Err: this is to be said; or `value` is not what that takes.
+fn apply(means: Means, value: &'static [u8], options: &mut Options, seen: &mut Seen) -> Result<(), Message> {
     let policy = &mut options.policy;
+    let wrong = Message::BadOption;
+    let text = str::from_utf8(value).map_err(|_| wrong)?;
     match means {
-        Means::ProcessGroup => options.process_group = switch(value)?,
-        Means::Subreaper => options.subreaper = switch(value)?,
-        Means::WarnOnReap => options.warn_on_reap = switch(value)?,
-        Means::RemapExit => return options.remap.add(text).then_some(()),
-        Means::RemapExitOfTini => return tini::remap(&mut options.remap, value).then_some(()),
-        Means::Rewrite => return policy.rewrite.add(text).then_some(()),
-        Means::RewriteOfDumbInit => return dumb_init::rewrite(&mut policy.rewrite, value).then_some(()),
-        Means::GracePeriod => policy.grace = Some(duration(value).filter(|grace| *grace >= Duration::from_millis(1))?),
+        Means::ProcessGroup => options.process_group = switch(value).ok_or(wrong)?,
+        Means::Subreaper => options.subreaper = switch(value).ok_or(wrong)?,
+        Means::WarnOnReap => options.warn_on_reap = switch(value).ok_or(wrong)?,
+        Means::RemapExit | Means::RemapExitOfTini => {
+            // The first of an option takes the place of what its variable says.
+            if !mem::replace(&mut seen.remap, true) {
+                options.remap = Remap::default();
+            }
+            let added = match means {
+                Means::RemapExit => options.remap.add(text),
+                _ => tini::remap(&mut options.remap, value),
+            };
+            return added.then_some(()).ok_or(wrong);
+        }
+        Means::Rewrite | Means::RewriteOfDumbInit => {
+            if !mem::replace(&mut seen.rewrite, true) {
+                policy.rewrite = Rewrite::default();
+            }
+            let added = match means {
+                Means::Rewrite => policy.rewrite.add(text),
+                _ => dumb_init::rewrite(&mut policy.rewrite, value),
+            };
+            return added.then_some(()).ok_or(wrong);
+        }
+        Means::GracePeriod => policy.grace = Some(duration(value, 1_000_000).ok_or(wrong)?),
         // No time at all is no delay.
-        Means::StopDelay => policy.delay = Some(duration(value)?).filter(|delay| !delay.is_zero()),
-        Means::StopSignals => policy.shutdown_signals = SignalSet::parse(text)?,
-        Means::AfterExit => policy.after_exit = after_exit(text)?,
-        Means::ParentDeathSignal => policy.parent_death_signal = Some(Signal::parse(text)?),
-        Means::ParentDeathSignalOfTini => policy.parent_death_signal = Some(tini::signal(text)?),
+        Means::StopDelay => policy.delay = Some(duration(value, 0).ok_or(wrong)?).filter(|delay| !delay.is_zero()),
+        Means::StopSignals => policy.shutdown_signals = SignalSet::parse(text).ok_or(wrong)?,
+        Means::AfterExit => policy.after_exit = after_exit(text).ok_or(wrong)?,
+        Means::ParentDeathSignal => policy.parent_death_signal = Some(Signal::parse(text).ok_or(wrong)?),
+        Means::ParentDeathSignalOfTini => policy.parent_death_signal = Some(tini::signal(text).ok_or(wrong)?),
         Means::Log => {
             if Parts::of(value, b',').any(|part| directive(part).is_none()) {
-                return None;
+                return Err(wrong);
             }
             options.verbosity = Verbosity(text);
         }
         Means::Debug => options.verbosity = Verbosity("debug"),
         Means::Pause => policy.pause = true,
         Means::SingleChild => (options.process_group, options.session) = (false, false),
-        // These are not about the options.
-        Means::Verbose | Means::Help | Means::License | Means::Version => (),
+        Means::Verbose => seen.verbose = seen.verbose.saturating_add(1),
+        Means::Help => return Err(Message::Help),
+        Means::License => return Err(Message::License),
+        Means::Version => return Err(Message::Version),
     }
-    Some(())
+    Ok(())
 }
 
 /// What its value is to be. An option without a value takes nothing, or is on.
@@ -159,7 +187,7 @@ pub fn parse(
     *called = Part::Word(words.next().unwrap_or_default());
     if personality.grammar == Grammar::Pause {
         options.policy.pause = true;
-        let asks = words.any(|word| word.eq_ignore_ascii_case("-v"));
+        let asks = words.any(|word| is_word(word.as_bytes(), b"-v"));
         return if asks { Err(Message::Version) } else { Ok(()) };
     }
     if personality.grammar == Grammar::VersionAlone
@@ -170,8 +198,7 @@ pub fn parse(
     }
     let mut parser = ManuallyDrop::new(lexopt::Parser::from_args(words_of_rini(argv.clone()).skip(1)));
     let count = left(&mut parser);
-    let mut verbose = 0_i64;
-    let (mut remapped, mut rewritten) = (false, false);
+    let mut seen = Seen::default();
     let is_program = loop {
         let letter = match *ManuallyDrop::new(parser.next()) {
             Ok(Some(Short(letter))) => Some(letter),
@@ -192,12 +219,12 @@ pub fn parse(
         *typed = Part::Word(word);
         *its_letter = Part::Word(OsStr::from_bytes(word.as_bytes().get(1..).unwrap_or_default()));
         let Some(option) = find(personality, letter, word) else {
-            let choices = choices(personality, word);
-            let is_cut = !choices.is_empty();
-            *value = Part::Word(choices);
+            *value = Part::Choices(&personality.options);
+            let mut all = personality.options.iter();
+            let could_be = personality.cuts_words && all.any(|option| option.rest(word.as_bytes()).is_some());
             return Err(match letter {
                 Some(_) => Message::NoLetter,
-                None if is_cut => Message::Ambiguous,
+                None if could_be => Message::Ambiguous,
                 None => Message::NoWord,
             });
         };
@@ -217,21 +244,7 @@ pub fn parse(
             return Err(if letter.is_some() { Message::NoValueOfLetter } else { Message::NoValueOfWord });
         };
         *value = Part::Word(text);
-        match option.means {
-            Means::Verbose => verbose = verbose.saturating_add(1),
-            Means::Help => return Err(Message::Help),
-            Means::Version => return Err(Message::Version),
-            Means::License => return Err(Message::License),
-            // The first of an option takes the place of what its variable says.
-            Means::RemapExit | Means::RemapExitOfTini if !mem::replace(&mut remapped, true) => {
-                options.remap = Remap::default();
-            }
-            Means::Rewrite | Means::RewriteOfDumbInit if !mem::replace(&mut rewritten, true) => {
-                options.policy.rewrite = Rewrite::default();
-            }
-            _ => (),
-        }
-        apply(option.means, text.as_bytes(), options).ok_or(Message::BadOption)?;
+        apply(option.means, text.as_bytes(), options, &mut seen)?;
     };
     if is_program && !(options.policy.pause && personality.grammar == Grammar::PauseIgnoresWords) {
         if options.policy.pause {
@@ -241,12 +254,12 @@ pub fn parse(
     }
     if options.session {
         // The kernel spares an orphaned process group, such as a session leader's, every stop but this one.
-        for signal in TERMINAL_STOPS {
-            options.policy.rewrite.insert_default(signal, Signal::STOP);
+        for signal in &TERMINAL_STOPS {
+            options.policy.rewrite.insert_default(*signal, Signal::STOP);
         }
     }
-    if verbose > 0 && !by_tini {
-        options.verbosity = Verbosity(level(verbose.saturating_add(1)));
+    if seen.verbose > 0 && !by_tini {
+        options.verbosity = Verbosity(level(i64::from(seen.verbose).saturating_add(1)));
     }
     Ok(())
 }
@@ -268,40 +281,26 @@ fn leak(word: Vec<u8>) -> &'static OsStr {
 
 /// The option with this letter, or the word that was `typed`, which may be cut short where the personality takes that.
 fn find(personality: &Personality, letter: Option<char>, typed: &OsStr) -> Option<Opt> {
-    let word = without_value(typed);
     let mut found = None;
     let mut count = 0_u8;
     for option in personality.options.iter() {
         let named = match letter {
             Some(letter) => char::from(option.letter) == letter,
-            None => option.word == word,
+            None => match option.rest(typed.as_bytes()) {
+                Some([]) => true,
+                Some(_) => {
+                    found = Some(option);
+                    count = count.saturating_add(1);
+                    false
+                }
+                None => false,
+            },
         };
         if named {
             return Some(option);
         }
-        if personality.cuts_words && letter.is_none() && option.word.starts_with(word) {
-            found = Some(option);
-            count = count.saturating_add(1);
-        }
     }
-    found.filter(|_| count == 1)
-}
-
-/// The options that a word could be, as getopt_long(3) lists them.
-fn choices(personality: &Personality, typed: &OsStr) -> &'static OsStr {
-    let mut choices = Vec::new();
-    for option in personality.options.iter() {
-        if personality.cuts_words && option.word.starts_with(without_value(typed)) {
-            choices.extend_from_slice(b" '");
-            choices.extend_from_slice(option.word);
-            choices.push(b'\'');
-        }
-    }
-    leak(choices)
-}
-
-fn without_value(typed: &OsStr) -> &[u8] {
-    Parts::of(typed.as_bytes(), b'=').next().unwrap_or_default()
+    found.filter(|_| count == 1 && personality.cuts_words)
 }
 
 /// The beginning of argv, as far as it can be rini's own words: lexopt copies all that it is given, and a program's
@@ -369,13 +368,14 @@ fn environment(
         // atoi(3): 0 where there is no number.
         options.verbosity = Verbosity(level(strtol(text.as_bytes()).map_or(0, |(number, _)| number)));
     }
+    let mut seen = Seen::default();
     for Opt { word: name, letter: separator, means } in VARIABLES.iter() {
         let Some(text) = set(variable, name) else { continue };
         by_tini &= means != Means::Log;
         *source = Part::Word(OsStr::from_bytes(name));
         *value = Part::Word(text);
         *right = Part::Message(takes(means));
-        if Parts::of(text.as_bytes(), separator).any(|part| apply(means, part, options).is_none()) {
+        if Parts::of(text.as_bytes(), separator).any(|part| apply(means, part, options, &mut seen).is_err()) {
             return Err(if separator == 0 { Message::BadVariable } else { Message::BadList });
         }
     }
@@ -389,8 +389,30 @@ pub fn counts(switch: &Variable, variable: Variables<'_>) -> bool {
 
 /// A flag is on; the switches of the environment can be off too.
 fn switch(value: &[u8]) -> Option<bool> {
-    let mut words = Parts::of(b"1 yes true on 0 no false off", b' ');
-    words.position(|word| word.eq_ignore_ascii_case(value)).map(|index| index < 4)
+    position(b"1 yes true on 0 no false off", value).map(|position| position < 4)
+}
+
+fn log_level(word: &[u8]) -> Option<LevelFilter> {
+    Some(match position(b"off error warn info debug trace", word)? {
+        0 => LevelFilter::Off,
+        1 => LevelFilter::Error,
+        2 => LevelFilter::Warn,
+        3 => LevelFilter::Info,
+        4 => LevelFilter::Debug,
+        _ => LevelFilter::Trace,
+    })
+}
+
+/// Which of these words it is, in any case.
+fn position(words: &'static [u8], word: &[u8]) -> Option<usize> {
+    Parts::of(words, b' ').position(|known| is_word(known, word))
+}
+
+/// Whether two words are the same, in any case. (As `eq_ignore_ascii_case`, which is made for long ones.)
+#[inline(never)]
+fn is_word(one: &[u8], other: &[u8]) -> bool {
+    one.len() == other.len()
+        && one.iter().zip(other).all(|(one, other)| one.to_ascii_lowercase() == other.to_ascii_lowercase())
 }
 
 fn after_exit(text: &str) -> Option<AfterExit> {
@@ -402,8 +424,9 @@ fn after_exit(text: &str) -> Option<AfterExit> {
     }
 }
 
-/// Reads `10s`, `1500ms`, `2m`, `1h`, or a bare number of seconds; with up to six decimals; a year at the most.
-fn duration(text: &[u8]) -> Option<Duration> {
+/// Reads `10s`, `1500ms`, `2m`, `1h`, or a bare number of seconds; with up to six decimals; so many nanoseconds at least,
+/// and a year at the most.
+fn duration(text: &[u8], least: u64) -> Option<Duration> {
     const MOST: u64 = 365 * 24 * 3600 * 1_000_000_000;
     let (whole, mut rest) = digits(text)?;
     let (mut decimals, mut divisor) = (0, 1_u64);
@@ -422,7 +445,7 @@ fn duration(text: &[u8]) -> Option<Duration> {
     };
     let part = decimals.checked_mul(nanoseconds)?.checked_div(divisor)?;
     let total = whole.checked_mul(nanoseconds)?.checked_add(part)?;
-    if total <= MOST { Some(Duration::from_nanos(total)) } else { None }
+    if (least..=MOST).contains(&total) { Some(Duration::from_nanos(total)) } else { None }
 }
 
 /// The digits that a text begins with, at least one, as a number, and what follows; the largest number for any larger.
@@ -457,11 +480,11 @@ pub fn strtol(mut text: &[u8]) -> Option<(i64, &[u8])> {
 /// name, which would silence everything else.)
 pub fn directive(part: &[u8]) -> Option<(Option<&str>, LevelFilter)> {
     let text = str::from_utf8(part.trim_ascii()).ok()?;
-    if let Ok(level) = text.parse() {
+    if let Some(level) = log_level(text.as_bytes()) {
         return Some((None, level));
     }
     let (module, level) = match text.split_once('=') {
-        Some((module, level)) => (module, level.parse().ok()?),
+        Some((module, level)) => (module, log_level(level.as_bytes())?),
         None => (text, LevelFilter::Trace),
     };
     let path = module.strip_prefix("rini")?.as_bytes();
@@ -479,7 +502,7 @@ mod tests {
     type Parsed = Result<Options, String>;
 
     fn is_filter(text: &'static [u8]) -> bool {
-        apply(Means::Log, text, &mut Options::default()).is_some()
+        apply(Means::Log, text, &mut Options::default(), &mut Seen::default()).is_ok()
     }
 
     fn forever(text: &str) -> &'static OsStr {
@@ -695,7 +718,7 @@ mod tests {
             ("8760h", 31_536_000_000),
             ("007", 7000),
         ] {
-            assert_eq!(duration(text.as_bytes()).map(|d| d.as_millis()), Some(milliseconds), "{text}");
+            assert_eq!(duration(text.as_bytes(), 0).map(|d| d.as_millis()), Some(milliseconds), "{text}");
         }
         for text in [
             "",
@@ -721,7 +744,7 @@ mod tests {
             "inf",
             "NaN",
         ] {
-            assert_eq!(duration(text.as_bytes()), None, "{text:?}");
+            assert_eq!(duration(text.as_bytes(), 0), None, "{text:?}");
         }
     }
 

@@ -7,6 +7,7 @@
 
 use crate::diagnosis::{Elapsed, ExecFailure, Origin, Quoted, Reason};
 use crate::exit::Status;
+use crate::personality::{OptionTable, Parts};
 use crate::signal::Signal;
 use crate::sys::process::{self, Pid};
 use crate::sys::terminal::HandOff;
@@ -59,6 +60,8 @@ pub enum Part<'a> {
     Text(&'a fmt::Arguments<'a>),
     /// Another text.
     Message(Message),
+    /// Those of these options that part 2, as it was typed, is the beginning of.
+    Choices(&'static OptionTable),
 }
 
 impl From<Pid> for Part<'_> {
@@ -99,16 +102,9 @@ impl Voice {
 
     /// The form of a message, and its text, packed; or nothing.
     fn find(&self, message: Message) -> &'static [u8] {
-        for texts in [self.texts, texts::RINI] {
-            for entry in texts.split(|byte| *byte == 0) {
-                if let [number, text @ ..] = entry
-                    && *number == message as u8
-                {
-                    return text;
-                }
-            }
-        }
-        &[]
+        let text =
+            |texts: &'static [u8]| Parts::of(texts, 0).find(|entry| entry.first() == Some(&(message as u8)))?.get(1..);
+        text(self.texts).or_else(|| text(texts::RINI)).unwrap_or_default()
     }
 
     /// Says this, if this personality has words for it. False if it could not be said: only standard output can fail.
@@ -295,6 +291,17 @@ impl Filled<'_> {
         Ok(())
     }
 
+    /// As getopt_long(3) lists them.
+    fn write_choices(&self, options: &OptionTable, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Some(Part::Word(typed)) = self.parts.get(2) else { return Ok(()) };
+        for option in options.iter().filter(|option| option.rest(typed.as_bytes()).is_some()) {
+            f.write_str(" '")?;
+            write_plainly(OsStr::from_bytes(option.word), f)?;
+            f.write_str("'")?;
+        }
+        Ok(())
+    }
+
     /// 1 to 8 are the parts as they are, 0x11 to 0x18 the same in quotes.
     fn write_part(&self, code: u8, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Some(part) = self.parts.get(usize::from(code & 0xf).saturating_sub(1)) else { return Ok(()) };
@@ -309,6 +316,7 @@ impl Filled<'_> {
             Part::Reason(errno) => Reason(*errno).fmt(f),
             Part::Failure(failure) => failure.fmt(f),
             Part::Text(text) => f.write_fmt(**text),
+            Part::Choices(options) => self.write_choices(options, f),
             Part::Message(message) => Filled { message: *message, ..*self }.fmt(f),
         }
     }
