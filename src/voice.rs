@@ -11,7 +11,7 @@ use crate::personality::{OptionTable, Parts};
 use crate::signal::Signal;
 use crate::sys::process::{self, Pid};
 use crate::sys::terminal::HandOff;
-use log::Level;
+use log::{Level, Record};
 use nix::errno::Errno;
 use std::ffi::OsStr;
 use std::fmt::{self, Display, Write};
@@ -34,7 +34,9 @@ pub const TARGET: &str = "rini::runtime";
 /// Says a line, if the user wants to hear of that level. (A function, as each `log!` is a hundred bytes of code.)
 #[inline(never)]
 pub fn log(level: Level, text: fmt::Arguments<'_>) {
-    log::log!(target: TARGET, level, "{text}");
+    if level <= log::max_level() {
+        log::logger().log(&Record::builder().args(text).level(level).target(TARGET).build());
+    }
 }
 
 /// What goes into a text.
