@@ -109,38 +109,45 @@ impl Voice {
         text(self.texts).or_else(|| text(texts::RINI)).unwrap_or_default()
     }
 
+    /// A message with its parts.
+    fn filled<'a>(&'a self, message: Message, parts: &'a [Part<'a>]) -> Filled<'a> {
+        Filled { voice: self, codes: self.find(message).get(1..).unwrap_or_default(), parts }
+    }
+
     /// Says this, if this personality has words for it. False if it could not be said: only standard output can fail.
     #[inline(never)]
     pub fn say(&self, message: Message, parts: &[Part<'_>]) -> bool {
-        let Some((form, _)) = self.find(message).split_first() else { return true };
-        let text = Filled { voice: self, message, parts };
-        match *form {
-            form::STDOUT => {
-                let printed = process::print(format!("{text}\n").as_bytes());
-                if let Err(errno) = printed {
-                    self.say(Message::CannotPrint, &[Part::Reason(errno)]);
-                }
-                return printed.is_ok();
-            }
+        let [form, codes @ ..] = self.find(message) else { return true };
+        let text = Filled { voice: self, codes, parts };
+        let level = match *form {
             // At every verbosity, as the command line and the exec are what the program is about.
-            form::STDERR => process::write_to_stderr(format!("{text}\n").as_bytes()),
+            form @ (form::STDOUT | form::STDERR) => return self.write(form, format!("{text}\n").as_bytes()),
             form::CHILD => {
                 let child = parts.first().copied().unwrap_or(Part::Number(0));
                 self.write_line(Level::Error, child, &format_args!("{text}"));
+                return true;
             }
-            form => {
-                let level = match form {
-                    form::ERROR => Level::Error,
-                    form::WARN => Level::Warn,
-                    form::INFO => Level::Info,
-                    form::DEBUG => Level::Debug,
-                    form::TRACE => Level::Trace,
-                    _ => return true,
-                };
-                log(level, format_args!("{text}"));
-            }
-        }
+            form::ERROR => Level::Error,
+            form::WARN => Level::Warn,
+            form::INFO => Level::Info,
+            form::DEBUG => Level::Debug,
+            form::TRACE => Level::Trace,
+            _ => return true,
+        };
+        log(level, format_args!("{text}"));
         true
+    }
+
+    fn write(&self, form: u8, text: &[u8]) -> bool {
+        if form == form::STDERR {
+            process::write_to_stderr(text);
+            return true;
+        }
+        let printed = process::print(text);
+        if let Err(errno) = printed {
+            self.say(Message::CannotPrint, &[Part::Reason(errno)]);
+        }
+        printed.is_ok()
     }
 
     /// Writes a message as a whole line, said by the process with this pid.
@@ -154,7 +161,7 @@ impl Voice {
             Level::Debug | Level::Trace => name,
         };
         let parts = [Part::Word(name.as_ref()), pid, Part::Text(text), Part::Word(in_tini.as_ref())];
-        let line = format!("{}\n", Filled { voice: self, message: Message::Line, parts: &parts });
+        let line = format!("{}\n", self.filled(Message::Line, &parts));
         process::write_to_stderr(line.as_bytes());
     }
 
@@ -177,9 +184,9 @@ impl Voice {
     /// terminal, in whole lines. For the level `debug`.
     pub fn write_session(&self, terminal: Result<(), Errno>, to: &mut dyn Write) -> fmt::Result {
         if let Err(errno) = terminal {
-            writeln!(to, "{}", Filled { voice: self, message: Message::CannotAttach, parts: &numbered(errno) })?;
+            writeln!(to, "{}", self.filled(Message::CannotAttach, &numbered(errno)))?;
         }
-        writeln!(to, "{}", Filled { voice: self, message: Message::Session, parts: &[] })
+        writeln!(to, "{}", self.filled(Message::Session, &[]))
     }
 
     /// The child was started.
@@ -267,16 +274,16 @@ fn numbered(errno: Errno) -> [Part<'static>; 2] {
     [Part::Number((errno as i32).unsigned_abs().into()), Part::Reason(errno)]
 }
 
-/// A message with its parts.
+/// A text, packed, and its parts.
 struct Filled<'a> {
     voice: &'a Voice,
-    message: Message,
+    codes: &'static [u8],
     parts: &'a [Part<'a>],
 }
 
 impl fmt::Display for Filled<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.write(self.voice.find(self.message).get(1..).unwrap_or_default(), f)
+        self.write(self.codes, f)
     }
 }
 
@@ -319,7 +326,7 @@ impl Filled<'_> {
             Part::Failure(failure) => failure.fmt(f),
             Part::Text(text) => f.write_fmt(**text),
             Part::Choices(options) => self.write_choices(options, f),
-            Part::Message(message) => Filled { message: *message, ..*self }.fmt(f),
+            Part::Message(message) => self.write(self.voice.filled(*message, &[]).codes, f),
         }
     }
 }
@@ -345,16 +352,7 @@ mod tests {
     impl Voice {
         /// What it says.
         pub fn text(&self, message: Message, parts: &[Part<'_>]) -> String {
-            Filled { voice: self, message, parts }.to_string()
-        }
-    }
-
-    /// A text, without looking for it.
-    struct Unpacked<'a>(Filled<'a>, &'static [u8]);
-
-    impl Display for Unpacked<'_> {
-        fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-            self.0.write(self.1, f)
+            self.filled(message, parts).to_string()
         }
     }
 
@@ -375,8 +373,7 @@ mod tests {
                 let entry = entries.next().unwrap();
                 let words: Vec<String> = (0..8).map(|n| format!("{{{n}}}")).collect();
                 let parts: Vec<Part<'_>> = words.iter().map(|word| Part::Word(word.as_ref())).collect();
-                let unpacked =
-                    Unpacked(Filled { voice: &voice, message: Message::Nothing, parts: &parts }, &entry[2..]);
+                let unpacked = Filled { voice: &voice, codes: &entry[2..], parts: &parts };
                 let quoted = |text: String, n: usize| text.replace(&format!("{{{n}:?}}"), &format!("\"{{{n}}}\""));
                 assert_eq!(unpacked.to_string(), (0..8).fold(text, quoted));
             }
