@@ -18,8 +18,7 @@ use crate::supervisor::{AfterExit, Policy};
 use crate::voice::{Message, Part};
 use lexopt::Arg::{Long, Short, Value};
 use log::LevelFilter;
-use std::ffi::OsStr;
-use std::iter;
+use std::ffi::{OsStr, OsString};
 use std::mem::{self, ManuallyDrop};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::time::Duration;
@@ -196,8 +195,9 @@ pub fn parse(
     {
         return Err(Message::Version);
     }
-    let mut parser = ManuallyDrop::new(lexopt::Parser::from_args(words_of_rini(argv.clone()).skip(1)));
-    let count = left(&mut parser);
+    let words = words_of_rini(argv.clone().skip(1));
+    let count = words.len();
+    let mut parser = ManuallyDrop::new(lexopt::Parser::from_args(words));
     let mut seen = Seen::default();
     let is_program = loop {
         let letter = match *ManuallyDrop::new(parser.next()) {
@@ -306,17 +306,20 @@ fn find(personality: &Personality, letter: Option<char>, typed: &OsStr) -> Optio
 /// The beginning of argv, as far as it can be rini's own words: lexopt copies all that it is given, and a program's
 /// arguments may be megabytes. No option takes more than one value, so a word that is no option is PROGRAM, or behind
 /// it, if the word before is no option either.
-fn words_of_rini(mut argv: impl Iterator<Item = &'static OsStr>) -> impl Iterator<Item = &'static OsStr> {
-    let mut before: Option<&OsStr> = None;
-    let mut ends = false;
-    iter::from_fn(move || {
-        let word = if ends { None } else { argv.next() }?;
-        let is_option = |word: &OsStr| word.as_bytes().starts_with(b"-");
-        // The word before: rini's own name, an option, or what may be an option's value.
-        ends = before.is_some_and(|before| before == "--" || !is_option(before) && !is_option(word));
-        before = Some(word);
-        Some(word)
-    })
+fn words_of_rini(argv: impl Iterator<Item = &'static OsStr>) -> Vec<OsString> {
+    let mut words = Vec::new();
+    // The word before: whether it is rini's own name, or what may be an option's value; and whether it is `--`.
+    let (mut is_no_option, mut is_end) = (true, false);
+    for word in argv {
+        words.push(word.to_owned());
+        let before = is_no_option;
+        is_no_option = !word.as_bytes().starts_with(b"-");
+        if is_end || before && is_no_option {
+            break;
+        }
+        is_end = word == "--";
+    }
+    words
 }
 
 /// A `RINI_*` variable, where it is set to something.
@@ -428,23 +431,27 @@ fn after_exit(text: &str) -> Option<AfterExit> {
 /// and a year at the most.
 fn duration(text: &[u8], least: u64) -> Option<Duration> {
     const MOST: u64 = 365 * 24 * 3600 * 1_000_000_000;
-    let (whole, mut rest) = digits(text)?;
-    let (mut decimals, mut divisor) = (0, 1_u64);
+    let (mut millionths, mut rest) = digits(text)?;
+    let mut decimals = &[][..];
     if let Some(more) = rest.strip_prefix(b".") {
-        (decimals, rest) = digits(more)?;
-        for _ in 0..more.len().saturating_sub(rest.len()) {
-            divisor = divisor.checked_mul(10).filter(|divisor| *divisor <= 1_000_000)?;
-        }
+        (_, rest) = digits(more)?;
+        decimals = more.strip_suffix(rest)?;
+    }
+    if decimals.len() > 6 {
+        return None;
+    }
+    for place in 0..6 {
+        let digit = decimals.get(place).map_or(0, |digit| u64::from(digit & 0xf));
+        millionths = millionths.checked_mul(10)?.checked_add(digit)?;
     }
     let nanoseconds = match rest {
-        b"ms" => 1_000_000,
-        b"s" | b"" => 1_000_000_000,
-        b"m" => 60_000_000_000,
-        b"h" => 3_600_000_000_000_u64,
+        b"ms" => 1,
+        b"s" | b"" => 1000,
+        b"m" => 60_000,
+        b"h" => 3_600_000,
         _ => return None,
     };
-    let part = decimals.checked_mul(nanoseconds)?.checked_div(divisor)?;
-    let total = whole.checked_mul(nanoseconds)?.checked_add(part)?;
+    let total = millionths.checked_mul(nanoseconds)?;
     if (least..=MOST).contains(&total) { Some(Duration::from_nanos(total)) } else { None }
 }
 
@@ -638,7 +645,7 @@ mod tests {
     fn a_program_s_arguments_are_not_copied() {
         let argv = |words: &'static [&'static str]| {
             let endless = std::iter::repeat_n("x", 1000).chain(std::iter::repeat_n("-x", 1000));
-            words_of_rini(words.iter().copied().chain(endless).map(OsStr::new)).count()
+            words_of_rini(words.iter().copied().chain(endless).skip(1).map(OsStr::new)).len() + 1
         };
         assert_eq!(argv(&["rini", "--", "prog"]), 3);
         assert_eq!(argv(&["rini", "-g", "-e", "7", "prog"]), 5);
