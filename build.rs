@@ -98,8 +98,8 @@ fn pack(texts: &mut [Vec<u8>]) -> Vec<[u8; 2]> {
     pairs
 }
 
-/// Writes the texts as source: messages.rs, the `enum Message` with a name for each; and texts.rs, `PAIRS` and for each file
-/// its texts, each between its name's number and a zero.
+/// Writes the texts to a file, `texts`: the pairs, and then each text between its name's number and a zero. And what there is
+/// to know of that as source, messages.rs: an `enum Message` with the names, and where the texts of each file are.
 fn texts() {
     let mut files = Vec::new();
     let mut names: Vec<String> = Vec::new();
@@ -133,22 +133,22 @@ fn texts() {
         "/// The texts.\n#[repr(u8)]\n#[allow(clippy::upper_case_acronyms, dead_code)]\n#[derive(Clone, Copy, Debug, PartialEq, Eq)]\npub enum Message {{ {list} }}"
     );
     let _ = writeln!(source, "/// How loud each is at the most.\nstatic LOUDEST: [u8; {}] = {loudest:?};", loudest.len());
-    let folder = env::var("OUT_DIR").expect("Cargo sets it");
-    fs::write(Path::new(&folder).join("messages.rs"), source).expect("Cargo's folder");
-    let of_section = "#[unsafe(link_section = \".data.rel.ro.texts\")]\npub static";
-    let mut source = format!("/// The pairs.\n{of_section} PAIRS: [[u8; 2]; {}] = {pairs:?};\n", pairs.len());
+    let mut blob: Vec<u8> = pairs.concat();
+    let _ = writeln!(source, "/// How many pairs are at the beginning of the texts.\nconst PAIRS: usize = {};", pairs.len());
     let mut all = of.iter().zip(bytes);
     for (constant, count) in files {
-        let mut file = Vec::new();
+        let from = blob.len();
         for (name, text) in all.by_ref().take(count) {
             let number = names.iter().position(|known| known == name).expect("known") + 1;
-            file.push(u8::try_from(number).expect("few"));
-            file.extend(text);
-            file.push(0);
+            blob.push(u8::try_from(number).expect("few"));
+            blob.extend(text);
+            blob.push(0);
         }
-        let _ = writeln!(source, "/// Those of this name.\n{of_section} {constant}: [u8; {}] = {file:?};", file.len());
+        let _ = writeln!(source, "const {constant}_TEXTS: (usize, usize) = ({from}, {});", blob.len());
     }
-    fs::write(Path::new(&folder).join("texts.rs"), source).expect("Cargo's folder");
+    let folder = Path::new(&env::var("OUT_DIR").expect("Cargo sets it")).to_owned();
+    fs::write(folder.join("messages.rs"), source).expect("Cargo's folder");
+    fs::write(folder.join("texts"), blob).expect("Cargo's folder");
 }
 
 fn main() {

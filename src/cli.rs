@@ -20,8 +20,7 @@ use crate::time::Duration;
 use crate::voice::{Message, Part};
 use lexopt::Arg::{Long, Short, Value};
 use log::LevelFilter;
-use std::ffi::OsStr;
-use std::iter;
+use std::ffi::{OsStr, OsString};
 use std::mem::{self, ManuallyDrop};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 
@@ -92,37 +91,65 @@ const VARIABLES: OptionTable = options! {
 /// How a variable is looked up.
 pub type Variables<'a> = &'a dyn Fn(&[u8]) -> Option<&'static OsStr>;
 
-/// Does what an option or a variable says. None where `value` is not what that takes.
-fn apply(means: Means, value: &'static [u8], options: &mut Options) -> Option<()> {
+/// What has been seen of the options.
+#[derive(Default)]
+struct Seen {
+    verbose: u8,
+    remap: bool,
+    rewrite: bool,
+}
+
+/// Does what an option or a variable says. Err: this is to be said; or `value` is not what that takes.
+fn apply(means: Means, value: &'static [u8], options: &mut Options, seen: &mut Seen) -> Result<(), Message> {
     let policy = &mut options.policy;
+    let wrong = Message::BadOption;
     match means {
-        Means::ProcessGroup => options.process_group = switch(value)?,
-        Means::Subreaper => options.subreaper = switch(value)?,
-        Means::WarnOnReap => options.warn_on_reap = switch(value)?,
-        Means::RemapExit => return options.remap.add(value).then_some(()),
-        Means::RemapExitOfTini => return tini::remap(&mut options.remap, value).then_some(()),
-        Means::Rewrite => return policy.rewrite.add(value).then_some(()),
-        Means::RewriteOfDumbInit => return dumb_init::rewrite(&mut policy.rewrite, value).then_some(()),
-        Means::GracePeriod => policy.grace = Some(duration(value).filter(|grace| *grace >= Duration::from_millis(1))?),
+        Means::ProcessGroup => options.process_group = switch(value).ok_or(wrong)?,
+        Means::Subreaper => options.subreaper = switch(value).ok_or(wrong)?,
+        Means::WarnOnReap => options.warn_on_reap = switch(value).ok_or(wrong)?,
+        Means::RemapExit | Means::RemapExitOfTini => {
+            // The first of an option takes the place of what its variable says.
+            if !mem::replace(&mut seen.remap, true) {
+                options.remap = Remap::default();
+            }
+            let added = match means {
+                Means::RemapExit => options.remap.add(value),
+                _ => tini::remap(&mut options.remap, value),
+            };
+            return added.then_some(()).ok_or(wrong);
+        }
+        Means::Rewrite | Means::RewriteOfDumbInit => {
+            if !mem::replace(&mut seen.rewrite, true) {
+                policy.rewrite = Rewrite::default();
+            }
+            let added = match means {
+                Means::Rewrite => policy.rewrite.add(value),
+                _ => dumb_init::rewrite(&mut policy.rewrite, value),
+            };
+            return added.then_some(()).ok_or(wrong);
+        }
+        Means::GracePeriod => policy.grace = Some(duration(value, 1_000_000).ok_or(wrong)?),
         // No time at all is no delay.
-        Means::StopDelay => policy.delay = Some(duration(value)?).filter(|delay| *delay > Duration::default()),
-        Means::StopSignals => policy.shutdown_signals = SignalSet::parse(value)?,
-        Means::AfterExit => policy.after_exit = after_exit(value)?,
-        Means::ParentDeathSignal => policy.parent_death_signal = Some(Signal::parse(value)?),
-        Means::ParentDeathSignalOfTini => policy.parent_death_signal = Some(tini::signal(value)?),
+        Means::StopDelay => policy.delay = Some(duration(value, 0).ok_or(wrong)?).filter(|delay| *delay > Duration::default()),
+        Means::StopSignals => policy.shutdown_signals = SignalSet::parse(value).ok_or(wrong)?,
+        Means::AfterExit => policy.after_exit = after_exit(value).ok_or(wrong)?,
+        Means::ParentDeathSignal => policy.parent_death_signal = Some(Signal::parse(value).ok_or(wrong)?),
+        Means::ParentDeathSignalOfTini => policy.parent_death_signal = Some(tini::signal(value).ok_or(wrong)?),
         Means::Log => {
             if Parts::of(value, b',').any(|part| directive(part).is_none()) {
-                return None;
+                return Err(wrong);
             }
-            options.verbosity = Verbosity(str::from_utf8(value).ok()?);
+            options.verbosity = Verbosity(str::from_utf8(value).map_err(|_| wrong)?);
         }
         Means::Debug => options.verbosity = Verbosity("debug"),
         Means::Pause => policy.pause = true,
         Means::SingleChild => (options.process_group, options.session) = (false, false),
-        // These are not about the options.
-        Means::Verbose | Means::Help | Means::License | Means::Version => (),
+        Means::Verbose => seen.verbose = seen.verbose.saturating_add(1),
+        Means::Help => return Err(Message::Help),
+        Means::License => return Err(Message::License),
+        Means::Version => return Err(Message::Version),
     }
-    Some(())
+    Ok(())
 }
 
 /// What its value is to be. An option without a value takes nothing, or is on.
@@ -168,10 +195,10 @@ pub fn parse(
     {
         return Err(Message::Version);
     }
-    let mut parser = ManuallyDrop::new(lexopt::Parser::from_args(words_of_rini(argv.clone()).skip(1)));
-    let count = left(&mut parser);
-    let mut verbose = 0_i64;
-    let (mut remapped, mut rewritten) = (false, false);
+    let words = words_of_rini(argv.clone().skip(1));
+    let count = words.len();
+    let mut parser = ManuallyDrop::new(lexopt::Parser::from_args(words));
+    let mut seen = Seen::default();
     let is_program = loop {
         let letter = match *ManuallyDrop::new(parser.next()) {
             Ok(Some(Short(letter))) => Some(letter),
@@ -192,12 +219,12 @@ pub fn parse(
         *typed = Part::Word(word);
         *its_letter = Part::Word(OsStr::from_bytes(word.as_bytes().get(1..).unwrap_or_default()));
         let Some(option) = find(personality, letter, word) else {
-            let choices = choices(personality, word);
-            let is_cut = !choices.is_empty();
-            *value = Part::Word(choices);
+            *value = Part::Choices(&personality.options);
+            let mut all = personality.options.iter();
+            let could_be = personality.cuts_words && all.any(|option| option.rest(word.as_bytes()).is_some());
             return Err(match letter {
                 Some(_) => Message::NoLetter,
-                None if is_cut => Message::Ambiguous,
+                None if could_be => Message::Ambiguous,
                 None => Message::NoWord,
             });
         };
@@ -217,21 +244,7 @@ pub fn parse(
             return Err(if letter.is_some() { Message::NoValueOfLetter } else { Message::NoValueOfWord });
         };
         *value = Part::Word(text);
-        match option.means {
-            Means::Verbose => verbose = verbose.saturating_add(1),
-            Means::Help => return Err(Message::Help),
-            Means::Version => return Err(Message::Version),
-            Means::License => return Err(Message::License),
-            // The first of an option takes the place of what its variable says.
-            Means::RemapExit | Means::RemapExitOfTini if !mem::replace(&mut remapped, true) => {
-                options.remap = Remap::default();
-            }
-            Means::Rewrite | Means::RewriteOfDumbInit if !mem::replace(&mut rewritten, true) => {
-                options.policy.rewrite = Rewrite::default();
-            }
-            _ => (),
-        }
-        apply(option.means, text.as_bytes(), options).ok_or(Message::BadOption)?;
+        apply(option.means, text.as_bytes(), options, &mut seen)?;
     };
     if is_program && !(options.policy.pause && personality.grammar == Grammar::PauseIgnoresWords) {
         if options.policy.pause {
@@ -241,12 +254,12 @@ pub fn parse(
     }
     if options.session {
         // The kernel spares an orphaned process group, such as a session leader's, every stop but this one.
-        for signal in TERMINAL_STOPS {
-            options.policy.rewrite.insert_default(signal, Signal::STOP);
+        for signal in &TERMINAL_STOPS {
+            options.policy.rewrite.insert_default(*signal, Signal::STOP);
         }
     }
-    if verbose > 0 && !by_tini {
-        options.verbosity = Verbosity(level(verbose.saturating_add(1)));
+    if seen.verbose > 0 && !by_tini {
+        options.verbosity = Verbosity(level(i64::from(seen.verbose).saturating_add(1)));
     }
     Ok(())
 }
@@ -268,56 +281,45 @@ fn leak(word: Vec<u8>) -> &'static OsStr {
 
 /// The option with this letter, or the word that was `typed`, which may be cut short where the personality takes that.
 fn find(personality: &Personality, letter: Option<char>, typed: &OsStr) -> Option<Opt> {
-    let word = without_value(typed);
     let mut found = None;
     let mut count = 0_u8;
     for option in personality.options.iter() {
         let named = match letter {
             Some(letter) => char::from(option.letter) == letter,
-            None => option.word == word,
+            None => match option.rest(typed.as_bytes()) {
+                Some([]) => true,
+                Some(_) => {
+                    found = Some(option);
+                    count = count.saturating_add(1);
+                    false
+                }
+                None => false,
+            },
         };
         if named {
             return Some(option);
         }
-        if personality.cuts_words && letter.is_none() && option.word.starts_with(word) {
-            found = Some(option);
-            count = count.saturating_add(1);
-        }
     }
-    found.filter(|_| count == 1)
-}
-
-/// The options that a word could be, as getopt_long(3) lists them.
-fn choices(personality: &Personality, typed: &OsStr) -> &'static OsStr {
-    let mut choices = Vec::new();
-    for option in personality.options.iter() {
-        if personality.cuts_words && option.word.starts_with(without_value(typed)) {
-            choices.extend_from_slice(b" '");
-            choices.extend_from_slice(option.word);
-            choices.push(b'\'');
-        }
-    }
-    leak(choices)
-}
-
-fn without_value(typed: &OsStr) -> &[u8] {
-    Parts::of(typed.as_bytes(), b'=').next().unwrap_or_default()
+    found.filter(|_| count == 1 && personality.cuts_words)
 }
 
 /// The beginning of argv, as far as it can be rini's own words: lexopt copies all that it is given, and a program's
 /// arguments may be megabytes. No option takes more than one value, so a word that is no option is PROGRAM, or behind
 /// it, if the word before is no option either.
-fn words_of_rini(mut argv: impl Iterator<Item = &'static OsStr>) -> impl Iterator<Item = &'static OsStr> {
-    let mut before: Option<&OsStr> = None;
-    let mut ends = false;
-    iter::from_fn(move || {
-        let word = if ends { None } else { argv.next() }?;
-        let is_option = |word: &OsStr| word.as_bytes().starts_with(b"-");
-        // The word before: rini's own name, an option, or what may be an option's value.
-        ends = before.is_some_and(|before| before == "--" || !is_option(before) && !is_option(word));
-        before = Some(word);
-        Some(word)
-    })
+fn words_of_rini(argv: impl Iterator<Item = &'static OsStr>) -> Vec<OsString> {
+    let mut words = Vec::new();
+    // The word before: whether it is rini's own name, or what may be an option's value; and whether it is `--`.
+    let (mut is_no_option, mut is_end) = (true, false);
+    for word in argv {
+        words.push(word.to_owned());
+        let before = is_no_option;
+        is_no_option = !word.as_bytes().starts_with(b"-");
+        if is_end || before && is_no_option {
+            break;
+        }
+        is_end = word == "--";
+    }
+    words
 }
 
 /// A `RINI_*` variable, where it is set to something.
@@ -369,13 +371,14 @@ fn environment(
         // atoi(3): 0 where there is no number.
         options.verbosity = Verbosity(level(strtol(text.as_bytes()).map_or(0, |(number, _)| number)));
     }
+    let mut seen = Seen::default();
     for Opt { word: name, letter: separator, means } in VARIABLES.iter() {
         let Some(text) = set(variable, name) else { continue };
         by_tini &= means != Means::Log;
         *source = Part::Word(OsStr::from_bytes(name));
         *value = Part::Word(text);
         *right = Part::Message(takes(means));
-        if Parts::of(text.as_bytes(), separator).any(|part| apply(means, part, options).is_none()) {
+        if Parts::of(text.as_bytes(), separator).any(|part| apply(means, part, options, &mut seen).is_err()) {
             return Err(if separator == 0 { Message::BadVariable } else { Message::BadList });
         }
     }
@@ -389,8 +392,23 @@ pub fn counts(switch: &Variable, variable: Variables<'_>) -> bool {
 
 /// A flag is on; the switches of the environment can be off too.
 fn switch(value: &[u8]) -> Option<bool> {
-    let mut words = Parts::of(b"1 YES TRUE ON 0 NO FALSE OFF", b' ');
-    words.position(|word| text::is_word(value, word)).map(|index| index < 4)
+    position(b"1 YES TRUE ON 0 NO FALSE OFF", value).map(|position| position < 4)
+}
+
+fn log_level(word: &[u8]) -> Option<LevelFilter> {
+    Some(match position(b"OFF ERROR WARN INFO DEBUG TRACE", word)? {
+        0 => LevelFilter::Off,
+        1 => LevelFilter::Error,
+        2 => LevelFilter::Warn,
+        3 => LevelFilter::Info,
+        4 => LevelFilter::Debug,
+        _ => LevelFilter::Trace,
+    })
+}
+
+/// Which of these words, in upper case, it is in any case.
+fn position(words: &'static [u8], word: &[u8]) -> Option<usize> {
+    Parts::of(words, b' ').position(|known| text::is_word(word, known))
 }
 
 fn after_exit(text: &[u8]) -> Option<AfterExit> {
@@ -402,27 +420,32 @@ fn after_exit(text: &[u8]) -> Option<AfterExit> {
     }
 }
 
-/// Reads `10s`, `1500ms`, `2m`, `1h`, or a bare number of seconds; with up to six decimals; a year at the most.
-fn duration(text: &[u8]) -> Option<Duration> {
+/// Reads `10s`, `1500ms`, `2m`, `1h`, or a bare number of seconds; with up to six decimals; so many nanoseconds at least,
+/// and a year at the most.
+fn duration(text: &[u8], least: u64) -> Option<Duration> {
     const MOST: u64 = 365 * 24 * 3600 * 1_000_000_000;
-    let (whole, mut rest) = digits(text)?;
-    let (mut decimals, mut divisor) = (0, 1_u64);
+    let (mut millionths, mut rest) = digits(text)?;
+    let mut decimals = &[][..];
     if let Some(more) = rest.strip_prefix(b".") {
-        (decimals, rest) = digits(more)?;
-        for _ in 0..more.len().saturating_sub(rest.len()) {
-            divisor = divisor.checked_mul(10).filter(|divisor| *divisor <= 1_000_000)?;
-        }
+        (_, rest) = digits(more)?;
+        decimals = more.strip_suffix(rest)?;
+    }
+    if decimals.len() > 6 {
+        return None;
+    }
+    for place in 0..6 {
+        let digit = decimals.get(place).map_or(0, |digit| u64::from(digit & 0xf));
+        millionths = millionths.checked_mul(10)?.checked_add(digit)?;
     }
     let nanoseconds = match rest {
-        b"ms" => 1_000_000,
-        b"s" | b"" => 1_000_000_000,
-        b"m" => 60_000_000_000,
-        b"h" => 3_600_000_000_000_u64,
+        b"ms" => 1,
+        b"s" | b"" => 1000,
+        b"m" => 60_000,
+        b"h" => 3_600_000,
         _ => return None,
     };
-    let part = decimals.checked_mul(nanoseconds)?.checked_div(divisor)?;
-    let total = whole.checked_mul(nanoseconds)?.checked_add(part)?;
-    if total <= MOST { Some(Duration::from_nanos(total)) } else { None }
+    let total = millionths.checked_mul(nanoseconds)?;
+    if (least..=MOST).contains(&total) { Some(Duration::from_nanos(total)) } else { None }
 }
 
 /// strtol(3), which takes the number that a text begins with, behind blanks and a sign; and what follows. None where there
@@ -446,11 +469,11 @@ pub fn strtol(mut text: &[u8]) -> Option<(i64, &[u8])> {
 /// name, which would silence everything else.)
 pub fn directive(part: &[u8]) -> Option<(Option<&str>, LevelFilter)> {
     let text = str::from_utf8(part.trim_ascii()).ok()?;
-    if let Ok(level) = text.parse() {
+    if let Some(level) = log_level(text.as_bytes()) {
         return Some((None, level));
     }
     let (module, level) = match text.split_once('=') {
-        Some((module, level)) => (module, level.parse().ok()?),
+        Some((module, level)) => (module, log_level(level.as_bytes())?),
         None => (text, LevelFilter::Trace),
     };
     let path = module.strip_prefix("rini")?.as_bytes();
@@ -468,7 +491,7 @@ mod tests {
     type Parsed = Result<Options, String>;
 
     fn is_filter(text: &'static [u8]) -> bool {
-        apply(Means::Log, text, &mut Options::default()).is_some()
+        apply(Means::Log, text, &mut Options::default(), &mut Seen::default()).is_ok()
     }
 
     fn forever(text: &str) -> &'static OsStr {
@@ -604,7 +627,7 @@ mod tests {
     fn a_program_s_arguments_are_not_copied() {
         let argv = |words: &'static [&'static str]| {
             let endless = std::iter::repeat_n("x", 1000).chain(std::iter::repeat_n("-x", 1000));
-            words_of_rini(words.iter().copied().chain(endless).map(OsStr::new)).count()
+            words_of_rini(words.iter().copied().chain(endless).skip(1).map(OsStr::new)).len() + 1
         };
         assert_eq!(argv(&["rini", "--", "prog"]), 3);
         assert_eq!(argv(&["rini", "-g", "-e", "7", "prog"]), 5);
@@ -684,7 +707,7 @@ mod tests {
             ("8760h", 31_536_000_000),
             ("007", 7000),
         ] {
-            assert_eq!(duration(text.as_bytes()).map(|d| d.as_secs() * 1000 + d.subsec_nanos() / 1_000_000), Some(milliseconds), "{text}");
+            assert_eq!(duration(text.as_bytes(), 0).map(|d| d.as_secs() * 1000 + d.subsec_nanos() / 1_000_000), Some(milliseconds), "{text}");
         }
         for text in [
             "",
@@ -710,7 +733,7 @@ mod tests {
             "inf",
             "NaN",
         ] {
-            assert_eq!(duration(text.as_bytes()), None, "{text:?}");
+            assert_eq!(duration(text.as_bytes(), 0), None, "{text:?}");
         }
     }
 

@@ -194,6 +194,13 @@ pub enum Means {
     Version,
 }
 
+impl Opt {
+    /// What its word has more than what was typed, with a value or without; or None where that is another word.
+    pub fn rest(&self, typed: &[u8]) -> Option<&'static [u8]> {
+        self.word.strip_prefix(Parts::of(typed, b'=').next()?)
+    }
+}
+
 impl Personality {
     /// What the program that was called so is.
     pub fn called(argv0: &OsStr) -> &'static Personality {

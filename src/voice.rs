@@ -5,15 +5,16 @@
 //! its [`Part`]s. `build.rs` packs them; they are unpacked as they are written, with no memory taken for that.
 #![forbid(unsafe_code)]
 
-use crate::text::Decimal;
 use crate::diagnosis::{Bytes, ExecFailure, Machine, Named, Origin, OutOfMemory, Quoted, Reason, Suspicion, write_readably};
 use crate::exit::Status;
+use crate::personality::OptionTable;
 use crate::signal::Signal;
 use crate::sys::process::{self, Pid};
 use crate::sys::terminal::HandOff;
 use crate::sys::texts;
+use crate::text::{Decimal, Parts};
 use crate::time::Duration;
-use log::Level;
+use log::{Level, Record};
 use nix::errno::Errno;
 use std::ffi::OsStr;
 use std::fmt::{self, Display, Write};
@@ -23,7 +24,7 @@ include!(concat!(env!("OUT_DIR"), "/messages.rs"));
 
 /// What a byte of a text stands for, if for a pair of others.
 fn pair(code: u8) -> Option<&'static [u8; 2]> {
-    texts::PAIRS.get(usize::from(code.checked_sub(0x80)?))
+    texts::all().as_chunks().0.get(..PAIRS)?.get(usize::from(code.checked_sub(0x80)?))
 }
 
 /// The module that messages go by in `RINI_LOG`, once the child has been started: `rini::runtime=debug` is in the README.
@@ -32,7 +33,9 @@ pub const TARGET: &str = "rini::runtime";
 /// Says a line, if the user wants to hear of that level. (A function, as each `log!` is a hundred bytes of code.)
 #[inline(never)]
 pub fn log(level: Level, text: fmt::Arguments<'_>) {
-    log::log!(target: TARGET, level, "{text}");
+    if level <= log::max_level() {
+        log::logger().log(&Record::builder().args(text).level(level).target(TARGET).build());
+    }
 }
 
 /// What goes into a text.
@@ -72,6 +75,8 @@ pub enum Part<'a> {
     Bytes(u64),
     /// An `e_machine`.
     Machine(u16),
+    /// Those of these options that part 2, as it was typed, is the beginning of.
+    Choices(&'static OptionTable),
 }
 
 impl From<Pid> for Part<'_> {
@@ -82,8 +87,8 @@ impl From<Pid> for Part<'_> {
 
 /// How a personality speaks.
 pub struct Voice {
-    /// Its texts. A message that is not among them it says as rini does.
-    pub texts: &'static [u8],
+    /// Where its texts are in [`texts::all`]. A message that is not among them it says as rini does.
+    texts: (usize, usize),
 }
 
 /// What a text is: the levels of the log, and these. In the order of FORMS in build.rs.
@@ -100,28 +105,32 @@ mod form {
 
 impl Voice {
     /// rini's own voice.
-    pub const RINI: Voice = Voice { texts: &texts::RINI };
+    pub const RINI: Voice = Voice { texts: RINI_TEXTS };
     /// tini's.
-    pub const TINI: Voice = Voice { texts: &texts::TINI };
+    pub const TINI: Voice = Voice { texts: TINI_TEXTS };
     /// dumb-init's.
-    pub const DUMB_INIT: Voice = Voice { texts: &texts::DUMB_INIT };
+    pub const DUMB_INIT: Voice = Voice { texts: DUMB_INIT_TEXTS };
     /// catatonit's.
-    pub const CATATONIT: Voice = Voice { texts: &texts::CATATONIT };
+    pub const CATATONIT: Voice = Voice { texts: CATATONIT_TEXTS };
     /// That of Kubernetes' pause.
-    pub const PAUSE: Voice = Voice { texts: &texts::PAUSE };
+    pub const PAUSE: Voice = Voice { texts: PAUSE_TEXTS };
 
     /// The form of a message, and its text, packed; or nothing.
     fn find(&self, message: u8) -> &'static [u8] {
-        for texts in [self.texts, &texts::RINI] {
-            for entry in texts.split(|byte| *byte == 0) {
-                if let [number, text @ ..] = entry
-                    && *number == message
-                {
-                    return text;
-                }
-            }
-        }
-        &[]
+        let text = |(from, to): (usize, usize)| {
+            let texts = texts::all().get(from..to).unwrap_or_default();
+            Parts::of(texts, 0).find(|entry| entry.first() == Some(&message))?.get(1..)
+        };
+        text(self.texts).or_else(|| text(RINI_TEXTS)).unwrap_or_default()
+    }
+
+    /// A message with its parts.
+    fn filled<'a>(&'a self, message: Message, parts: &'a [Part<'a>]) -> Filled<'a> {
+        self.filled_at(message as u8, parts)
+    }
+
+    fn filled_at<'a>(&'a self, message: u8, parts: &'a [Part<'a>]) -> Filled<'a> {
+        Filled { voice: self, codes: self.find(message).get(1..).unwrap_or_default(), parts }
     }
 
     /// Says this, if this personality has words for it. False if it could not be said: only standard output can fail.
@@ -132,35 +141,37 @@ impl Voice {
         if usize::from(loudest) > log::max_level() as usize {
             return true;
         }
-        let Some((form, _)) = self.find(message as u8).split_first() else { return true };
-        let text = Filled { voice: self, message: message as u8, parts };
-        match *form {
-            form::STDOUT => {
-                let printed = process::print(format!("{text}\n").as_bytes());
-                if let Err(errno) = printed {
-                    self.say(Message::CannotPrint, &[Part::Reason(errno)]);
-                }
-                return printed.is_ok();
-            }
+        let [form, codes @ ..] = self.find(message as u8) else { return true };
+        let text = Filled { voice: self, codes, parts };
+        let level = match *form {
             // At every verbosity, as the command line and the exec are what the program is about.
-            form::STDERR => process::write_to_stderr(format!("{text}\n").as_bytes()),
+            form @ (form::STDOUT | form::STDERR) => return self.write(form, format!("{text}\n").as_bytes()),
             form::CHILD => {
                 let child = parts.first().copied().unwrap_or(Part::Number(0));
                 self.write_line(Level::Error, child, &format_args!("{text}"));
+                return true;
             }
-            form => {
-                let level = match form {
-                    form::ERROR => Level::Error,
-                    form::WARN => Level::Warn,
-                    form::INFO => Level::Info,
-                    form::DEBUG => Level::Debug,
-                    form::TRACE => Level::Trace,
-                    _ => return true,
-                };
-                log(level, format_args!("{text}"));
-            }
-        }
+            form::ERROR => Level::Error,
+            form::WARN => Level::Warn,
+            form::INFO => Level::Info,
+            form::DEBUG => Level::Debug,
+            form::TRACE => Level::Trace,
+            _ => return true,
+        };
+        log(level, format_args!("{text}"));
         true
+    }
+
+    fn write(&self, form: u8, text: &[u8]) -> bool {
+        if form == form::STDERR {
+            process::write_to_stderr(text);
+            return true;
+        }
+        let printed = process::print(text);
+        if let Err(errno) = printed {
+            self.say(Message::CannotPrint, &[Part::Reason(errno)]);
+        }
+        printed.is_ok()
     }
 
     /// Writes a message as a whole line, said by the process with this pid.
@@ -174,7 +185,7 @@ impl Voice {
             Level::Debug | Level::Trace => name,
         };
         let parts = [Part::Word(name.as_ref()), pid, Part::Text(text), Part::Word(in_tini.as_ref())];
-        let line = format!("{}\n", Filled { voice: self, message: Message::Line as u8, parts: &parts });
+        let line = format!("{}\n", self.filled(Message::Line, &parts));
         process::write_to_stderr(line.as_bytes());
     }
 
@@ -197,9 +208,9 @@ impl Voice {
     /// terminal, in whole lines. For the level `debug`.
     pub fn write_session(&self, terminal: Result<(), Errno>, to: &mut dyn Write) -> fmt::Result {
         if let Err(errno) = terminal {
-            writeln!(to, "{}", Filled { voice: self, message: Message::CannotAttach as u8, parts: &numbered(errno) })?;
+            writeln!(to, "{}", self.filled(Message::CannotAttach, &numbered(errno)))?;
         }
-        writeln!(to, "{}", Filled { voice: self, message: Message::Session as u8, parts: &[] })
+        writeln!(to, "{}", self.filled(Message::Session, &[]))
     }
 
     /// The child was started.
@@ -296,19 +307,19 @@ pub fn words(message: Message, parts: &[Part<'_>], f: &mut fmt::Formatter<'_>) -
 #[inline(never)]
 pub fn words_at(first: Message, place: usize, parts: &[Part<'_>], f: &mut fmt::Formatter<'_>) -> fmt::Result {
     let message = (first as u8).saturating_add(u8::try_from(place).unwrap_or(0));
-    Filled { voice: &Voice::RINI, message, parts }.fmt(f)
+    Voice::RINI.filled_at(message, parts).fmt(f)
 }
 
-/// A message with its parts.
+/// A text, packed, and its parts.
 struct Filled<'a> {
     voice: &'a Voice,
-    message: u8,
+    codes: &'static [u8],
     parts: &'a [Part<'a>],
 }
 
 impl fmt::Display for Filled<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.write(self.voice.find(self.message).get(1..).unwrap_or_default(), f)
+        self.write(self.codes, f)
     }
 }
 
@@ -321,6 +332,17 @@ impl Filled<'_> {
                 (1..=8 | 0x11..=0x18, _) => self.write_part(*code, f)?,
                 (code, _) => f.write_char(char::from(code))?,
             }
+        }
+        Ok(())
+    }
+
+    /// As getopt_long(3) lists them.
+    fn write_choices(&self, options: &OptionTable, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Some(Part::Word(typed)) = self.parts.get(2) else { return Ok(()) };
+        for option in options.iter().filter(|option| option.rest(typed.as_bytes()).is_some()) {
+            f.write_str(" '")?;
+            write_plainly(OsStr::from_bytes(option.word), f)?;
+            f.write_str("'")?;
         }
         Ok(())
     }
@@ -339,7 +361,6 @@ impl Filled<'_> {
             Part::Reason(errno) => Reason(*errno).fmt(f),
             Part::Failure(failure) => failure.fmt(f),
             Part::Text(text) => f.write_fmt(**text),
-            Part::Message(message) => Filled { message: *message as u8, ..*self }.fmt(f),
             Part::Words(message, parts) => words(*message, parts, f),
             Part::Process(pid) => Named(*pid).fmt(f),
             Part::Escaped(word) => write_readably(word, f),
@@ -347,6 +368,8 @@ impl Filled<'_> {
             Part::Memory(memory) => memory.fmt(f),
             Part::Bytes(count) => Bytes(*count).fmt(f),
             Part::Machine(machine) => Machine(*machine).fmt(f),
+            Part::Choices(options) => self.write_choices(options, f),
+            Part::Message(message) => self.write(self.voice.filled(*message, &[]).codes, f),
         }
     }
 }
@@ -372,16 +395,7 @@ mod tests {
     impl Voice {
         /// What it says.
         pub fn text(&self, message: Message, parts: &[Part<'_>]) -> String {
-            Filled { voice: self, message: message as u8, parts }.to_string()
-        }
-    }
-
-    /// A text, without looking for it.
-    struct Unpacked<'a>(Filled<'a>, &'static [u8]);
-
-    impl Display for Unpacked<'_> {
-        fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-            self.0.write(self.1, f)
+            self.filled(message, parts).to_string()
         }
     }
 
@@ -396,14 +410,13 @@ mod tests {
             (Voice::PAUSE, include_str!("personality/pause.txt")),
         ] {
             let lines: Vec<&str> = file.lines().filter(|line| !line.starts_with('#')).collect();
-            let mut entries = voice.texts.split(|byte| *byte == 0);
+            let mut entries = texts::all()[voice.texts.0..voice.texts.1].split(|byte| *byte == 0);
             for section in lines.split(|line| line.starts_with("== ")).skip(1) {
                 let text = section.join("\n");
                 let entry = entries.next().unwrap();
                 let words: Vec<String> = (0..8).map(|n| format!("{{{n}}}")).collect();
                 let parts: Vec<Part<'_>> = words.iter().map(|word| Part::Word(word.as_ref())).collect();
-                let unpacked =
-                    Unpacked(Filled { voice: &voice, message: 0, parts: &parts }, &entry[2..]);
+                let unpacked = Filled { voice: &voice, codes: &entry[2..], parts: &parts };
                 let quoted = |text: String, n: usize| text.replace(&format!("{{{n}:?}}"), &format!("\"{{{n}}}\""));
                 assert_eq!(unpacked.to_string(), (0..8).fold(text, quoted));
             }
