@@ -132,9 +132,14 @@ fn texts() {
         source,
         "/// The texts.\n#[repr(u8)]\n#[allow(clippy::upper_case_acronyms, dead_code)]\n#[derive(Clone, Copy, Debug, PartialEq, Eq)]\npub enum Message {{ {list} }}"
     );
-    let _ = writeln!(source, "/// How loud each is at the most.\nstatic LOUDEST: [u8; {}] = {loudest:?};", loudest.len());
+    let _ =
+        writeln!(source, "/// How loud each is at the most.\nstatic LOUDEST: [u8; {}] = {loudest:?};", loudest.len());
     let mut blob: Vec<u8> = pairs.concat();
-    let _ = writeln!(source, "/// How many pairs are at the beginning of the texts.\nconst PAIRS: usize = {};", pairs.len());
+    let _ = writeln!(
+        source,
+        "/// How many pairs are at the beginning of the texts.\nconst PAIRS: usize = {};",
+        pairs.len()
+    );
     let mut all = of.iter().zip(bytes);
     for (constant, count) in files {
         let from = blob.len();

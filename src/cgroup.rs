@@ -9,8 +9,8 @@
 //! below /sys/fs/cgroup; the container's files are then at its root. Where nothing can be read, nothing is known.
 #![forbid(unsafe_code)]
 
-use crate::text::{self, Parts};
 use crate::sys::{Text, files};
+use crate::text::{self, Parts};
 use std::str;
 
 /// A file of the controller, by its names in version 2 and 1.

@@ -10,9 +10,7 @@
 #![forbid(unsafe_code)]
 
 use crate::exit::Remap;
-use crate::personality::{
-    Grammar, Means, Opt, OptionTable, Personality, Switch, Variable, dumb_init, options, tini,
-};
+use crate::personality::{Grammar, Means, Opt, OptionTable, Personality, Switch, Variable, dumb_init, options, tini};
 use crate::signal::{Rewrite, Signal, SignalSet, TERMINAL_STOPS};
 use crate::supervisor::{AfterExit, Policy};
 use crate::text::{self, Parts, digits};
@@ -130,7 +128,9 @@ fn apply(means: Means, value: &'static [u8], options: &mut Options, seen: &mut S
         }
         Means::GracePeriod => policy.grace = Some(duration(value, 1_000_000).ok_or(wrong)?),
         // No time at all is no delay.
-        Means::StopDelay => policy.delay = Some(duration(value, 0).ok_or(wrong)?).filter(|delay| *delay > Duration::default()),
+        Means::StopDelay => {
+            policy.delay = Some(duration(value, 0).ok_or(wrong)?).filter(|delay| *delay > Duration::default())
+        }
         Means::StopSignals => policy.shutdown_signals = SignalSet::parse(value).ok_or(wrong)?,
         Means::AfterExit => policy.after_exit = after_exit(value).ok_or(wrong)?,
         Means::ParentDeathSignal => policy.parent_death_signal = Some(Signal::parse(value).ok_or(wrong)?),
@@ -707,7 +707,11 @@ mod tests {
             ("8760h", 31_536_000_000),
             ("007", 7000),
         ] {
-            assert_eq!(duration(text.as_bytes(), 0).map(|d| d.as_secs() * 1000 + d.subsec_nanos() / 1_000_000), Some(milliseconds), "{text}");
+            assert_eq!(
+                duration(text.as_bytes(), 0).map(|d| d.as_secs() * 1000 + d.subsec_nanos() / 1_000_000),
+                Some(milliseconds),
+                "{text}"
+            );
         }
         for text in [
             "",

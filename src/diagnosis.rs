@@ -2,12 +2,12 @@
 //! killed the child.
 #![forbid(unsafe_code)]
 
-use crate::text::Decimal;
 use crate::exit::{self, Status};
 use crate::proc;
 use crate::signal::Signal;
 use crate::sys::process::Pid;
 use crate::sys::signals::Sender;
+use crate::text::Decimal;
 use crate::time::Duration;
 use crate::voice::{Message, Part, words, words_at};
 use nix::errno::Errno;
@@ -179,7 +179,9 @@ impl fmt::Display for ExecFailure {
         let format = Format::of(self.head());
         let (reason, about) = match (self.errno, &format) {
             (libc::ENOENT, Format::Script(path)) if self.exists() => (Message::NoInterpreter, word(path)),
-            (libc::ENOENT, Format::Elf { loader: path @ [_, ..], .. }) if self.exists() => (Message::NoLoader, word(path)),
+            (libc::ENOENT, Format::Elf { loader: path @ [_, ..], .. }) if self.exists() => {
+                (Message::NoLoader, word(path))
+            }
             (libc::ENOENT, _) if self.exists() => (Message::NoInterpreterOrLoader, nothing),
             (libc::ENOENT, _) if self.path().contains(&b'/') => (Message::NoFile, nothing),
             (libc::ENOENT, _) => (Message::NotInPath, nothing),
@@ -388,9 +390,7 @@ impl Suspicion {
         const KILLED: u8 = Status::Killed(Signal::KILL).code();
         match status {
             Status::Killed(Signal::KILL) if killed => None,
-            Status::Killed(Signal::KILL) => {
-                Some(out_of_memory().map_or(Suspicion::Killed, Suspicion::OutOfMemory))
-            }
+            Status::Killed(Signal::KILL) => Some(out_of_memory().map_or(Suspicion::Killed, Suspicion::OutOfMemory)),
             Status::Exited(KILLED) => out_of_memory().map(Suspicion::CommandOutOfMemory),
             Status::Exited(code @ (exit::NOT_FOUND | exit::NOT_EXECUTABLE)) if lasted < Suspicion::AT_ONCE => {
                 Some(Suspicion::CommandFailed(code, lasted))
@@ -576,7 +576,8 @@ mod tests {
         let (short, long) = (Duration::from_secs(9), Suspicion::AT_ONCE);
         let killed = Status::Killed(Signal::KILL);
         let memory = |kills| OutOfMemory { kills, limit: None };
-        let of = |status, by_rini, lasted, count: Option<u64>| Suspicion::of(status, by_rini, lasted, || count.map(memory));
+        let of =
+            |status, by_rini, lasted, count: Option<u64>| Suspicion::of(status, by_rini, lasted, || count.map(memory));
         for (suspicion, wanted) in [
             (of(killed, false, long, None), Some(Suspicion::Killed)),
             (of(killed, false, short, Some(1)), Some(Suspicion::OutOfMemory(memory(1)))),

@@ -12,8 +12,8 @@
 //! is a child that ended, so `--remap-exit` acts on its code too, as it does in tini.
 #![forbid(unsafe_code)]
 
-use crate::text;
 use crate::signal::Signal;
+use crate::text;
 use crate::voice::{Message, Part, words};
 use std::fmt;
 

@@ -5,8 +5,8 @@
 #![forbid(unsafe_code)]
 
 use crate::cli::{self, Verbosity};
-use crate::text::Parts;
 use crate::sys::process;
+use crate::text::Parts;
 use crate::voice::Voice;
 use env_logger::{Builder, Logger};
 use log::{Log, Metadata, Record};

@@ -2,9 +2,9 @@
 //! numbers would be other processes here.
 #![forbid(unsafe_code)]
 
-use crate::text::{self, Decimal};
 use crate::sys::files;
 use crate::sys::process::{self, Pid};
+use crate::text::{self, Decimal};
 
 /// rini's children, sorted by pid; zombies too.
 pub fn own_children() -> Vec<Pid> {
@@ -45,7 +45,9 @@ pub fn state(pid: Pid) -> Option<u8> {
 
 /// The name of a process: at most 15 bytes of anything, and a newline (proc_pid_comm(5)).
 pub fn name(pid: Pid, room: &mut [u8; 16]) -> Option<&[u8]> {
-    files::read(format_args!("/proc/{}/comm", Decimal::from(pid)), room).map(<[u8]>::trim_ascii_end).filter(|name| !name.is_empty())
+    files::read(format_args!("/proc/{}/comm", Decimal::from(pid)), room)
+        .map(<[u8]>::trim_ascii_end)
+        .filter(|name| !name.is_empty())
 }
 
 fn is_ours() -> bool {

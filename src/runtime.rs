@@ -397,10 +397,7 @@ impl Runtime {
     fn deliver(&self, signal: Signal, received: Option<&Received>) -> Result<(), Errno> {
         let Some(child) = self.child.as_ref().map(|child| child.pid) else { return Err(Errno::ESRCH) };
         // The child may have left for another group; or it is about to make the one of its session.
-        if self.process_group
-            && process::kill_group(child, signal).is_ok()
-            && process::group_of(child) == Ok(child)
-        {
+        if self.process_group && process::kill_group(child, signal).is_ok() && process::group_of(child) == Ok(child) {
             return Ok(());
         }
         match received {

@@ -256,7 +256,6 @@ impl Supervisor {
         Supervisor { policy, state, shutdown: Shutdown::Not, stopped: false, stop_requested: false }
     }
 
-
     /// Takes one event, at the time `now`, and says what to do about it.
     #[inline(never)]
     pub fn handle(&mut self, event: Event, now: Instant) -> Actions {

@@ -103,7 +103,10 @@ mod tests {
             assert_eq!(number(written.to_string().as_bytes()), Some(written));
         }
         assert_eq!(number(b"007"), Some(7));
-        assert_eq!((number(b"18446744073709551616"), digits(b"99999999999999999999s")), (Some(u64::MAX), Some((u64::MAX, &b"s"[..]))));
+        assert_eq!(
+            (number(b"18446744073709551616"), digits(b"99999999999999999999s")),
+            (Some(u64::MAX), Some((u64::MAX, &b"s"[..])))
+        );
         for text in ["", "+1", "-1", " 1", "1 ", "0x1", "1a", "/", ":"] {
             assert_eq!(number(text.as_bytes()), None, "{text:?}");
         }

@@ -20,6 +20,7 @@ impl Duration {
     }
 
     /// So many milliseconds.
+    #[cfg(test)]
     pub const fn from_millis(count: u64) -> Duration {
         Duration(count.saturating_mul(MILLISECOND))
     }

@@ -5,7 +5,9 @@
 //! its [`Part`]s. `build.rs` packs them; they are unpacked as they are written, with no memory taken for that.
 #![forbid(unsafe_code)]
 
-use crate::diagnosis::{Bytes, ExecFailure, Machine, Named, Origin, OutOfMemory, Quoted, Reason, Suspicion, write_readably};
+use crate::diagnosis::{
+    Bytes, ExecFailure, Machine, Named, Origin, OutOfMemory, Quoted, Reason, Suspicion, write_readably,
+};
 use crate::exit::Status;
 use crate::personality::OptionTable;
 use crate::signal::Signal;

@@ -65,7 +65,8 @@ fn explore(policy: &Policy, events: &[Event], witness: impl Witness) -> (Vec<Act
                 // Where it says that the time does not matter, it may be any.
                 let timeless = (!machine.looks_at_time(event)).then(|| {
                     let mut machine = machine.clone();
-                    let actions: Vec<_> = machine.handle(event, Instant::after_boot(Duration::default())).iter().collect();
+                    let actions: Vec<_> =
+                        machine.handle(event, Instant::after_boot(Duration::default())).iter().collect();
                     (actions, machine.deadline(), key(&machine, now))
                 });
                 let actions: Vec<_> = machine.handle(event, now).iter().collect();

@@ -35,7 +35,14 @@ pub fn mode(path: &CStr) -> u32 {
     let mut stat: libc::statx = unsafe { mem::zeroed() };
     // SAFETY: statx wants a path and room for its answer: both outlive the call.
     unsafe {
-        libc::syscall(libc::SYS_statx, libc::AT_FDCWD, path.as_ptr(), 0, libc::STATX_TYPE | libc::STATX_MODE, &raw mut stat)
+        libc::syscall(
+            libc::SYS_statx,
+            libc::AT_FDCWD,
+            path.as_ptr(),
+            0,
+            libc::STATX_TYPE | libc::STATX_MODE,
+            &raw mut stat,
+        )
     };
     stat.stx_mode.into()
 }

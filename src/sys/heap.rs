@@ -31,14 +31,17 @@ static HEAP: Heap = Heap::new(&FIRST);
 
 /// Where blocks come from at first.
 #[cfg(not(test))]
-static FIRST: Pages = Pages(UnsafeCell::new([0; 2 * PAGE]));
+static FIRST: First = First(UnsafeCell::new([0; FIRST_SIZE]));
 
-/// Two pages' worth of the program's own data. They do not begin at a page: that would be padding in the file.
+/// A part of the program's own data: with all the rest of that it fits into one page. A rini that is asked for nothing special
+/// takes half of it.
+const FIRST_SIZE: usize = 1024;
+
 #[repr(align(16))]
-struct Pages(UnsafeCell<[u8; 2 * PAGE]>);
+struct First(UnsafeCell<[u8; FIRST_SIZE]>);
 
 // SAFETY: Sync wants that no two threads use it at once: there is one.
-unsafe impl Sync for Pages {}
+unsafe impl Sync for First {}
 
 /// The heap.
 struct Heap(UnsafeCell<State>);
@@ -56,9 +59,9 @@ struct State {
 }
 
 impl Heap {
-    /// A heap whose first blocks are in these pages.
-    const fn new(first: &'static Pages) -> Heap {
-        Heap(UnsafeCell::new(State { free: [null_mut(); SIZES], rest: first.0.get().cast(), left: 2 * PAGE }))
+    /// A heap whose first blocks are there.
+    const fn new(first: &'static First) -> Heap {
+        Heap(UnsafeCell::new(State { free: [null_mut(); SIZES], rest: first.0.get().cast(), left: FIRST_SIZE }))
     }
 
     /// Calls this with the state, which it is not to call again from.
@@ -152,7 +155,7 @@ mod tests {
 
     fn heap() -> Heap {
         // Each test's own, for ever.
-        Heap::new(Box::leak(Box::new(Pages(UnsafeCell::new([0; 2 * PAGE])))))
+        Heap::new(Box::leak(Box::new(First(UnsafeCell::new([0; FIRST_SIZE])))))
     }
 
     fn layout(size: usize, align: usize) -> Layout {
