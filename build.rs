@@ -3,7 +3,7 @@
 //! Packs the texts in `src/personality`, which are a fifth of rini's own bytes and would be more than a quarter: see `pack`.
 //!
 //! Makes `rini_entry` the first instruction that the kernel runs in rini, in place of libc's `_start`:
-//! see `src/sys/entry.rs`, which says what that wins. Architectures without that entry begin at `_start`.
+//! see `src/sys/entry.rs`, which says what that wins and has one for each architecture here. Others begin at `_start`.
 
 #![allow(clippy::print_stdout)] // Cargo reads a build script's standard output.
 #![allow(clippy::arithmetic_side_effects, clippy::expect_used, clippy::indexing_slicing)] // A build may fail.
@@ -160,8 +160,14 @@ fn main() {
     println!("cargo::rerun-if-changed=build.rs");
     tini_version();
     texts();
-    let arch = env::var("CARGO_CFG_TARGET_ARCH").unwrap_or_default();
-    if arch == "x86_64" {
+    let target = |what: &str| env::var(format!("CARGO_CFG_TARGET_{what}")).unwrap_or_default();
+    println!("cargo::rustc-check-cfg=cfg(rini_entry)");
+    if match &*target("ARCH") {
+        "x86_64" | "x86" | "aarch64" | "arm" | "s390x" | "riscv64" => true,
+        "powerpc64" => target("ENDIAN") == "little",
+        _ => false,
+    } {
+        println!("cargo::rustc-cfg=rini_entry");
         println!("cargo::rustc-link-arg-bin=rini=-Wl,--entry=rini_entry");
     }
 }

@@ -15,9 +15,9 @@
 //! | a Rust `main` | 794 |
 //!
 //! The first figure is what the vfork and the exec themselves take; so the entry point closes the window, and the
-//! others leave it half a millisecond wide. It is seven instructions for each architecture. An architecture that has
-//! none here gets its mask in `main`, the earliest place that needs no assembly; then `--entry` is not given either
-//! (build.rs).
+//! others leave it half a millisecond wide. It is about ten instructions for each architecture. One that has none here gets
+//! its mask in `main`, the earliest place that needs no assembly; build.rs says which have one (`cfg(rini_entry)`), and
+//! gives `--entry` to the linker.
 
 use super::signals::{self, Mask};
 use super::{Start, Strings};
@@ -28,46 +28,177 @@ use std::sync::atomic::{AtomicU64, Ordering};
 /// The mask that rini was started with, in the kernel's form; written once, by `rini_entry`.
 static INHERITED: AtomicU64 = AtomicU64::new(0);
 
-/// rt_sigprocmask(SIG_BLOCK, &u64::MAX, &INHERITED, 8), then libc's own entry point with its registers and stack as the
-/// kernel left them (rdx: a function for atexit, or 0; rsp: argc, argv and the environment).
-#[cfg(all(target_arch = "x86_64", not(test)))]
-#[unsafe(naked)]
-#[unsafe(no_mangle)]
-extern "C" fn rini_entry() -> ! {
-    static ALL: u64 = u64::MAX;
-    std::arch::naked_asm!(
-        "mov r8, rdx",
-        "mov eax, {rt_sigprocmask}",
-        "xor edi, edi",
-        "lea rsi, [rip + {all}]",
-        "lea rdx, [rip + {inherited}]",
-        "mov r10d, 8",
-        "syscall",
-        "mov rdx, r8",
-        "jmp _start",
-        rt_sigprocmask = const libc::SYS_rt_sigprocmask,
-        all = sym ALL,
-        inherited = sym INHERITED,
-    )
+/// The set that blocks every signal.
+#[cfg(not(test))]
+static ALL: u64 = u64::MAX;
+
+/// Makes `rini_entry` of its pieces: rt_sigprocmask(SIG_BLOCK, &ALL, &INHERITED, 8), and a jump to libc's own entry point
+/// with the stack and those registers as the kernel left them that libc reads. No address in it is absolute: nothing has
+/// relocated the program yet, where that is to be done.
+///
+/// Cargo gives `--entry` to the unit tests' program too, which has a Rust `main` and wants its signals: there it is the
+/// jump alone.
+#[cfg(rini_entry)]
+macro_rules! entry {
+    ($([$($before:literal)*])? block [$($block:literal)*] jump [$($jump:literal)*] $($data:literal)* $(; $option:ident)?) => {
+        #[cfg(not(test))]
+        #[unsafe(naked)]
+        #[unsafe(no_mangle)]
+        extern "C" fn rini_entry() -> ! {
+            std::arch::naked_asm!(
+                $($($before,)*)?
+                $($block,)*
+                $($jump,)*
+                $($data,)*
+                rt_sigprocmask = const libc::SYS_rt_sigprocmask,
+                all = sym ALL,
+                inherited = sym INHERITED,
+                $(options($option),)?
+            )
+        }
+
+        #[cfg(test)]
+        #[unsafe(naked)]
+        #[unsafe(no_mangle)]
+        extern "C" fn rini_entry() -> ! {
+            std::arch::naked_asm!($($($before,)*)? $($jump,)*)
+        }
+    };
 }
 
-/// Cargo gives `--entry` to the unit tests' program too, which has a Rust `main` and wants its signals.
-#[cfg(all(target_arch = "x86_64", test))]
-#[unsafe(naked)]
-#[unsafe(no_mangle)]
-extern "C" fn rini_entry() -> ! {
-    std::arch::naked_asm!("jmp _start")
+// What libc reads beside the stack: rdx, a function for atexit, or 0. The system call takes rcx and r11 too.
+#[cfg(target_arch = "x86_64")]
+entry! {
+    block [
+        "mov r8, rdx"
+        "mov eax, {rt_sigprocmask}"
+        "xor edi, edi"
+        "lea rsi, [rip + {all}]"
+        "lea rdx, [rip + {inherited}]"
+        "mov r10d, 8"
+        "syscall"
+        "mov rdx, r8"
+    ]
+    jump ["jmp _start"]
+}
+
+// edx, a function for atexit, or 0. No address is relative to the instruction here, but for the one that a call pushes,
+// into memory below the stack, which is nobody's. The system call leaves every register but eax.
+#[cfg(target_arch = "x86")]
+entry! {
+    block [
+        "movl %edx, %edi"
+        "call 2f"
+        "2: popl %edx"
+        "leal {all} - 2b(%edx), %ecx"
+        "leal {inherited} - 2b(%edx), %edx"
+        "xorl %ebx, %ebx"
+        "movl $8, %esi"
+        "movl ${rt_sigprocmask}, %eax"
+        "int $0x80"
+        "movl %edi, %edx"
+    ]
+    jump ["jmp _start"]
+    ; att_syntax
+}
+
+// x0, a function for atexit, or 0. The system call leaves every register but x0.
+#[cfg(target_arch = "aarch64")]
+entry! {
+    block [
+        "mov x9, x0"
+        "mov x0, #0"
+        "adrp x1, {all}"
+        "add x1, x1, :lo12:{all}"
+        "adrp x2, {inherited}"
+        "add x2, x2, :lo12:{inherited}"
+        "mov x3, #8"
+        "mov x8, #{rt_sigprocmask}"
+        "svc #0"
+        "mov x0, x9"
+    ]
+    jump ["b _start"]
+}
+
+// r0, a function for atexit, or 0. The system call leaves every register but r0. An instruction sees the pc 8 bytes ahead of
+// itself. libc's `_start` may be of the other instruction set, Thumb: the linker makes the jump change to it.
+#[cfg(target_arch = "arm")]
+entry! {
+    block [
+        ".arm"
+        "mov r4, r0"
+        "mov r0, #0"
+        "ldr r1, 4f"
+        "2: add r1, pc, r1"
+        "ldr r2, 5f"
+        "3: add r2, pc, r2"
+        "mov r3, #8"
+        "mov r7, #{rt_sigprocmask}"
+        "svc #0"
+        "mov r0, r4"
+    ]
+    jump ["b _start"]
+    "4: .word {all} - (2b + 8)"
+    "5: .word {inherited} - (3b + 8)"
+}
+
+// Nothing: of the registers that libc reads only r12 is not 0, the address that the program was entered at. It is what r2
+// is made from, the register that data is found by, and the linker makes a jump to another function that of one that has
+// r2. The system call leaves r1 and r2.
+#[cfg(all(target_arch = "powerpc64", target_endian = "little"))]
+entry! {
+    ["addis 2, 12, .TOC.-rini_entry@ha" "addi 2, 2, .TOC.-rini_entry@l"]
+    block [
+        "li 3, 0"
+        "addis 4, 2, {all}@toc@ha"
+        "addi 4, 4, {all}@toc@l"
+        "addis 5, 2, {inherited}@toc@ha"
+        "addi 5, 5, {inherited}@toc@l"
+        "li 6, 8"
+        "li 0, {rt_sigprocmask}"
+        "sc"
+    ]
+    jump ["b _start"]
+}
+
+// r14, a function for atexit, or 0, and the stack in r15: the system call leaves both, and every other register but r2.
+#[cfg(target_arch = "s390x")]
+entry! {
+    block [
+        "lghi %r2, 0"
+        "larl %r3, {all}"
+        "larl %r4, {inherited}"
+        "lghi %r5, 8"
+        "svc {rt_sigprocmask}"
+    ]
+    jump ["jg _start"]
+}
+
+// a0, a function for atexit, or 0. The system call leaves every register but a0. The linker is not to make an address
+// relative to gp, which libc sets.
+#[cfg(target_arch = "riscv64")]
+entry! {
+    block [
+        ".option push"
+        ".option norelax"
+        "mv t0, a0"
+        "li a0, 0"
+        "lla a1, {all}"
+        "lla a2, {inherited}"
+        "li a3, 8"
+        "li a7, {rt_sigprocmask}"
+        "ecall"
+        "mv a0, t0"
+        ".option pop"
+    ]
+    jump ["tail _start"]
 }
 
 /// The C `main`: Rust's own start code sets SIGPIPE to ignored, which an exec would pass on to the program, and
 /// re-opens closed descriptors; so it does not run (`no_main`).
 #[cfg_attr(not(test), unsafe(no_mangle))]
 extern "C" fn main(argc: c_int, argv: *mut *mut c_char, environment: *mut *mut c_char) -> c_int {
-    let mask = if cfg!(target_arch = "x86_64") {
-        Mask::from_bits(INHERITED.load(Ordering::Relaxed))
-    } else {
-        signals::block_all()
-    };
+    let mask = if cfg!(rini_entry) { Mask::from_bits(INHERITED.load(Ordering::Relaxed)) } else { signals::block_all() };
     let argv = strings(argv, usize::try_from(argc).unwrap_or(0));
     let mut count = 0_usize;
     // SAFETY: the read wants a slot of the array: it ends with a null (environ(7)), and the count stops there.
