@@ -110,6 +110,8 @@ fn write_escaped(byte: u8, f: &mut fmt::Formatter<'_>) -> fmt::Result {
 #[repr(C)]
 #[derive(Clone, Copy)]
 pub struct ExecFailure {
+    /// Whether it is one: nothing could be executed.
+    pub failed: bool,
     /// The errno of execve(2).
     pub errno: i32,
     /// The errno of running a script without `#!` by /bin/sh, where that was tried; or 0.
@@ -129,6 +131,7 @@ impl ExecFailure {
     /// Of no file.
     #[cfg(test)]
     pub const NONE: ExecFailure = ExecFailure {
+        failed: false,
         errno: 0,
         shell_errno: 0,
         mode: 0,
@@ -140,11 +143,11 @@ impl ExecFailure {
 
     /// Makes it a failure of this file with this errno; nothing is known about the file yet.
     pub fn set(&mut self, errno: i32, path: &[u8]) {
-        (self.errno, self.mode, self.path_length) = (errno, 0, 0);
-        if let Some(room) = self.path.get_mut(..path.len()) {
-            room.copy_from_slice(path);
-            self.path_length = u16::try_from(path.len()).unwrap_or(0);
+        (self.errno, self.mode) = (errno, 0);
+        for (place, byte) in self.path.iter_mut().zip(path) {
+            *place = *byte;
         }
+        self.path_length = u16::try_from(path.len().min(self.path.len())).unwrap_or(0);
     }
 
     /// Whether the file is there.

@@ -5,7 +5,7 @@ use nix::sys::ptrace;
 use nix::sys::wait::{WaitStatus, waitpid};
 use nix::unistd::Pid;
 use object::LittleEndian;
-use object::elf::{FileHeader64, PT_DYNAMIC, PT_INTERP, PT_LOAD};
+use object::elf::{FileHeader64, PF_W, PF_X, PT_DYNAMIC, PT_GNU_STACK, PT_INTERP, PT_LOAD};
 use object::read::elf::{Dyn, FileHeader, ProgramHeader};
 use std::fs;
 use std::os::unix::process::CommandExt;
@@ -39,6 +39,26 @@ fn the_binary_is_fully_static() {
     // What the check sees where a program is not: Debian's shell has a loader and libc.
     let shell = needs(&fs::canonicalize("/bin/sh").unwrap());
     assert!(shell.contains(&"an interpreter".to_owned()) && shell.contains(&"a library".to_owned()), "{shell:?}");
+}
+
+/// The flags of the parts of memory that an ELF file asks for, its stack among them.
+fn memory(data: &[u8]) -> Vec<u32> {
+    let header = FileHeader64::<LittleEndian>::parse(data).unwrap();
+    let segments = header.program_headers(LittleEndian, data).unwrap().iter();
+    let memory = segments.filter(|segment| matches!(segment.p_type(LittleEndian), PT_LOAD | PT_GNU_STACK));
+    memory.map(|segment| segment.p_flags(LittleEndian)).collect()
+}
+
+#[test]
+fn nothing_can_be_written_and_executed() {
+    let both = |flags: &u32| flags & PF_W != 0 && flags & PF_X != 0;
+    let mut data = fs::read(rini()).unwrap();
+    let flags = memory(&data);
+    assert!(flags.iter().any(|flags| flags & PF_X != 0) && flags.iter().any(|flags| flags & PF_W != 0), "{flags:?}");
+    assert!(!flags.iter().any(both), "{flags:?}");
+    // What the check would see: the first segment's flags are 4 bytes into its header, behind the file's, of 64 bytes.
+    data[64 + 4] |= 3;
+    assert!(memory(&data).iter().any(both));
 }
 
 /// How many instructions a program runs before its first system call, 1000 being many, and which call that is.

@@ -240,7 +240,8 @@ fn a_name_is_looked_for_along_path_as_execvp_does() {
     };
     // What cannot be executed is passed over for what can: missing folders, files for folders, no permission, no
     // interpreter.
-    assert_eq!(run(&["none", "file", "denied", "broken", "real"]).code(), 5);
+    let found = run(&["none", "file", "denied", "broken", "real"]);
+    assert_eq!((found.code(), found.err.len()), (5, 0), "{found:?}");
     assert_eq!(run(&["none", "denied"]).code(), 126);
     assert_eq!(run(&["denied", "none"]).code(), 126);
     assert_eq!(run(&["none", "file"]).code(), 127);

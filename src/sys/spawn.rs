@@ -12,7 +12,7 @@ use super::terminal::{self, Terminal};
 use super::{Strings, Text, files};
 use crate::diagnosis::{ExecFailure, is_text};
 use crate::exit::ExecCodes;
-use crate::text::{self, Decimal};
+use crate::text::Decimal;
 use libc::{c_int, c_long};
 use nix::errno::Errno;
 use std::ffi::CStr;
@@ -89,7 +89,7 @@ impl Report {
         // SAFETY: a reference wants a valid value that nobody writes to: the pages hold zeros, which are one, or what
         // the child wrote, and the child is gone.
         let failure = unsafe { &*self.0 };
-        (failure.errno != 0).then_some(failure)
+        failure.failed.then_some(failure)
     }
 }
 
@@ -148,6 +148,8 @@ fn become_program(mut program: Program, placement: Placement<'_>, report: &Repor
     signals::set_mask(program.mask);
     let failure = report.for_child();
     exec(&mut program, failure);
+    // Only now: what was noted of one file is no failure where a later one in PATH could be executed.
+    failure.failed = true;
     let code = program.exec_codes.of(failure.errno);
     // SAFETY: _exit takes a number; it runs nothing of the parent's copied state.
     unsafe { libc::_exit(c_int::from(code)) }
@@ -160,9 +162,11 @@ fn fix_listen_pid(environment: &mut Strings, own: Pid, text: &mut Text) {
     let Some((slot, value)) = environment.iter().enumerate().find_map(|(slot, v)| Some((slot, of_variable(v)?))) else {
         return;
     };
-    if text::number(value) != u64::try_from(nix::unistd::getppid().as_raw()).ok() {
+    let _ = write!(text, "{}", Decimal::from(nix::unistd::getppid()));
+    if value != text.bytes() {
         return;
     }
+    *text = Text::new();
     let _ = write!(text, "LISTEN_PID={}\0", Decimal::from(own));
     if let Ok(variable) = CStr::from_bytes_with_nul(text.bytes()) {
         // SAFETY: extending the borrow wants the bytes to stay: `text` lives in become_program, which never returns.
@@ -176,7 +180,6 @@ fn fix_listen_pid(environment: &mut Strings, own: Pid, text: &mut Text) {
 fn exec(program: &mut Program, failure: &mut ExecFailure) {
     let name = program.argv.iter().nth(program.first).unwrap_or_default();
     let bytes = name.to_bytes();
-    failure.set(libc::ENOENT, bytes);
     if bytes.is_empty() || bytes.contains(&b'/') {
         return exec_file(program, name, failure);
     }
@@ -194,9 +197,6 @@ fn exec(program: &mut Program, failure: &mut ExecFailure) {
                     // The first that is there is told of.
                     if !failure.exists() {
                         look_at(file, errno, failure);
-                        if !failure.exists() {
-                            failure.set(libc::ENOENT, bytes);
-                        }
                     }
                 }
                 _ => {
@@ -205,6 +205,9 @@ fn exec(program: &mut Program, failure: &mut ExecFailure) {
                 }
             }
         }
+    }
+    if !failure.exists() {
+        failure.set(libc::ENOENT, bytes);
     }
 }
 
