@@ -61,11 +61,10 @@ fn entries(file: &str) -> Vec<Entry> {
         }
     }
     for (name, text) in &mut entries {
-        // What stands for something else: 1 to 8 as it is, 0x11 to 0x18 in quotes.
-        let mut filled = String::from_utf8(text.clone()).expect("text");
-        for (part, code) in (0..8).zip(1_u8..) {
+        let mut filled = String::from_utf8(text.clone()).expect("text").replace('\n', NEWLINE);
+        for (part, code) in (0..6).zip(PARTS..) {
             filled = filled.replace(&format!("{{{part}}}"), &char::from(code).to_string());
-            filled = filled.replace(&format!("{{{part}:?}}"), &char::from(code + 0x10).to_string());
+            filled = filled.replace(&format!("{{{part}:?}}"), &char::from(code + 6).to_string());
         }
         assert!(filled.is_ascii() && !filled.contains('\0'), "{name} is packed, which only ASCII can be");
         *text = filled.into_bytes();
@@ -73,11 +72,21 @@ fn entries(file: &str) -> Vec<Entry> {
     entries
 }
 
-/// Puts a byte in place of the pair of bytes that is most frequent, again and again; returns the pairs that 0x80 and the
-/// following bytes stand for. English is half as long then, and unpacking it takes next to no code.
+/// What stands for a part: 6 bytes for one as it is, then 6 for one in quotes. Pairs have what is below.
+const PARTS: u8 = 0x12;
+/// What stands for the end of a line.
+const NEWLINE: &str = "\x1e";
+
+/// Puts a byte in place of the pair of bytes that is most frequent, again and again; returns the pairs that 0x80 to 0xff, 0 (which
+/// is none, as it ends a text) and the following bytes stand for. English is half as long then, and unpacking it takes next to
+/// no code.
 fn pack(texts: &mut [Vec<u8>]) -> Vec<[u8; 2]> {
     let mut pairs = Vec::new();
-    for code in 0x80..=u8::MAX {
+    for code in (0x80..=u8::MAX).chain(0..PARTS) {
+        if code == 0 {
+            pairs.push([0, 0]);
+            continue;
+        }
         let mut counts = BTreeMap::new();
         for pair in texts.iter().flat_map(|text| text.get(1..).unwrap_or_default().windows(2)) {
             *counts.entry([pair[0], pair[1]]).or_insert(0) += 1;

@@ -22,7 +22,7 @@ mod texts {
 
     /// What a byte of a text stands for, if for a pair of others.
     pub fn pair(code: u8) -> Option<&'static [u8; 2]> {
-        PAIRS.get(usize::from(code.checked_sub(0x80)?))
+        PAIRS.get(usize::from(code.wrapping_sub(0x80)))
     }
 }
 
@@ -293,7 +293,8 @@ impl Filled<'_> {
         for code in codes {
             match (*code, texts::pair(*code)) {
                 (_, Some(pair)) => self.write(pair, f)?,
-                (1..=8 | 0x11..=0x18, _) => self.write_part(*code, f)?,
+                (0x12..=0x1d, _) => self.write_part(*code, f)?,
+                (0x1e, _) => f.write_str("\n")?,
                 (code, _) => f.write_char(char::from(code))?,
             }
         }
@@ -311,11 +312,12 @@ impl Filled<'_> {
         Ok(())
     }
 
-    /// 1 to 8 are the parts as they are, 0x11 to 0x18 the same in quotes.
+    /// 0x12 to 0x17 are the parts as they are, 0x18 to 0x1d the same in quotes.
     fn write_part(&self, code: u8, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Some(part) = self.parts.get(usize::from(code & 0xf).saturating_sub(1)) else { return Ok(()) };
+        let (number, quoted) = if code < 0x18 { (code, false) } else { (code.wrapping_sub(6), true) };
+        let Some(part) = self.parts.get(usize::from(number.wrapping_sub(0x12))) else { return Ok(()) };
         match part {
-            Part::Word(word) if code >= 0x11 => Quoted(word).fmt(f),
+            Part::Word(word) if quoted => Quoted(word).fmt(f),
             Part::Word(word) => write_plainly(word, f),
             Part::Number(number) => number.fmt(f),
             Part::Signal(signal) => signal.fmt(f),
@@ -371,11 +373,11 @@ mod tests {
             for section in lines.split(|line| line.starts_with("== ")).skip(1) {
                 let text = section.join("\n");
                 let entry = entries.next().unwrap();
-                let words: Vec<String> = (0..8).map(|n| format!("{{{n}}}")).collect();
+                let words: Vec<String> = (0..6).map(|n| format!("{{{n}}}")).collect();
                 let parts: Vec<Part<'_>> = words.iter().map(|word| Part::Word(word.as_ref())).collect();
                 let unpacked = Filled { voice: &voice, codes: &entry[2..], parts: &parts };
                 let quoted = |text: String, n: usize| text.replace(&format!("{{{n}:?}}"), &format!("\"{{{n}}}\""));
-                assert_eq!(unpacked.to_string(), (0..8).fold(text, quoted));
+                assert_eq!(unpacked.to_string(), (0..6).fold(text, quoted));
             }
             assert_eq!(entries.next(), Some(&[][..]), "the last one ends too");
             assert_eq!(entries.next(), None);
