@@ -221,6 +221,7 @@ pub enum Means {
 
 impl Opt {
     /// What its word has more than what was typed, with a value or without; or None where that is another word.
+    #[inline(never)]
     pub fn rest(&self, typed: &[u8]) -> Option<&'static [u8]> {
         self.word.strip_prefix(Parts::of(typed, b'=').next()?)
     }

@@ -44,6 +44,8 @@ pub fn log(level: Level, text: fmt::Arguments<'_>) {
 pub enum Part<'a> {
     /// A word, which may hold anything.
     Word(&'a OsStr),
+    /// A process.
+    Pid(Pid),
     /// A number.
     Number(u64),
     /// A signal.
@@ -68,7 +70,7 @@ pub enum Part<'a> {
 
 impl From<Pid> for Part<'_> {
     fn from(pid: Pid) -> Self {
-        Part::Number(pid.as_raw().unsigned_abs().into())
+        Part::Pid(pid)
     }
 }
 
@@ -304,10 +306,12 @@ impl Filled<'_> {
     /// As getopt_long(3) lists them.
     fn write_choices(&self, options: &OptionTable, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Some(Part::Word(typed)) = self.parts.get(2) else { return Ok(()) };
-        for option in options.iter().filter(|option| option.rest(typed.as_bytes()).is_some()) {
-            f.write_str(" '")?;
-            write_plainly(OsStr::from_bytes(option.word), f)?;
-            f.write_str("'")?;
+        for option in options.iter() {
+            if option.rest(typed.as_bytes()).is_some() {
+                f.write_str(" '")?;
+                write_plainly(OsStr::from_bytes(option.word), f)?;
+                f.write_str("'")?;
+            }
         }
         Ok(())
     }
@@ -319,6 +323,7 @@ impl Filled<'_> {
         match part {
             Part::Word(word) if quoted => Quoted(word).fmt(f),
             Part::Word(word) => write_plainly(word, f),
+            Part::Pid(pid) => pid.fmt(f),
             Part::Number(number) => number.fmt(f),
             Part::Signal(signal) => signal.fmt(f),
             Part::Status(status) => status.fmt(f),
