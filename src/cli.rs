@@ -414,8 +414,7 @@ fn position(words: &'static [u8], word: &[u8]) -> Option<usize> {
 /// Whether two words are the same, in any case. (As `eq_ignore_ascii_case`, which is made for long ones.)
 #[inline(never)]
 fn is_word(one: &[u8], other: &[u8]) -> bool {
-    one.len() == other.len()
-        && one.iter().zip(other).all(|(one, other)| one.to_ascii_lowercase() == other.to_ascii_lowercase())
+    one.len() == other.len() && one.iter().zip(other).all(|(one, other)| one.eq_ignore_ascii_case(other))
 }
 
 fn after_exit(text: &str) -> Option<AfterExit> {

@@ -7,6 +7,7 @@ use crate::proc;
 use crate::signal::Signal;
 use crate::sys::process::Pid;
 use crate::sys::signals::Sender;
+use crate::voice::{Message, Voice};
 use nix::errno::Errno;
 use std::borrow::Cow;
 use std::ffi::OsStr;
@@ -19,38 +20,44 @@ use std::time::{Duration, Instant};
 #[derive(Clone, Copy)]
 pub struct Reason(pub Errno);
 
+/// By their number; each fits (errno(3)).
+const REASONS: [(u8, Message); 27] = [
+    (Errno::EPERM as u8, Message::Eperm),
+    (Errno::ENOENT as u8, Message::Enoent),
+    (Errno::ESRCH as u8, Message::Esrch),
+    (Errno::EIO as u8, Message::Eio),
+    (Errno::ENXIO as u8, Message::Enxio),
+    (Errno::E2BIG as u8, Message::E2big),
+    (Errno::ENOEXEC as u8, Message::Enoexec),
+    (Errno::EBADF as u8, Message::Ebadf),
+    (Errno::ECHILD as u8, Message::Echild),
+    (Errno::EAGAIN as u8, Message::Eagain),
+    (Errno::ENOMEM as u8, Message::Enomem),
+    (Errno::EACCES as u8, Message::Eacces),
+    (Errno::EFAULT as u8, Message::Efault),
+    (Errno::ENOTDIR as u8, Message::Enotdir),
+    (Errno::EISDIR as u8, Message::Eisdir),
+    (Errno::EINVAL as u8, Message::Einval),
+    (Errno::ENFILE as u8, Message::Enfile),
+    (Errno::EMFILE as u8, Message::Emfile),
+    (Errno::ENOTTY as u8, Message::Enotty),
+    (Errno::ETXTBSY as u8, Message::Etxtbsy),
+    (Errno::EFBIG as u8, Message::Efbig),
+    (Errno::ENOSPC as u8, Message::Enospc),
+    (Errno::EPIPE as u8, Message::Epipe),
+    (Errno::ENAMETOOLONG as u8, Message::Enametoolong),
+    (Errno::ENOSYS as u8, Message::Enosys),
+    (Errno::ELOOP as u8, Message::Eloop),
+    (Errno::ELIBBAD as u8, Message::Elibbad),
+];
+
 impl fmt::Display for Reason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self.0 {
-            Errno::EPERM => "Operation not permitted",
-            Errno::ENOENT => "No such file or directory",
-            Errno::ESRCH => "No such process",
-            Errno::EIO => "Input/output error",
-            Errno::ENXIO => "No such device or address",
-            Errno::E2BIG => "Argument list too long",
-            Errno::ENOEXEC => "Exec format error",
-            Errno::EBADF => "Bad file descriptor",
-            Errno::ECHILD => "No child processes",
-            Errno::EAGAIN => "Resource temporarily unavailable",
-            Errno::ENOMEM => "Cannot allocate memory",
-            Errno::EACCES => "Permission denied",
-            Errno::EFAULT => "Bad address",
-            Errno::ENOTDIR => "Not a directory",
-            Errno::EISDIR => "Is a directory",
-            Errno::EINVAL => "Invalid argument",
-            Errno::ENFILE => "Too many open files in system",
-            Errno::EMFILE => "Too many open files",
-            Errno::ENOTTY => "Inappropriate ioctl for device",
-            Errno::ETXTBSY => "Text file busy",
-            Errno::EFBIG => "File too large",
-            Errno::ENOSPC => "No space left on device",
-            Errno::EPIPE => "Broken pipe",
-            Errno::ENAMETOOLONG => "File name too long",
-            Errno::ENOSYS => "Function not implemented",
-            Errno::ELOOP => "Too many levels of symbolic links",
-            Errno::ELIBBAD => "Accessing a corrupted shared library",
-            other => return write!(f, "error {}", other as i32),
-        })
+        let number = self.0 as i32;
+        match REASONS.iter().find(|(known, _)| i32::from(*known) == number) {
+            Some((_, words)) => Voice::RINI.write_text(*words, f),
+            None => write!(f, "error {number}"),
+        }
     }
 }
 

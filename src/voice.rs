@@ -116,6 +116,11 @@ impl Voice {
         Filled { voice: self, codes: self.find(message).get(1..).unwrap_or_default(), parts }
     }
 
+    /// Writes a text that has no parts.
+    pub fn write_text(&self, message: Message, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.filled(message, &[]).fmt(f)
+    }
+
     /// Says this, if this personality has words for it. False if it could not be said: only standard output can fail.
     #[inline(never)]
     pub fn say(&self, message: Message, parts: &[Part<'_>]) -> bool {
