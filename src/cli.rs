@@ -87,6 +87,9 @@ const VARIABLES: OptionTable = options! {
     b',' "RINI_REWRITE" Rewrite,
 };
 
+/// A word of argv, if it has so many.
+pub type Words<'a> = &'a dyn Fn(usize) -> Option<&'static OsStr>;
+
 /// How a variable is looked up.
 pub type Variables<'a> = &'a dyn Fn(&[u8]) -> Option<&'static OsStr>;
 
@@ -175,27 +178,26 @@ fn takes(means: Means) -> Message {
 #[inline(never)]
 pub fn parse(
     personality: &'static Personality,
-    argv: impl Iterator<Item = &'static OsStr> + Clone,
+    argv: Words<'_>,
     variable: Variables<'_>,
     options: &mut Options,
     place: &mut Place,
 ) -> Result<(), Message> {
     let by_tini = environment(personality, variable, options, place)?;
     let [called, source, typed, its_letter, value, right] = place;
-    let mut words = argv.clone();
-    *called = Part::Word(words.next().unwrap_or_default());
+    *called = Part::Word(argv(0).unwrap_or_default());
     if personality.grammar == Grammar::Pause {
         options.policy.pause = true;
-        let asks = words.any(|word| is_word(word.as_bytes(), b"-v"));
+        let asks = (1..).map_while(argv).any(|word| is_word(word.as_bytes(), b"-v"));
         return if asks { Err(Message::Version) } else { Ok(()) };
     }
     if personality.grammar == Grammar::VersionAlone
-        && words.next().is_some_and(|word| word == "--version")
-        && words.next().is_none()
+        && argv(1).is_some_and(|word| word == "--version")
+        && argv(2).is_none()
     {
         return Err(Message::Version);
     }
-    let words = words_of_rini(argv.clone().skip(1));
+    let words = words_of_rini(argv);
     let count = words.len();
     let mut parser = ManuallyDrop::new(lexopt::Parser::from_args(words));
     let mut seen = Seen::default();
@@ -214,7 +216,7 @@ pub fn parse(
         let mut text = if letter.is_none() { attached(&mut parser) } else { None };
         let word = match letter {
             Some(letter) => leak(format!("-{letter}").into_bytes()),
-            None => argv.clone().nth(count.saturating_sub(left(&mut parser))).unwrap_or_default(),
+            None => argv(count.saturating_sub(left(&mut parser))).unwrap_or_default(),
         };
         *typed = Part::Word(word);
         *its_letter = Part::Word(OsStr::from_bytes(word.as_bytes().get(1..).unwrap_or_default()));
@@ -306,11 +308,11 @@ fn find(personality: &Personality, letter: Option<char>, typed: &OsStr) -> Optio
 /// The beginning of argv, as far as it can be rini's own words: lexopt copies all that it is given, and a program's
 /// arguments may be megabytes. No option takes more than one value, so a word that is no option is PROGRAM, or behind
 /// it, if the word before is no option either.
-fn words_of_rini(argv: impl Iterator<Item = &'static OsStr>) -> Vec<OsString> {
+fn words_of_rini(argv: Words<'_>) -> Vec<OsString> {
     let mut words = Vec::new();
     // The word before: whether it is rini's own name, or what may be an option's value; and whether it is `--`.
     let (mut is_no_option, mut is_end) = (true, false);
-    for word in argv {
+    for word in (1..).map_while(argv) {
         words.push(word.to_owned());
         let before = is_no_option;
         is_no_option = !word.as_bytes().starts_with(b"-");
@@ -522,7 +524,7 @@ mod tests {
         let (mut options, mut place) = (Options::default(), NOWHERE);
         let personality = Personality::called(OsStr::new("rini"));
         let variable = |name: &[u8]| variables.get(name).copied();
-        match parse(personality, argv.into_iter(), &variable, &mut options, &mut place) {
+        match parse(personality, &|index| argv.get(index).copied(), &variable, &mut options, &mut place) {
             Ok(()) => Ok(options),
             Err(message @ (Message::Help | Message::Version)) => Err(format!("{message:?}")),
             Err(message) => Err(personality.voice.text(message, &place)),
@@ -644,7 +646,8 @@ mod tests {
     fn a_program_s_arguments_are_not_copied() {
         let argv = |words: &'static [&'static str]| {
             let endless = std::iter::repeat_n("x", 1000).chain(std::iter::repeat_n("-x", 1000));
-            words_of_rini(words.iter().copied().chain(endless).skip(1).map(OsStr::new)).len() + 1
+            let argv: Vec<_> = words.iter().copied().chain(endless).map(OsStr::new).collect();
+            words_of_rini(&|index| argv.get(index).copied()).len() + 1
         };
         assert_eq!(argv(&["rini", "--", "prog"]), 3);
         assert_eq!(argv(&["rini", "-g", "-e", "7", "prog"]), 5);

@@ -58,14 +58,15 @@ fn bytes(string: &'static CStr) -> &'static OsStr {
 fn run(start: Start) -> u8 {
     // Before the rest, for --parent-death-signal: the earlier, the less can have happened to the parent unseen.
     let parent = process::parent();
-    let called = start.argv.iter().map(bytes).next().unwrap_or_default();
+    let argv = |index: usize| start.argv.get(index).map(bytes);
+    let called = argv(0).unwrap_or_default();
     let personality = Personality::called(called);
     let variable = |name: &[u8]| {
         let value = |variable: &'static OsStr| variable.as_bytes().strip_prefix(name)?.strip_prefix(b"=");
         start.environment.iter().map(bytes).find_map(value).map(OsStr::from_bytes)
     };
     let (mut options, mut place) = (Options::default(), cli::NOWHERE);
-    let parsed = cli::parse(personality, start.argv.iter().map(bytes), &variable, &mut options, &mut place);
+    let parsed = cli::parse(personality, &argv, &variable, &mut options, &mut place);
     let voice = &personality.voice;
     logging::init(if parsed.is_ok() { options.verbosity } else { Verbosity::default() }, voice);
     match parsed {
@@ -122,7 +123,7 @@ fn set_up(start: Start, parent: Pid, personality: &'static Personality, mut opti
     // Only from the foreground: a job in the background must not take the terminal from the shell that started it.
     let foreground = terminal.as_ref().filter(|terminal| terminal.is_ours());
     let placement = if options.session { Placement::Session(&tell) } else { Placement::Group(foreground) };
-    let name = argv.iter().nth(first).map(bytes).unwrap_or_default();
+    let name = argv.get(first).map(bytes).unwrap_or_default();
     let program = Program { argv, first, environment, mask, sigchld, exec_codes: personality.exec_codes };
     // Before the child, which may be killed for memory before rini runs again.
     let oom_kills = cgroup::oom_kills();
