@@ -107,9 +107,14 @@ fn apply(means: Means, value: &'static [u8], options: &mut Options, seen: &mut S
     let wrong = Message::BadOption;
     let text = str::from_utf8(value).map_err(|_| wrong)?;
     match means {
-        Means::ProcessGroup => options.process_group = switch(value).ok_or(wrong)?,
-        Means::Subreaper => options.subreaper = switch(value).ok_or(wrong)?,
-        Means::WarnOnReap => options.warn_on_reap = switch(value).ok_or(wrong)?,
+        Means::ProcessGroup | Means::Subreaper | Means::WarnOnReap => {
+            let flag = match means {
+                Means::ProcessGroup => &mut options.process_group,
+                Means::Subreaper => &mut options.subreaper,
+                _ => &mut options.warn_on_reap,
+            };
+            *flag = switch(value).ok_or(wrong)?;
+        }
         Means::RemapExit | Means::RemapExitOfTini => {
             // The first of an option takes the place of what its variable says.
             if !mem::replace(&mut seen.remap, true) {
@@ -136,8 +141,11 @@ fn apply(means: Means, value: &'static [u8], options: &mut Options, seen: &mut S
         Means::StopDelay => policy.delay = Some(duration(value, 0).ok_or(wrong)?).filter(|delay| !delay.is_zero()),
         Means::StopSignals => policy.shutdown_signals = SignalSet::parse(text).ok_or(wrong)?,
         Means::AfterExit => policy.after_exit = after_exit(text).ok_or(wrong)?,
-        Means::ParentDeathSignal => policy.parent_death_signal = Some(Signal::parse(text).ok_or(wrong)?),
-        Means::ParentDeathSignalOfTini => policy.parent_death_signal = Some(tini::signal(text).ok_or(wrong)?),
+        Means::ParentDeathSignal | Means::ParentDeathSignalOfTini => {
+            let signal =
+                Signal::parse(text).filter(|signal| means == Means::ParentDeathSignal || tini::knows(*signal, text));
+            policy.parent_death_signal = Some(signal.ok_or(wrong)?);
+        }
         Means::Log => {
             if Parts::of(value, b',').any(|part| directive(part).is_none()) {
                 return Err(wrong);

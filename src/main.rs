@@ -139,7 +139,6 @@ fn set_up(start: Start, parent: Pid, personality: &'static Personality, mut opti
 }
 
 /// Says why the child cannot be started.
-#[inline(never)]
 fn refuse(voice: &Voice, message: Message, errno: Errno) -> Refused {
     voice.say(message, &[Part::Reason(errno)]);
     Refused
