@@ -64,6 +64,7 @@ fn entries(file: &str) -> Vec<Entry> {
         let printable = |byte: &u8| matches!(byte, b'\n' | b' '..=b'~');
         assert!(text.iter().skip(1).all(printable), "{name}: only ASCII can be packed, and no control characters");
         let mut filled = String::from_utf8(text.clone()).expect("text").replace('\n', NEWLINE);
+        filled = filled.replace("{version}", &env::var("CARGO_PKG_VERSION").unwrap_or_default());
         for (part, code) in (0..6).zip(PARTS..) {
             filled = filled.replace(&format!("{{{part}}}"), &char::from(code).to_string());
             filled = filled.replace(&format!("{{{part}:?}}"), &char::from(code + 6).to_string());

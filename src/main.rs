@@ -92,18 +92,11 @@ fn run(start: Start) -> u8 {
 
 /// Prints a text that was asked for, or the usage. False if it could not be printed.
 fn print(voice: &Voice, message: Message, called: &'static OsStr) -> bool {
-    let [name, tini_version, version] = [personality::base_name(called), TINI_VERSION.as_ref(), VERSION.as_ref()];
-    let parts = [
-        Part::Word(called),
-        Part::Word(name),
-        Part::Word(tini_version),
-        Part::Word(version),
-        Part::Message(Message::Help),
-    ];
-    voice.say(message, &parts)
+    let (name, tini_version) = (personality::base_name(called), TINI_VERSION.as_ref());
+    let words = [Part::Word(called), Part::Word(name), Part::Word(tini_version), Part::Message(Message::Help)];
+    voice.say(message, &words)
 }
 
-const VERSION: &str = env!("CARGO_PKG_VERSION");
 const TINI_VERSION: &str = env!("RINI_TINI_VERSION");
 
 /// Everything that can keep the child from being started, its start, and the rest of rini's life.

@@ -227,11 +227,14 @@ impl Opt {
     }
 }
 
+/// All but rini itself.
+const OTHERS: &[&Personality] = &[&tini::TINI, &dumb_init::DUMB_INIT, &catatonit::CATATONIT, &pause::PAUSE];
+
 impl Personality {
     /// What the program that was called so is.
     pub fn called(argv0: &OsStr) -> &'static Personality {
         let name = base_name(argv0).as_bytes();
-        for one in [&tini::TINI, &dumb_init::DUMB_INIT, &catatonit::CATATONIT, &pause::PAUSE] {
+        for one in OTHERS {
             if Parts::of(one.names.as_bytes(), b' ').any(|known| known == name) {
                 return one;
             }

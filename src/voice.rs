@@ -381,7 +381,7 @@ mod tests {
             let lines: Vec<&str> = file.lines().filter(|line| !line.starts_with('#')).collect();
             let mut entries = voice.texts.split(|byte| *byte == 0);
             for section in lines.split(|line| line.starts_with("== ")).skip(1) {
-                let text = section.join("\n");
+                let text = section.join("\n").replace("{version}", env!("CARGO_PKG_VERSION"));
                 let entry = entries.next().unwrap();
                 let words: Vec<String> = (0..6).map(|n| format!("{{{n}}}")).collect();
                 let parts: Vec<Part<'_>> = words.iter().map(|word| Part::Word(word.as_ref())).collect();
@@ -398,10 +398,10 @@ mod tests {
     fn what_is_said_of_a_word_is_one_line() {
         let line = |word: &[u8]| {
             let nothing = Part::Number(0);
-            Voice::RINI.text(Message::Version, &[nothing, nothing, nothing, Part::Word(OsStr::from_bytes(word))])
+            Voice::TINI.text(Message::Version, &[nothing, nothing, Part::Word(OsStr::from_bytes(word))])
         };
-        assert_eq!(line(b"a b\x1b\n\xc2\x85\xc3\xa4"), "rini a b???\u{e4}");
-        assert_eq!(line(b"\xffx\xc3"), "rini \u{fffd}x\u{fffd}");
+        assert_eq!(line(b"a b\x1b\n\xc2\x85\xc3\xa4"), "a b???\u{e4}");
+        assert_eq!(line(b"\xffx\xc3"), "\u{fffd}x\u{fffd}");
     }
 
     #[test]
@@ -418,7 +418,7 @@ mod tests {
     fn the_help_calls_it_as_it_was_called() {
         let [called, name, version] =
             ["/sbin/docker-init", "docker-init", "tini version 1"].map(|word| Part::Word(word.as_ref()));
-        let parts = [called, name, version, version, Part::Message(Message::Help)];
+        let parts = [called, name, version, Part::Message(Message::Help)];
         let help = Voice::TINI.text(Message::Help, &parts);
         assert!(help.starts_with("docker-init (tini version 1)\n"), "{help}");
         assert!(help.contains("\nUsage: docker-init [OPTIONS] PROGRAM -- [ARGS] | --version\n"), "{help}");
