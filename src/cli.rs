@@ -441,17 +441,18 @@ fn after_exit(text: &str) -> Option<AfterExit> {
 fn duration(text: &[u8], least: u64) -> Option<Duration> {
     const MOST: u64 = 365 * 24 * 3600 * 1_000_000_000;
     let (mut millionths, mut rest) = digits(text)?;
-    let mut decimals = &[][..];
-    if let Some(more) = rest.strip_prefix(b".") {
-        (_, rest) = digits(more)?;
-        decimals = more.strip_suffix(rest)?;
+    let mut missing = 6_u32;
+    let mut fraction = 0;
+    if let Some(decimals) = rest.strip_prefix(b".") {
+        (fraction, rest) = digits(decimals)?;
+        for _ in 0..decimals.len().saturating_sub(rest.len()) {
+            millionths = millionths.checked_mul(10)?;
+            missing = missing.checked_sub(1)?;
+        }
     }
-    if decimals.len() > 6 {
-        return None;
-    }
-    for place in 0..6 {
-        let digit = decimals.get(place).map_or(0, |digit| u64::from(digit & 0xf));
-        millionths = millionths.checked_mul(10)?.checked_add(digit)?;
+    millionths = millionths.checked_add(fraction)?;
+    for _ in 0..missing {
+        millionths = millionths.checked_mul(10)?;
     }
     let nanoseconds = match rest {
         b"ms" => 1,

@@ -113,7 +113,13 @@ impl Voice {
 
     /// A message with its parts.
     fn filled<'a>(&'a self, message: Message, parts: &'a [Part<'a>]) -> Filled<'a> {
-        Filled { voice: self, codes: self.find(message).get(1..).unwrap_or_default(), parts }
+        Filled { voice: self, codes: self.codes(message), parts }
+    }
+
+    /// The text of a message, packed.
+    #[inline(never)]
+    fn codes(&self, message: Message) -> &'static [u8] {
+        self.find(message).get(1..).unwrap_or_default()
     }
 
     /// Writes a text that has no parts.
@@ -130,8 +136,8 @@ impl Voice {
             // At every verbosity, as the command line and the exec are what the program is about.
             form @ (form::STDOUT | form::STDERR) => return self.write(form, format!("{text}\n").as_bytes()),
             form::CHILD => {
-                let child = parts.first().copied().unwrap_or(Part::Number(0));
-                self.write_line(Level::Error, child, &format_args!("{text}"));
+                let [child, ..] = parts else { return true };
+                self.write_line(Level::Error, *child, &format_args!("{text}"));
                 return true;
             }
             form::ERROR => Level::Error,
@@ -338,7 +344,7 @@ impl Filled<'_> {
             Part::Failure(failure) => failure.fmt(f),
             Part::Text(text) => f.write_fmt(**text),
             Part::Choices(options) => self.write_choices(options, f),
-            Part::Message(message) => self.write(self.voice.filled(*message, &[]).codes, f),
+            Part::Message(message) => self.write(self.voice.codes(*message), f),
         }
     }
 }
