@@ -13,6 +13,7 @@ use log::{Log, Metadata, Record};
 use std::mem::{self, ManuallyDrop};
 
 /// Sets the logger up, once.
+#[inline(never)]
 pub fn init(verbosity: Verbosity, voice: &'static Voice) {
     let mut builder = Builder::new();
     for (module, level) in Parts::of(verbosity.0.as_bytes(), b',').filter_map(cli::directive) {
