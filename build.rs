@@ -40,7 +40,7 @@ fn tini_version() {
 const TEXTS: [(&str, &str); 5] =
     [("rini", "RINI"), ("tini", "TINI"), ("dumb-init", "DUMB_INIT"), ("catatonit", "CATATONIT"), ("pause", "PAUSE")];
 
-/// What a text can be, in the order of `Form` in `src/voice.rs`. (rini.txt says what they mean.)
+/// What a text can be, in the order of `mod form` in `src/voice.rs`. (rini.txt says what they mean.)
 const FORMS: [&str; 10] = ["error", "warn", "info", "debug", "trace", "child", "stderr", "stdout", "part", "nothing"];
 
 /// A text: its name, and its form, then its bytes.

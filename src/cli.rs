@@ -228,16 +228,8 @@ pub fn parse(
         };
         *typed = Part::Word(word);
         *its_letter = Part::Word(OsStr::from_bytes(word.as_bytes().get(1..).unwrap_or_default()));
-        let Some(option) = find(personality, letter, word) else {
-            *value = Part::Choices(&personality.options);
-            let mut all = personality.options.iter();
-            let could_be = personality.cuts_words && all.any(|option| option.rest(word.as_bytes()).is_some());
-            return Err(match letter {
-                Some(_) => Message::NoLetter,
-                None if could_be => Message::Ambiguous,
-                None => Message::NoWord,
-            });
-        };
+        *value = Part::Choices(&personality.options);
+        let option = find(personality, letter, word)?;
         *source = Part::Word(if option.word.is_empty() { word } else { OsStr::from_bytes(option.word) });
         let takes = takes(option.means);
         *right = Part::Message(takes);
@@ -290,27 +282,25 @@ fn leak(word: Vec<u8>) -> &'static OsStr {
 }
 
 /// The option with this letter, or the word that was `typed`, which may be cut short where the personality takes that.
-fn find(personality: &Personality, letter: Option<char>, typed: &OsStr) -> Option<Opt> {
-    let mut found = None;
-    let mut count = 0_u8;
+fn find(personality: &Personality, letter: Option<char>, typed: &OsStr) -> Result<Opt, Message> {
+    let mut found = Err(if letter.is_some() { Message::NoLetter } else { Message::NoWord });
     for option in personality.options.iter() {
         let named = match letter {
             Some(letter) => char::from(option.letter) == letter,
             None => match option.rest(typed.as_bytes()) {
                 Some([]) => true,
-                Some(_) => {
-                    found = Some(option);
-                    count = count.saturating_add(1);
+                Some(_) if personality.cuts_words => {
+                    found = if let Err(Message::NoWord) = found { Ok(option) } else { Err(Message::Ambiguous) };
                     false
                 }
-                None => false,
+                _ => false,
             },
         };
         if named {
-            return Some(option);
+            return Ok(option);
         }
     }
-    found.filter(|_| count == 1 && personality.cuts_words)
+    found
 }
 
 /// The beginning of argv, as far as it can be rini's own words: lexopt copies all that it is given, and a program's
@@ -648,6 +638,27 @@ mod tests {
         }
         assert_eq!(count, (0..=4).map(|n| 20_u32.pow(n)).sum::<u32>());
         assert!(started > 10_000, "{started} of them start something");
+    }
+
+    #[test]
+    fn a_word_that_is_cut_short_is_the_one_option_that_it_can_be() {
+        let dumb_init = Personality::called(OsStr::new("dumb-init"));
+        let find = |personality, word| find(personality, None, OsStr::new(word)).map(|option| option.means);
+        for (word, found) in [
+            ("--verb", Ok(Means::Debug)),
+            ("--verbose", Ok(Means::Debug)),
+            ("--h", Ok(Means::Help)),
+            ("--s=x", Ok(Means::SingleChild)),
+            ("--ver", Err(Message::Ambiguous)),
+            ("--=x", Err(Message::Ambiguous)),
+            ("--verbosely", Err(Message::NoWord)),
+            ("--x", Err(Message::NoWord)),
+        ] {
+            assert_eq!(find(dumb_init, word), found, "{word}");
+        }
+        let rini = Personality::called(OsStr::new("rini"));
+        assert_eq!(find(rini, "--verbose=x"), Ok(Means::Verbose));
+        assert_eq!(find(rini, "--verb"), Err(Message::NoWord));
     }
 
     /// lexopt copies what it is given, so it is not given a program's megabytes.
