@@ -46,11 +46,11 @@ pub struct Options {
 
 /// What to log: a filter as env_logger has them, which has been checked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Verbosity(pub &'static str);
+pub struct Verbosity(pub &'static [u8]);
 
 impl Default for Verbosity {
     fn default() -> Verbosity {
-        Verbosity("warn")
+        Verbosity(b"warn")
     }
 }
 
@@ -150,9 +150,9 @@ fn apply(means: Means, value: &'static [u8], options: &mut Options, seen: &mut S
             if Parts::of(value, b',').any(|part| directive(part).is_none()) {
                 return Err(wrong);
             }
-            options.verbosity = Verbosity(text);
+            options.verbosity = Verbosity(value);
         }
-        Means::Debug => options.verbosity = Verbosity("debug"),
+        Means::Debug => options.verbosity = Verbosity(b"debug"),
         Means::Pause => policy.pause = true,
         Means::SingleChild => (options.process_group, options.session) = (false, false),
         Means::Verbose => seen.verbose = seen.verbose.saturating_add(1),
@@ -163,21 +163,26 @@ fn apply(means: Means, value: &'static [u8], options: &mut Options, seen: &mut S
     Ok(())
 }
 
-/// What its value is to be. An option without a value takes nothing, or is on.
+/// What their values are to be. Options that are not here take no value.
+const VALUES: [(Means, Message); 14] = [
+    (Means::Log, Message::Filter),
+    (Means::ProcessGroup, Message::OnOrOff),
+    (Means::Subreaper, Message::OnOrOff),
+    (Means::WarnOnReap, Message::OnOrOff),
+    (Means::RemapExit, Message::Codes),
+    (Means::RemapExitOfTini, Message::Codes),
+    (Means::Rewrite, Message::Rules),
+    (Means::RewriteOfDumbInit, Message::Rules),
+    (Means::GracePeriod, Message::Grace),
+    (Means::StopDelay, Message::Delay),
+    (Means::StopSignals, Message::List),
+    (Means::AfterExit, Message::AfterExit),
+    (Means::ParentDeathSignal, Message::Signals),
+    (Means::ParentDeathSignalOfTini, Message::Signals),
+];
+
 fn takes(means: Means) -> Message {
-    match means {
-        Means::RemapExit | Means::RemapExitOfTini => Message::Codes,
-        Means::Rewrite | Means::RewriteOfDumbInit => Message::Rules,
-        Means::GracePeriod => Message::Grace,
-        Means::StopDelay => Message::Delay,
-        Means::StopSignals => Message::List,
-        Means::AfterExit => Message::AfterExit,
-        Means::ParentDeathSignal | Means::ParentDeathSignalOfTini => Message::Signals,
-        Means::Log => Message::Filter,
-        Means::ProcessGroup | Means::Subreaper | Means::WarnOnReap => Message::OnOrOff,
-        Means::SingleChild | Means::Verbose | Means::Debug => Message::Nothing,
-        Means::Pause | Means::Help | Means::License | Means::Version => Message::Nothing,
-    }
+    VALUES.iter().find(|(known, _)| *known == means).map_or(Message::Nothing, |(_, value)| *value)
 }
 
 /// Reads the environment by `variable`, and the command line `argv` of a `personality`, into `options`, which are the
@@ -328,14 +333,14 @@ fn set(variable: Variables<'_>, name: &[u8]) -> Option<&'static OsStr> {
 }
 
 /// The level that tini counts so.
-fn level(count: i64) -> &'static str {
+fn level(count: i64) -> &'static [u8] {
     match count {
-        0 => "error",
-        1 => "warn",
-        2 => "info",
-        3 => "debug",
+        0 => b"error",
+        1 => b"warn",
+        2 => b"info",
+        3 => b"debug",
         // Negative numbers too: tini keeps it unsigned.
-        _ => "trace",
+        _ => b"trace",
     }
 }
 
@@ -355,7 +360,7 @@ fn environment(
             Switch::ProcessGroup => options.process_group = true,
             Switch::Subreaper => options.subreaper = true,
             Switch::SingleChild => options.session = false,
-            Switch::Debug => options.verbosity = Verbosity("debug"),
+            Switch::Debug => options.verbosity = Verbosity(b"debug"),
             Switch::Reserved => {
                 *source = Part::Word(OsStr::new(switch.name));
                 return Err(Message::Reserved);
@@ -555,7 +560,7 @@ mod tests {
                 parent_death_signal: Some(Signal::TERM),
                 ..Policy::default()
             },
-            verbosity: Verbosity("debug"),
+            verbosity: Verbosity(b"debug"),
         };
         for (words, program) in [
             (&["-g", "-s", "-p", "TERM", "-w", "-e", "143", "-e", "1:2", "-v", "-v", "prog", "-x"][..], 12),
@@ -678,8 +683,8 @@ mod tests {
     #[test]
     fn the_option_beats_rini_s_variable_which_beats_tini_s() {
         let level = |words: &[&str], variables: &[(&str, &str)]| run(words, variables).0.verbosity;
-        let (info, warn) = (Verbosity("info"), Verbosity("warn"));
-        let filter = Verbosity("debug");
+        let (info, warn) = (Verbosity(b"info"), Verbosity(b"warn"));
+        let filter = Verbosity(b"debug");
         assert_eq!(level(&["p"], &[]), warn);
         assert_eq!(level(&["-v", "p"], &[("RINI_LOG", "debug"), ("TINI_VERBOSITY", "1")]), info);
         assert_eq!(level(&["p"], &[("RINI_LOG", "debug"), ("TINI_VERBOSITY", "1")]), filter);
