@@ -153,8 +153,8 @@ fn tell_in_child(voice: &Voice, terminal: Result<(), Errno>) {
     if !log::log_enabled!(target: voice::TARGET, log::Level::Debug) {
         return;
     }
-    let mut text = Text::<256>::new();
-    // What does not fit is left out, and the longest text of this fits.
+    // As long as a path is, as others are: each length is a copy of the code. What does not fit is left out.
+    let mut text = Text::<{ libc::PATH_MAX as usize }>::new();
     let _ = voice.write_session(terminal, &mut text);
     process::write_to_stderr(text.bytes());
 }
