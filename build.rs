@@ -40,7 +40,7 @@ fn tini_version() {
 const TEXTS: [(&str, &str); 5] =
     [("rini", "RINI"), ("tini", "TINI"), ("dumb-init", "DUMB_INIT"), ("catatonit", "CATATONIT"), ("pause", "PAUSE")];
 
-/// What a text can be, in the order of `Form` in `src/voice.rs`. (rini.txt says what they mean.)
+/// What a text can be, in the order of `mod form` in `src/voice.rs`. (rini.txt says what they mean.)
 const FORMS: [&str; 10] = ["error", "warn", "info", "debug", "trace", "child", "stderr", "stdout", "part", "nothing"];
 
 /// A text: its name, and its form, then its bytes.
@@ -61,23 +61,35 @@ fn entries(file: &str) -> Vec<Entry> {
         }
     }
     for (name, text) in &mut entries {
-        // What stands for something else: 1 to 8 as it is, 0x11 to 0x18 in quotes.
-        let mut filled = String::from_utf8(text.clone()).expect("text");
-        for (part, code) in (0..8).zip(1_u8..) {
+        let printable = |byte: &u8| matches!(byte, b'\n' | b' '..=b'~');
+        assert!(text.iter().skip(1).all(printable), "{name}: only ASCII can be packed, and no control characters");
+        let mut filled = String::from_utf8(text.clone()).expect("text").replace('\n', NEWLINE);
+        filled = filled.replace("{version}", &env::var("CARGO_PKG_VERSION").unwrap_or_default());
+        for (part, code) in (0..6).zip(PARTS..) {
             filled = filled.replace(&format!("{{{part}}}"), &char::from(code).to_string());
-            filled = filled.replace(&format!("{{{part}:?}}"), &char::from(code + 0x10).to_string());
+            filled = filled.replace(&format!("{{{part}:?}}"), &char::from(code + 6).to_string());
         }
-        assert!(filled.is_ascii() && !filled.contains('\0'), "{name} is packed, which only ASCII can be");
+        assert!(!filled.contains("{6"), "{name}: no text has a part 6");
         *text = filled.into_bytes();
     }
     entries
 }
 
-/// Puts a byte in place of the pair of bytes that is most frequent, again and again; returns the pairs that 0x80 and the
-/// following bytes stand for. English is half as long then, and unpacking it takes next to no code.
+/// What stands for a part: 6 bytes for one as it is, then 6 for one in quotes. Pairs have what is below.
+const PARTS: u8 = 0x12;
+/// What stands for the end of a line.
+const NEWLINE: &str = "\x1e";
+
+/// Puts a byte in place of the pair of bytes that is most frequent, again and again; returns the pairs that 0x80 to 0xff, 0 (which
+/// is none, as it ends a text) and the following bytes stand for. English is half as long then, and unpacking it takes next to
+/// no code.
 fn pack(texts: &mut [Vec<u8>]) -> Vec<[u8; 2]> {
     let mut pairs = Vec::new();
-    for code in 0x80..=u8::MAX {
+    for code in (0x80..=u8::MAX).chain(0..PARTS) {
+        if code == 0 {
+            pairs.push([0, 0]);
+            continue;
+        }
         let mut counts = BTreeMap::new();
         for pair in texts.iter().flat_map(|text| text.get(1..).unwrap_or_default().windows(2)) {
             *counts.entry([pair[0], pair[1]]).or_insert(0) += 1;

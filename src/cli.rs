@@ -45,11 +45,11 @@ pub struct Options {
 
 /// What to log: a filter as env_logger has them, which has been checked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Verbosity(pub &'static str);
+pub struct Verbosity(pub &'static [u8]);
 
 impl Default for Verbosity {
     fn default() -> Verbosity {
-        Verbosity("warn")
+        Verbosity(b"warn")
     }
 }
 
@@ -86,6 +86,9 @@ const VARIABLES: OptionTable = options! {
     b',' "RINI_REWRITE" Rewrite,
 };
 
+/// A word of argv, if it has so many.
+pub type Words<'a> = &'a dyn Fn(usize) -> Option<&'static OsStr>;
+
 /// How a variable is looked up.
 pub type Variables<'a> = &'a dyn Fn(&[u8]) -> Option<&'static OsStr>;
 
@@ -102,9 +105,14 @@ fn apply(means: Means, value: &'static [u8], options: &mut Options, seen: &mut S
     let policy = &mut options.policy;
     let wrong = Message::BadOption;
     match means {
-        Means::ProcessGroup => options.process_group = switch(value).ok_or(wrong)?,
-        Means::Subreaper => options.subreaper = switch(value).ok_or(wrong)?,
-        Means::WarnOnReap => options.warn_on_reap = switch(value).ok_or(wrong)?,
+        Means::ProcessGroup | Means::Subreaper | Means::WarnOnReap => {
+            let flag = match means {
+                Means::ProcessGroup => &mut options.process_group,
+                Means::Subreaper => &mut options.subreaper,
+                _ => &mut options.warn_on_reap,
+            };
+            *flag = switch(value).ok_or(wrong)?;
+        }
         Means::RemapExit | Means::RemapExitOfTini => {
             // The first of an option takes the place of what its variable says.
             if !mem::replace(&mut seen.remap, true) {
@@ -133,15 +141,18 @@ fn apply(means: Means, value: &'static [u8], options: &mut Options, seen: &mut S
         }
         Means::StopSignals => policy.shutdown_signals = SignalSet::parse(value).ok_or(wrong)?,
         Means::AfterExit => policy.after_exit = after_exit(value).ok_or(wrong)?,
-        Means::ParentDeathSignal => policy.parent_death_signal = Some(Signal::parse(value).ok_or(wrong)?),
-        Means::ParentDeathSignalOfTini => policy.parent_death_signal = Some(tini::signal(value).ok_or(wrong)?),
+        Means::ParentDeathSignal | Means::ParentDeathSignalOfTini => {
+            let signal =
+                Signal::parse(value).filter(|signal| means == Means::ParentDeathSignal || tini::knows(*signal, value));
+            policy.parent_death_signal = Some(signal.ok_or(wrong)?);
+        }
         Means::Log => {
             if Parts::of(value, b',').any(|part| directive(part).is_none()) {
                 return Err(wrong);
             }
-            options.verbosity = Verbosity(str::from_utf8(value).map_err(|_| wrong)?);
+            options.verbosity = Verbosity(value);
         }
-        Means::Debug => options.verbosity = Verbosity("debug"),
+        Means::Debug => options.verbosity = Verbosity(b"debug"),
         Means::Pause => policy.pause = true,
         Means::SingleChild => (options.process_group, options.session) = (false, false),
         Means::Verbose => seen.verbose = seen.verbose.saturating_add(1),
@@ -152,21 +163,26 @@ fn apply(means: Means, value: &'static [u8], options: &mut Options, seen: &mut S
     Ok(())
 }
 
-/// What its value is to be. An option without a value takes nothing, or is on.
+/// What their values are to be. Options that are not here take no value.
+const VALUES: [(Means, Message); 14] = [
+    (Means::Log, Message::Filter),
+    (Means::ProcessGroup, Message::OnOrOff),
+    (Means::Subreaper, Message::OnOrOff),
+    (Means::WarnOnReap, Message::OnOrOff),
+    (Means::RemapExit, Message::Codes),
+    (Means::RemapExitOfTini, Message::Codes),
+    (Means::Rewrite, Message::Rules),
+    (Means::RewriteOfDumbInit, Message::Rules),
+    (Means::GracePeriod, Message::Grace),
+    (Means::StopDelay, Message::Delay),
+    (Means::StopSignals, Message::List),
+    (Means::AfterExit, Message::AfterExit),
+    (Means::ParentDeathSignal, Message::Signals),
+    (Means::ParentDeathSignalOfTini, Message::Signals),
+];
+
 fn takes(means: Means) -> Message {
-    match means {
-        Means::RemapExit | Means::RemapExitOfTini => Message::Codes,
-        Means::Rewrite | Means::RewriteOfDumbInit => Message::Rules,
-        Means::GracePeriod => Message::Grace,
-        Means::StopDelay => Message::Delay,
-        Means::StopSignals => Message::List,
-        Means::AfterExit => Message::AfterExit,
-        Means::ParentDeathSignal | Means::ParentDeathSignalOfTini => Message::Signals,
-        Means::Log => Message::Filter,
-        Means::ProcessGroup | Means::Subreaper | Means::WarnOnReap => Message::OnOrOff,
-        Means::SingleChild | Means::Verbose | Means::Debug => Message::Nothing,
-        Means::Pause | Means::Help | Means::License | Means::Version => Message::Nothing,
-    }
+    VALUES.iter().find(|(known, _)| *known == means).map_or(Message::Nothing, |(_, value)| *value)
 }
 
 /// Reads the environment by `variable`, and the command line `argv` of a `personality`, into `options`, which are the
@@ -175,27 +191,26 @@ fn takes(means: Means) -> Message {
 #[inline(never)]
 pub fn parse(
     personality: &'static Personality,
-    argv: impl Iterator<Item = &'static OsStr> + Clone,
+    argv: Words<'_>,
     variable: Variables<'_>,
     options: &mut Options,
     place: &mut Place,
 ) -> Result<(), Message> {
     let by_tini = environment(personality, variable, options, place)?;
     let [called, source, typed, its_letter, value, right] = place;
-    let mut words = argv.clone();
-    *called = Part::Word(words.next().unwrap_or_default());
+    *called = Part::Word(argv(0).unwrap_or_default());
     if personality.grammar == Grammar::Pause {
         options.policy.pause = true;
-        let asks = words.any(|word| text::is_word(word.as_bytes(), b"-V"));
+        let asks = (1..).map_while(argv).any(|word| text::is_word(word.as_bytes(), b"-V"));
         return if asks { Err(Message::Version) } else { Ok(()) };
     }
     if personality.grammar == Grammar::VersionAlone
-        && words.next().is_some_and(|word| word == "--version")
-        && words.next().is_none()
+        && argv(1).is_some_and(|word| word == "--version")
+        && argv(2).is_none()
     {
         return Err(Message::Version);
     }
-    let words = words_of_rini(argv.clone().skip(1));
+    let words = words_of_rini(argv);
     let count = words.len();
     let mut parser = ManuallyDrop::new(lexopt::Parser::from_args(words));
     let mut seen = Seen::default();
@@ -214,20 +229,12 @@ pub fn parse(
         let mut text = if letter.is_none() { attached(&mut parser) } else { None };
         let word = match letter {
             Some(letter) => leak(format!("-{letter}").into_bytes()),
-            None => argv.clone().nth(count.saturating_sub(left(&mut parser))).unwrap_or_default(),
+            None => argv(count.saturating_sub(left(&mut parser))).unwrap_or_default(),
         };
         *typed = Part::Word(word);
         *its_letter = Part::Word(OsStr::from_bytes(word.as_bytes().get(1..).unwrap_or_default()));
-        let Some(option) = find(personality, letter, word) else {
-            *value = Part::Choices(&personality.options);
-            let mut all = personality.options.iter();
-            let could_be = personality.cuts_words && all.any(|option| option.rest(word.as_bytes()).is_some());
-            return Err(match letter {
-                Some(_) => Message::NoLetter,
-                None if could_be => Message::Ambiguous,
-                None => Message::NoWord,
-            });
-        };
+        *value = Part::Choices(&personality.options);
+        let option = find(personality, letter, word)?;
         *source = Part::Word(if option.word.is_empty() { word } else { OsStr::from_bytes(option.word) });
         let takes = takes(option.means);
         *right = Part::Message(takes);
@@ -280,37 +287,35 @@ fn leak(word: Vec<u8>) -> &'static OsStr {
 }
 
 /// The option with this letter, or the word that was `typed`, which may be cut short where the personality takes that.
-fn find(personality: &Personality, letter: Option<char>, typed: &OsStr) -> Option<Opt> {
-    let mut found = None;
-    let mut count = 0_u8;
+fn find(personality: &Personality, letter: Option<char>, typed: &OsStr) -> Result<Opt, Message> {
+    let mut found = Err(if letter.is_some() { Message::NoLetter } else { Message::NoWord });
     for option in personality.options.iter() {
         let named = match letter {
             Some(letter) => char::from(option.letter) == letter,
             None => match option.rest(typed.as_bytes()) {
                 Some([]) => true,
-                Some(_) => {
-                    found = Some(option);
-                    count = count.saturating_add(1);
+                Some(_) if personality.cuts_words => {
+                    found = if let Err(Message::NoWord) = found { Ok(option) } else { Err(Message::Ambiguous) };
                     false
                 }
-                None => false,
+                _ => false,
             },
         };
         if named {
-            return Some(option);
+            return Ok(option);
         }
     }
-    found.filter(|_| count == 1 && personality.cuts_words)
+    found
 }
 
 /// The beginning of argv, as far as it can be rini's own words: lexopt copies all that it is given, and a program's
 /// arguments may be megabytes. No option takes more than one value, so a word that is no option is PROGRAM, or behind
 /// it, if the word before is no option either.
-fn words_of_rini(argv: impl Iterator<Item = &'static OsStr>) -> Vec<OsString> {
+fn words_of_rini(argv: Words<'_>) -> Vec<OsString> {
     let mut words = Vec::new();
     // The word before: whether it is rini's own name, or what may be an option's value; and whether it is `--`.
     let (mut is_no_option, mut is_end) = (true, false);
-    for word in argv {
+    for word in (1..).map_while(argv) {
         words.push(word.to_owned());
         let before = is_no_option;
         is_no_option = !word.as_bytes().starts_with(b"-");
@@ -328,14 +333,14 @@ fn set(variable: Variables<'_>, name: &[u8]) -> Option<&'static OsStr> {
 }
 
 /// The level that tini counts so.
-fn level(count: i64) -> &'static str {
+fn level(count: i64) -> &'static [u8] {
     match count {
-        0 => "error",
-        1 => "warn",
-        2 => "info",
-        3 => "debug",
+        0 => b"error",
+        1 => b"warn",
+        2 => b"info",
+        3 => b"debug",
         // Negative numbers too: tini keeps it unsigned.
-        _ => "trace",
+        _ => b"trace",
     }
 }
 
@@ -355,7 +360,7 @@ fn environment(
             Switch::ProcessGroup => options.process_group = true,
             Switch::Subreaper => options.subreaper = true,
             Switch::SingleChild => options.session = false,
-            Switch::Debug => options.verbosity = Verbosity("debug"),
+            Switch::Debug => options.verbosity = Verbosity(b"debug"),
             Switch::Reserved => {
                 *source = Part::Word(OsStr::new(switch.name));
                 return Err(Message::Reserved);
@@ -425,17 +430,18 @@ fn after_exit(text: &[u8]) -> Option<AfterExit> {
 fn duration(text: &[u8], least: u64) -> Option<Duration> {
     const MOST: u64 = 365 * 24 * 3600 * 1_000_000_000;
     let (mut millionths, mut rest) = digits(text)?;
-    let mut decimals = &[][..];
-    if let Some(more) = rest.strip_prefix(b".") {
-        (_, rest) = digits(more)?;
-        decimals = more.strip_suffix(rest)?;
+    let mut missing = 6_u32;
+    let mut fraction = 0;
+    if let Some(decimals) = rest.strip_prefix(b".") {
+        (fraction, rest) = digits(decimals)?;
+        for _ in 0..decimals.len().saturating_sub(rest.len()) {
+            millionths = millionths.checked_mul(10)?;
+            missing = missing.checked_sub(1)?;
+        }
     }
-    if decimals.len() > 6 {
-        return None;
-    }
-    for place in 0..6 {
-        let digit = decimals.get(place).map_or(0, |digit| u64::from(digit & 0xf));
-        millionths = millionths.checked_mul(10)?.checked_add(digit)?;
+    millionths = millionths.checked_add(fraction)?;
+    for _ in 0..missing {
+        millionths = millionths.checked_mul(10)?;
     }
     let nanoseconds = match rest {
         b"ms" => 1,
@@ -505,7 +511,7 @@ mod tests {
         let (mut options, mut place) = (Options::default(), NOWHERE);
         let personality = Personality::called(OsStr::new("rini"));
         let variable = |name: &[u8]| variables.get(name).copied();
-        match parse(personality, argv.into_iter(), &variable, &mut options, &mut place) {
+        match parse(personality, &|index| argv.get(index).copied(), &variable, &mut options, &mut place) {
             Ok(()) => Ok(options),
             Err(message @ (Message::Help | Message::Version)) => Err(format!("{message:?}")),
             Err(message) => Err(personality.voice.text(message, &place)),
@@ -537,7 +543,7 @@ mod tests {
                 parent_death_signal: Some(Signal::TERM),
                 ..Policy::default()
             },
-            verbosity: Verbosity("debug"),
+            verbosity: Verbosity(b"debug"),
         };
         for (words, program) in [
             (&["-g", "-s", "-p", "TERM", "-w", "-e", "143", "-e", "1:2", "-v", "-v", "prog", "-x"][..], 12),
@@ -622,12 +628,34 @@ mod tests {
         assert!(started > 10_000, "{started} of them start something");
     }
 
+    #[test]
+    fn a_word_that_is_cut_short_is_the_one_option_that_it_can_be() {
+        let dumb_init = Personality::called(OsStr::new("dumb-init"));
+        let find = |personality, word| find(personality, None, OsStr::new(word)).map(|option| option.means);
+        for (word, found) in [
+            ("--verb", Ok(Means::Debug)),
+            ("--verbose", Ok(Means::Debug)),
+            ("--h", Ok(Means::Help)),
+            ("--s=x", Ok(Means::SingleChild)),
+            ("--ver", Err(Message::Ambiguous)),
+            ("--=x", Err(Message::Ambiguous)),
+            ("--verbosely", Err(Message::NoWord)),
+            ("--x", Err(Message::NoWord)),
+        ] {
+            assert_eq!(find(dumb_init, word), found, "{word}");
+        }
+        let rini = Personality::called(OsStr::new("rini"));
+        assert_eq!(find(rini, "--verbose=x"), Ok(Means::Verbose));
+        assert_eq!(find(rini, "--verb"), Err(Message::NoWord));
+    }
+
     /// lexopt copies what it is given, so it is not given a program's megabytes.
     #[test]
     fn a_program_s_arguments_are_not_copied() {
         let argv = |words: &'static [&'static str]| {
             let endless = std::iter::repeat_n("x", 1000).chain(std::iter::repeat_n("-x", 1000));
-            words_of_rini(words.iter().copied().chain(endless).skip(1).map(OsStr::new)).len() + 1
+            let argv: Vec<_> = words.iter().copied().chain(endless).map(OsStr::new).collect();
+            words_of_rini(&|index| argv.get(index).copied()).len() + 1
         };
         assert_eq!(argv(&["rini", "--", "prog"]), 3);
         assert_eq!(argv(&["rini", "-g", "-e", "7", "prog"]), 5);
@@ -638,8 +666,8 @@ mod tests {
     #[test]
     fn the_option_beats_rini_s_variable_which_beats_tini_s() {
         let level = |words: &[&str], variables: &[(&str, &str)]| run(words, variables).0.verbosity;
-        let (info, warn) = (Verbosity("info"), Verbosity("warn"));
-        let filter = Verbosity("debug");
+        let (info, warn) = (Verbosity(b"info"), Verbosity(b"warn"));
+        let filter = Verbosity(b"debug");
         assert_eq!(level(&["p"], &[]), warn);
         assert_eq!(level(&["-v", "p"], &[("RINI_LOG", "debug"), ("TINI_VERBOSITY", "1")]), info);
         assert_eq!(level(&["p"], &[("RINI_LOG", "debug"), ("TINI_VERBOSITY", "1")]), filter);

@@ -17,7 +17,7 @@ use std::mem::{self, ManuallyDrop};
 #[inline(never)]
 pub fn init(verbosity: Verbosity, voice: &'static Voice) {
     let mut builder = Builder::new();
-    for (module, level) in Parts::of(verbosity.0.as_bytes(), b',').filter_map(cli::directive) {
+    for (module, level) in Parts::of(verbosity.0, b',').filter_map(cli::directive) {
         builder.filter(module, level);
     }
     // What env_logger would write with: not used, and so not to be linked in.

@@ -9,9 +9,9 @@
 //!
 //! [`remaining`] is what the child leaves behind, where somebody cares for that; [`proc`] tells of processes, and [`cgroup`]
 //! of memory.
-//! [`signal`] holds the signals' numbers and names, [`diagnosis`] the words for what went wrong, and [`voice`] those for
-//! the rest; by the name that it is called by rini may have another one's ([`personality`]). All unsafe code is under
-//! [`sys`].
+//! [`signal`] holds the signals' numbers and names, [`diagnosis`] finds the words for what went wrong, and [`voice`] has
+//! what rini says, in the texts `src/personality/*.txt`; by the name that it is called by it may be another program's
+//! ([`personality`]). All unsafe code is under [`sys`].
 //!
 //! Until the fork an error ends rini with one line and [`exit::CANNOT_START`], and nothing is half started. From the
 //! fork on the end of PID 1 would be the end of the container: there [`runtime::Runtime`] takes over, whose `run` has
@@ -60,14 +60,15 @@ fn bytes(string: &'static CStr) -> &'static OsStr {
 fn run(start: Start) -> u8 {
     // Before the rest, for --parent-death-signal: the earlier, the less can have happened to the parent unseen.
     let parent = process::parent();
-    let called = start.argv.iter().map(bytes).next().unwrap_or_default();
+    let argv = |index: usize| start.argv.get(index).map(bytes);
+    let called = argv(0).unwrap_or_default();
     let personality = Personality::called(called);
     let variable = |name: &[u8]| {
         let value = |variable: &'static OsStr| variable.as_bytes().strip_prefix(name)?.strip_prefix(b"=");
         start.environment.iter().map(bytes).find_map(value).map(OsStr::from_bytes)
     };
     let (mut options, mut place) = (Options::default(), cli::NOWHERE);
-    let parsed = cli::parse(personality, start.argv.iter().map(bytes), &variable, &mut options, &mut place);
+    let parsed = cli::parse(personality, &argv, &variable, &mut options, &mut place);
     let voice = &personality.voice;
     logging::init(if parsed.is_ok() { options.verbosity } else { Verbosity::default() }, voice);
     match parsed {
@@ -93,21 +94,16 @@ fn run(start: Start) -> u8 {
 
 /// Prints a text that was asked for, or the usage. False if it could not be printed.
 fn print(voice: &Voice, message: Message, called: &'static OsStr) -> bool {
-    let [name, tini_version, version] = [personality::base_name(called), TINI_VERSION.as_ref(), VERSION.as_ref()];
-    let parts = [
-        Part::Word(called),
-        Part::Word(name),
-        Part::Word(tini_version),
-        Part::Word(version),
-        Part::Message(Message::Help),
-    ];
-    voice.say(message, &parts)
+    let (name, tini_version) = (personality::base_name(called), TINI_VERSION.as_ref());
+    let words = [Part::Word(called), Part::Word(name), Part::Word(tini_version), Part::Message(Message::Help)];
+    voice.say(message, &words)
 }
 
-const VERSION: &str = env!("CARGO_PKG_VERSION");
 const TINI_VERSION: &str = env!("RINI_TINI_VERSION");
 
-/// Everything that can keep the child from being started, its start, and the rest of rini's life.
+/// Everything that can keep the child from being started, its start, and the rest of rini's life. (By itself, as are others that
+/// are called once: a small frame has short offsets, in a fifth less code.)
+#[inline(never)]
 fn set_up(start: Start, parent: Pid, personality: &'static Personality, mut options: Options) -> Result<u8, Refused> {
     let Start { argv, environment, mask } = start;
     let voice = &personality.voice;
@@ -117,26 +113,28 @@ fn set_up(start: Start, parent: Pid, personality: &'static Personality, mut opti
     }
     // Inherited as ignored it would leave no child to be told of, an orphan neither.
     let sigchld = signals::default_sigchld().map_err(|errno| refuse(voice, Message::CannotReset, errno))?;
-    let Some(first) = options.program else { return Ok(Runtime::new(voice, None, role, options, None, None).run()) };
-    let hand_off = options.session.then(|| leave_terminal(voice)).flatten();
-    let tell = |attached| tell_in_child(voice, attached);
-    let terminal = if options.session { None } else { Terminal::open() };
-    // Only from the foreground: a job in the background must not take the terminal from the shell that started it.
-    let foreground = terminal.as_ref().filter(|terminal| terminal.is_ours());
-    let placement = if options.session { Placement::Session(&tell) } else { Placement::Group(foreground) };
-    let name = argv.iter().nth(first).map(bytes).unwrap_or_default();
-    let program = Program { argv, first, environment, mask, sigchld, exec_codes: personality.exec_codes };
-    // Before the child, which may be killed for memory before rini runs again.
-    let oom_kills = cgroup::oom_kills();
-    let spawned = spawn::spawn(program, placement).map_err(|error| match error {
-        SpawnError::Memory(errno) => refuse(voice, Message::NoMemory, errno),
-        SpawnError::Fork(errno @ Errno::EAGAIN) => refuse(voice, Message::ProcessLimit, errno),
-        SpawnError::Fork(errno) => refuse(voice, Message::CannotFork, errno),
-    })?;
-    options.policy.terminal = terminal.is_some();
-    // The runtime closes every descriptor above 2, and nobody may own one by then.
-    drop(terminal);
-    Ok(Runtime::new(voice, Some((spawned, name)), role, options, hand_off, oom_kills).run())
+    let (mut child, mut hand_off, mut oom_kills) = (None, None, None);
+    if let Some(first) = options.program {
+        hand_off = options.session.then(|| leave_terminal(voice)).flatten();
+        let tell = |attached| tell_in_child(voice, attached);
+        let terminal = if options.session { None } else { Terminal::open() };
+        // Only from the foreground: a job in the background must not take the terminal from the shell that started it.
+        let foreground = terminal.as_ref().filter(|terminal| terminal.is_ours());
+        let placement = if options.session { Placement::Session(&tell) } else { Placement::Group(foreground) };
+        let name = argv.get(first).map(bytes).unwrap_or_default();
+        let program = Program { argv, first, environment, mask, sigchld, exec_codes: personality.exec_codes };
+        // Before the child, which may be killed for memory before rini runs again.
+        oom_kills = cgroup::oom_kills();
+        let spawned = spawn::spawn(program, placement).map_err(|error| match error {
+            SpawnError::Memory(errno) => refuse(voice, Message::NoMemory, errno),
+            SpawnError::Fork(errno @ Errno::EAGAIN) => refuse(voice, Message::ProcessLimit, errno),
+            SpawnError::Fork(errno) => refuse(voice, Message::CannotFork, errno),
+        })?;
+        child = Some((spawned, name));
+        // The runtime closes every descriptor above 2, and nobody may own one by then.
+        options.policy.terminal = terminal.is_some();
+    }
+    Ok(Runtime::new(voice, child, role, options, hand_off, oom_kills).run())
 }
 
 /// Says why the child cannot be started.

@@ -196,16 +196,20 @@ pub enum Means {
 
 impl Opt {
     /// What its word has more than what was typed, with a value or without; or None where that is another word.
+    #[inline(never)]
     pub fn rest(&self, typed: &[u8]) -> Option<&'static [u8]> {
         self.word.strip_prefix(Parts::of(typed, b'=').next()?)
     }
 }
 
+/// All but rini itself.
+const OTHERS: &[&Personality] = &[&tini::TINI, &dumb_init::DUMB_INIT, &catatonit::CATATONIT, &pause::PAUSE];
+
 impl Personality {
     /// What the program that was called so is.
     pub fn called(argv0: &OsStr) -> &'static Personality {
         let name = base_name(argv0).as_bytes();
-        for one in [&tini::TINI, &dumb_init::DUMB_INIT, &catatonit::CATATONIT, &pause::PAUSE] {
+        for one in OTHERS {
             if Parts::of(one.names.as_bytes(), b' ').any(|known| known == name) {
                 return one;
             }

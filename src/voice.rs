@@ -26,7 +26,7 @@ include!(concat!(env!("OUT_DIR"), "/messages.rs"));
 
 /// What a byte of a text stands for, if for a pair of others.
 fn pair(code: u8) -> Option<&'static [u8; 2]> {
-    texts::all().as_chunks().0.get(..PAIRS)?.get(usize::from(code.checked_sub(0x80)?))
+    texts::all().as_chunks().0.get(..PAIRS)?.get(usize::from(code.wrapping_sub(0x80)))
 }
 
 /// The module that messages go by in `RINI_LOG`, once the child has been started: `rini::runtime=debug` is in the README.
@@ -45,6 +45,8 @@ pub fn log(level: Level, text: fmt::Arguments<'_>) {
 pub enum Part<'a> {
     /// A word, which may hold anything.
     Word(&'a OsStr),
+    /// A process.
+    Pid(Pid),
     /// A number.
     Number(u64),
     /// A signal.
@@ -83,7 +85,7 @@ pub enum Part<'a> {
 
 impl From<Pid> for Part<'_> {
     fn from(pid: Pid) -> Self {
-        Part::Number(pid.as_raw().unsigned_abs().into())
+        Part::Pid(pid)
     }
 }
 
@@ -128,11 +130,13 @@ impl Voice {
 
     /// A message with its parts.
     fn filled<'a>(&'a self, message: Message, parts: &'a [Part<'a>]) -> Filled<'a> {
-        self.filled_at(message as u8, parts)
+        Filled { voice: self, codes: self.codes(message as u8), parts }
     }
 
-    fn filled_at<'a>(&'a self, message: u8, parts: &'a [Part<'a>]) -> Filled<'a> {
-        Filled { voice: self, codes: self.find(message).get(1..).unwrap_or_default(), parts }
+    /// The text of a message, packed.
+    #[inline(never)]
+    fn codes(&self, message: u8) -> &'static [u8] {
+        self.find(message).get(1..).unwrap_or_default()
     }
 
     /// Says this, if this personality has words for it. False if it could not be said: only standard output can fail.
@@ -149,8 +153,8 @@ impl Voice {
             // At every verbosity, as the command line and the exec are what the program is about.
             form @ (form::STDOUT | form::STDERR) => return self.write(form, format!("{text}\n").as_bytes()),
             form::CHILD => {
-                let child = parts.first().copied().unwrap_or(Part::Number(0));
-                self.write_line(Level::Error, child, &format_args!("{text}"));
+                let [child, ..] = parts else { return true };
+                self.write_line(Level::Error, *child, &format_args!("{text}"));
                 return true;
             }
             form::ERROR => Level::Error,
@@ -309,7 +313,7 @@ pub fn words(message: Message, parts: &[Part<'_>], f: &mut fmt::Formatter<'_>) -
 #[inline(never)]
 pub fn words_at(first: Message, place: usize, parts: &[Part<'_>], f: &mut fmt::Formatter<'_>) -> fmt::Result {
     let message = (first as u8).saturating_add(u8::try_from(place).unwrap_or(0));
-    Voice::RINI.filled_at(message, parts).fmt(f)
+    Filled { voice: &Voice::RINI, codes: Voice::RINI.codes(message), parts }.fmt(f)
 }
 
 /// A text, packed, and its parts.
@@ -331,7 +335,8 @@ impl Filled<'_> {
         for code in codes {
             match (*code, pair(*code)) {
                 (_, Some(pair)) => self.write(pair, f)?,
-                (1..=8 | 0x11..=0x18, _) => self.write_part(*code, f)?,
+                (0x12..=0x1d, _) => self.write_part(*code, f)?,
+                (0x1e, _) => f.write_str("\n")?,
                 (code, _) => f.write_char(char::from(code))?,
             }
         }
@@ -341,20 +346,24 @@ impl Filled<'_> {
     /// As getopt_long(3) lists them.
     fn write_choices(&self, options: &OptionTable, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Some(Part::Word(typed)) = self.parts.get(2) else { return Ok(()) };
-        for option in options.iter().filter(|option| option.rest(typed.as_bytes()).is_some()) {
-            f.write_str(" '")?;
-            write_plainly(OsStr::from_bytes(option.word), f)?;
-            f.write_str("'")?;
+        for option in options.iter() {
+            if option.rest(typed.as_bytes()).is_some() {
+                f.write_str(" '")?;
+                write_plainly(OsStr::from_bytes(option.word), f)?;
+                f.write_str("'")?;
+            }
         }
         Ok(())
     }
 
-    /// 1 to 8 are the parts as they are, 0x11 to 0x18 the same in quotes.
+    /// 0x12 to 0x17 are the parts as they are, 0x18 to 0x1d the same in quotes.
     fn write_part(&self, code: u8, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Some(part) = self.parts.get(usize::from(code & 0xf).saturating_sub(1)) else { return Ok(()) };
+        let (number, quoted) = if code < 0x18 { (code, false) } else { (code.wrapping_sub(6), true) };
+        let Some(part) = self.parts.get(usize::from(number.wrapping_sub(0x12))) else { return Ok(()) };
         match part {
-            Part::Word(word) if code >= 0x11 => Quoted(word).fmt(f),
+            Part::Word(word) if quoted => Quoted(word).fmt(f),
             Part::Word(word) => write_plainly(word, f),
+            Part::Pid(pid) => Decimal::from(*pid).fmt(f),
             Part::Number(number) => Decimal(*number).fmt(f),
             Part::Signal(signal) => signal.fmt(f),
             Part::Status(status) => status.fmt(f),
@@ -371,7 +380,7 @@ impl Filled<'_> {
             Part::Bytes(count) => Bytes(*count).fmt(f),
             Part::Machine(machine) => Machine(*machine).fmt(f),
             Part::Choices(options) => self.write_choices(options, f),
-            Part::Message(message) => self.write(self.voice.filled(*message, &[]).codes, f),
+            Part::Message(message) => self.write(self.voice.codes(*message as u8), f),
         }
     }
 }
@@ -414,13 +423,13 @@ mod tests {
             let lines: Vec<&str> = file.lines().filter(|line| !line.starts_with('#')).collect();
             let mut entries = texts::all()[voice.texts.0..voice.texts.1].split(|byte| *byte == 0);
             for section in lines.split(|line| line.starts_with("== ")).skip(1) {
-                let text = section.join("\n");
+                let text = section.join("\n").replace("{version}", env!("CARGO_PKG_VERSION"));
                 let entry = entries.next().unwrap();
-                let words: Vec<String> = (0..8).map(|n| format!("{{{n}}}")).collect();
+                let words: Vec<String> = (0..6).map(|n| format!("{{{n}}}")).collect();
                 let parts: Vec<Part<'_>> = words.iter().map(|word| Part::Word(word.as_ref())).collect();
                 let unpacked = Filled { voice: &voice, codes: &entry[2..], parts: &parts };
                 let quoted = |text: String, n: usize| text.replace(&format!("{{{n}:?}}"), &format!("\"{{{n}}}\""));
-                assert_eq!(unpacked.to_string(), (0..8).fold(text, quoted));
+                assert_eq!(unpacked.to_string(), (0..6).fold(text, quoted));
             }
             assert_eq!(entries.next(), Some(&[][..]), "the last one ends too");
             assert_eq!(entries.next(), None);
@@ -431,10 +440,10 @@ mod tests {
     fn what_is_said_of_a_word_is_one_line() {
         let line = |word: &[u8]| {
             let nothing = Part::Number(0);
-            Voice::RINI.text(Message::Version, &[nothing, nothing, nothing, Part::Word(OsStr::from_bytes(word))])
+            Voice::TINI.text(Message::Version, &[nothing, nothing, Part::Word(OsStr::from_bytes(word))])
         };
-        assert_eq!(line(b"a b\x1b\n\xc2\x85\xc3\xa4"), "rini a b???\u{e4}");
-        assert_eq!(line(b"\xffx\xc3"), "rini \u{fffd}x\u{fffd}");
+        assert_eq!(line(b"a b\x1b\n\xc2\x85\xc3\xa4"), "a b???\u{e4}");
+        assert_eq!(line(b"\xffx\xc3"), "\u{fffd}x\u{fffd}");
     }
 
     #[test]
@@ -451,7 +460,7 @@ mod tests {
     fn the_help_calls_it_as_it_was_called() {
         let [called, name, version] =
             ["/sbin/docker-init", "docker-init", "tini version 1"].map(|word| Part::Word(word.as_ref()));
-        let parts = [called, name, version, version, Part::Message(Message::Help)];
+        let parts = [called, name, version, Part::Message(Message::Help)];
         let help = Voice::TINI.text(Message::Help, &parts);
         assert!(help.starts_with("docker-init (tini version 1)\n"), "{help}");
         assert!(help.contains("\nUsage: docker-init [OPTIONS] PROGRAM -- [ARGS] | --version\n"), "{help}");

@@ -27,10 +27,10 @@ pub static TINI: Personality = Personality {
     ..RINI
 };
 
-/// The signals that tini's -p knows: the 31 but SIGSTKFLT, SIGIO and SIGPWR, by their whole names, and no second ones.
-pub fn signal(word: &[u8]) -> Option<Signal> {
-    let is_whole = |signal: &Signal| signal.name().is_some_and(|name| name.as_bytes() == word);
-    Signal::parse(word).filter(|signal| !matches!(signal.number(), 16 | 29 | 30) && is_whole(signal))
+/// Whether tini's -p knows a signal by this name: the 31 but SIGSTKFLT, SIGIO and SIGPWR, by their whole names, and no
+/// second ones.
+pub fn knows(signal: Signal, word: &[u8]) -> bool {
+    !matches!(signal.number(), 16 | 29 | 30) && signal.name().is_some_and(|name| name.as_bytes() == word)
 }
 
 /// tini's -e: a number as strtol(3) reads it, which takes blanks and a sign before it, and nothing at all for 0.
@@ -46,6 +46,10 @@ pub fn remap(rules: &mut Remap, text: &[u8]) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn signal(name: &[u8]) -> Option<Signal> {
+        Signal::parse(name).filter(|signal| knows(*signal, name))
+    }
 
     #[test]
     fn tini_knows_28_signals() {

@@ -36,10 +36,16 @@ pub struct Strings(&'static mut [*mut c_char]);
 
 impl Strings {
     /// The strings, without the null.
-    pub fn iter(&self) -> impl Iterator<Item = &'static CStr> + Clone {
+    pub fn iter(&self) -> impl Iterator<Item = &'static CStr> {
+        (0..).map_while(|slot| self.get(slot))
+    }
+
+    /// The string in this slot, if that is one before the null.
+    pub fn get(&self, slot: usize) -> Option<&'static CStr> {
+        let string = self.0.get(slot).filter(|string| !string.is_null())?;
         // SAFETY: from_ptr wants a null-terminated string that stays as it is: each slot before the null is one, laid
         // out by the kernel (execve(2)) or put there by `replace`, and nothing writes into the strings.
-        self.0.iter().take_while(|slot| !slot.is_null()).map(|slot| unsafe { CStr::from_ptr(*slot) })
+        Some(unsafe { CStr::from_ptr(*string) })
     }
 
     /// Puts another string into a slot.
