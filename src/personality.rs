@@ -227,7 +227,7 @@ pub static RINI: Personality = Personality {
     help: cli::HELP,
     help_to: Stream::Out,
     usage: "",
-    version: concat!("rini ", env!("CARGO_PKG_VERSION"), "\n"),
+    version: concat!(env!("RINI_VERSION"), "\n"),
     version_to: Stream::Out,
     license: "\
 rini is licensed under either of the Apache License, Version 2.0, or the MIT license, at your option.
