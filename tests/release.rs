@@ -11,11 +11,11 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::thread;
 
-fn path(name: &str) -> PathBuf {
+pub fn path(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join(name)
 }
 
-fn text(name: &str) -> String {
+pub fn text(name: &str) -> String {
     fs::read_to_string(path(name)).unwrap_or_else(|error| panic!("{name}: {error}"))
 }
 
@@ -360,7 +360,7 @@ fn fish_completes() {
 }
 
 /// Runs something that may take minutes, where nothing but success will do; its standard output.
-fn done(command: &mut Command) -> String {
+pub fn done(command: &mut Command) -> String {
     let output = command.stdin(Stdio::null()).output().unwrap();
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).trim_end().to_owned();
     assert!(output.status.success(), "{command:?}: {}", text(&output.stderr));
@@ -397,7 +397,7 @@ fn the_package_has_what_it_needs_and_no_more() {
 }
 
 /// A copy of this tree, as git would commit it.
-fn copy_of_the_tree(to: &Path) {
+pub fn copy_of_the_tree(to: &Path) {
     let script = r#"git -c safe.directory="$(pwd -P)" ls-files -z --cached --others --exclude-standard |
         tar -c --null -T - | tar -x -C "$1""#;
     fs::create_dir_all(to).unwrap();
@@ -405,7 +405,7 @@ fn copy_of_the_tree(to: &Path) {
     assert!(to.join("packaging/build-static").exists());
 }
 
-fn git(tree: &Path, words: &[&str]) -> String {
+pub fn git(tree: &Path, words: &[&str]) -> String {
     let mut git = Command::new("git");
     git.args(["-c", "user.name=a", "-c", "user.email=a@example.org"]).args(words).current_dir(tree);
     done(git.env("GIT_CONFIG_GLOBAL", "/dev/null"))
