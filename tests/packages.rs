@@ -451,17 +451,30 @@ fn the_rpm_is_installed_runs_and_is_removed() {
     assert_eq!(there(), 0);
 }
 
-/// What each name in the image says it is.
-const NAMES: [(&str, &str); 8] = [
-    ("rini", "rini "),
-    ("tini", "tini version "),
-    ("tini-static", "tini version "),
-    ("docker-init", "tini version "),
-    ("dumb-init", "dumb-init "),
-    ("catatonit", "tini version "),
-    ("podman-init", "tini version "),
-    ("pause", "pause.c "),
+/// How each name in the image is asked for its version, and how the answer begins.
+const NAMES: [(&str, &str, &str); 8] = [
+    ("rini", "--version", "rini "),
+    ("tini", "--version", "tini version "),
+    ("tini-static", "--version", "tini version "),
+    ("docker-init", "--version", "tini version "),
+    ("dumb-init", "--version", "dumb-init "),
+    ("catatonit", "--version", "tini version "),
+    ("podman-init", "--version", "tini version "),
+    ("pause", "-v", "pause.c "),
 ];
+
+/// What the engine is not to keep.
+struct Removed {
+    container: String,
+    images: [String; 2],
+}
+
+impl Drop for Removed {
+    fn drop(&mut self) {
+        let _ = Command::new("docker").args(["rm", "--force", &self.container]).output();
+        let _ = Command::new("docker").args(["rmi", "--force"]).args(&self.images).output();
+    }
+}
 
 #[test]
 fn the_image_is_loaded_and_a_build_copies_from_it() {
@@ -480,7 +493,7 @@ fn the_image_is_loaded_and_a_build_copies_from_it() {
     done(Command::new("skopeo").args(["copy", "--quiet", &archive, &format!("dir:{}", to("dir").display())]));
     let layer = jq(".layers[].digest", &to("dir/manifest.json")).replace("sha256:", "");
     let listing = done(Command::new("tar").args(["--numeric-owner", "-tvf"]).arg(to("dir").join(layer)));
-    for (name, _) in &NAMES[1..] {
+    for (name, ..) in &NAMES[1..] {
         let line =
             listing.lines().find(|line| line.contains(&format!(" {name} "))).unwrap_or_else(|| panic!("{listing}"));
         assert!(line.starts_with("hrwxr-xr-x 0/0 ") && line.ends_with(" link to rini"), "{line}");
@@ -489,44 +502,38 @@ fn the_image_is_loaded_and_a_build_copies_from_it() {
 
     let (image, built) =
         (format!("rini-test-release:{}", std::process::id()), format!("rini-test-copied:{}", std::process::id()));
+    let container = format!("rini-test-release-{}", std::process::id());
+    let _removed_at_the_end = Removed { container: container.clone(), images: [built.clone(), image.clone()] };
     let docker_archive = format!("docker-archive:{}:{image}", to("docker.tar").display());
     done(Command::new("skopeo").args(["copy", "--quiet", &archive, &docker_archive]));
     done(Command::new("docker").args(["load", "--quiet", "--input"]).arg(to("docker.tar")));
     let version = format!("rini {VERSION} (git.{})", &clones.commit[..7]);
     let run = |image: &str, flags: &[&str], words: &[&str]| {
-        let words = [&["run", "--rm", "--network", "none"], flags, &[image], words].concat();
+        let words = [&["run", "--rm", "--network", "none", "--name", &container], flags, &[image], words].concat();
         Start::of("docker").args(words).run()
     };
-    let outcome = std::panic::catch_unwind(|| {
-        // Its entry point takes a program, and not options.
-        assert_eq!(run(&image, &[], &["/rini", "--version"]).only_line(), version);
-        for (name, says) in NAMES {
-            let output = run(&image, &["--entrypoint", &format!("/{name}")], &["--version"]);
-            let said = [&output.out[..], &output.err].concat();
-            assert!(said.len() == 1 && said[0].starts_with(says), "{name}: {output:?}");
-        }
-        let label = r#"{{index .Config.Labels "org.opencontainers.image.revision"}}"#;
-        assert_eq!(done(Command::new("docker").args(["inspect", "--format", label, &image])), clones.commit);
-
-        fs::create_dir(to("context")).unwrap();
-        let dockerfile = format!(
-            "FROM {image} AS rini\nFROM scratch\nCOPY --from=rini /rini /rini\nCOPY --from=rini /tini /sbin/tini\n\
-             ENTRYPOINT [\"/rini\", \"--\"]\n"
-        );
-        fs::write(to("context/Dockerfile"), dockerfile).unwrap();
-        done(
-            Command::new("docker").args(["build", "--quiet", "--network", "none", "--tag", &built]).arg(to("context")),
-        );
-        assert_eq!(run(&built, &[], &["/rini", "--version"]).only_line(), version);
-        let tini = run(&built, &["--entrypoint", "/sbin/tini"], &["--version"]).only_line();
-        assert!(tini.starts_with("tini version "), "{tini}");
-        // That was not copied.
-        assert_eq!(run(&built, &[], &["/dumb-init", "--version"]).code(), 127);
-    });
-    let _ = Command::new("docker").args(["rmi", "--force", &built, &image]).output();
-    if let Err(failure) = outcome {
-        std::panic::resume_unwind(failure);
+    // Its entry point takes a program, and not options.
+    assert_eq!(run(&image, &[], &["/rini", "--version"]).only_line(), version);
+    for (name, option, says) in NAMES {
+        let output = run(&image, &["--entrypoint", &format!("/{name}")], &[option]);
+        let said = [&output.out[..], &output.err].concat();
+        assert!(said.len() == 1 && said[0].starts_with(says), "{name}: {output:?}");
     }
+    let label = r#"{{index .Config.Labels "org.opencontainers.image.revision"}}"#;
+    assert_eq!(done(Command::new("docker").args(["inspect", "--format", label, &image])), clones.commit);
+
+    fs::create_dir(to("context")).unwrap();
+    let dockerfile = format!(
+        "FROM {image} AS rini\nFROM scratch\nCOPY --from=rini /rini /rini\nCOPY --from=rini /tini /sbin/tini\n\
+         ENTRYPOINT [\"/rini\", \"--\"]\n"
+    );
+    fs::write(to("context/Dockerfile"), dockerfile).unwrap();
+    done(Command::new("docker").args(["build", "--quiet", "--network", "none", "--tag", &built]).arg(to("context")));
+    assert_eq!(run(&built, &[], &["/rini", "--version"]).only_line(), version);
+    let tini = run(&built, &["--entrypoint", "/sbin/tini"], &["--version"]).only_line();
+    assert!(tini.starts_with("tini version "), "{tini}");
+    // That was not copied.
+    assert_eq!(run(&built, &[], &["/dumb-init", "--version"]).code(), 127);
 }
 
 #[test]

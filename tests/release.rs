@@ -396,6 +396,36 @@ fn the_package_has_what_it_needs_and_no_more() {
     }
 }
 
+#[test]
+fn cargo_installs_it_and_would_publish_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let cargo = |words: &[&str]| {
+        let mut cargo = Command::new(env!("CARGO"));
+        // A place of its own for what is built: other tests run what is in Cargo's.
+        cargo.args(words).current_dir(path(".")).env("CARGO_TARGET_DIR", folder.path().join("target"));
+        cargo
+    };
+    done(cargo(&["install", "--path", ".", "--locked", "--offline", "--quiet", "--root"]).arg(folder.path()));
+    let version = Start::of(folder.path().join("bin/rini")).args(["--version"]).run().only_line();
+    assert!(version.starts_with(concat!("rini ", env!("CARGO_PKG_VERSION"), " (git.")), "{version}");
+
+    // It asks the registry's index, and builds what is in the package.
+    let output = cargo(&["publish", "--dry-run", "--locked", "--allow-dirty"]).output().unwrap();
+    let says = String::from_utf8_lossy(&output.stderr);
+    if says.contains("failed to query replaced source") || says.contains("Could not resolve host") {
+        return skip("the registry does not answer");
+    }
+    assert!(output.status.success() && says.contains("warning: aborting upload due to dry run"), "{says}");
+    let warnings = says.lines().filter_map(|line| line.strip_prefix("warning: "));
+    let unexpected = |line: &&str| {
+        // There is no public place yet that could be named. The tests are not part of the package.
+        !["manifest has no documentation, homepage", "ignoring example", "ignoring test", "aborting upload"]
+            .iter()
+            .any(|start| line.starts_with(start))
+    };
+    assert_eq!(warnings.filter(unexpected).collect::<Vec<_>>(), [""; 0]);
+}
+
 /// A copy of this tree, as git would commit it.
 pub fn copy_of_the_tree(to: &Path) {
     let script = r#"git -c safe.directory="$(pwd -P)" ls-files -z --cached --others --exclude-standard |
