@@ -14,9 +14,9 @@ use std::path::Path;
 use std::process::Command;
 use std::{env, fs};
 
-/// `tini version 1.2.3_rini - git.0123abc`, which is what `docker info` asks an init for; without a commit where none is
-/// known: RINI_COMMIT, what Cargo wrote into a published package, or the clone's HEAD.
-fn tini_version() {
+/// `rini 1.2.3 (git.0123abc)`, and `tini version 1.2.3_rini - git.0123abc`, which is what `docker info` asks an init for;
+/// without a commit where none is known: RINI_COMMIT, what Cargo wrote into a published package, or the clone's HEAD.
+fn versions() -> [(&'static str, String); 3] {
     let package = fs::read_to_string(".cargo_vcs_info.json").ok();
     let head = || {
         let git = Command::new("git").args(["rev-parse", "HEAD"]).output().ok()?;
@@ -25,15 +25,24 @@ fn tini_version() {
     let commit = env::var("RINI_COMMIT").ok().or(package).or_else(head).unwrap_or_default();
     let is_hash = |word: &&str| word.len() >= 7 && word.bytes().all(|byte| byte.is_ascii_hexdigit());
     let hash = commit.split(|c: char| !c.is_ascii_alphanumeric()).find(is_hash).and_then(|hash| hash.get(..7));
-    let suffix = hash.map(|hash| format!(" - git.{}", hash.to_ascii_lowercase())).unwrap_or_default();
+    let git = hash.map(|hash| format!("git.{}", hash.to_ascii_lowercase()));
     let version = env::var("CARGO_PKG_VERSION").unwrap_or_default();
-    println!("cargo::rustc-env=RINI_TINI_VERSION=tini version {version}_rini{suffix}");
+    let own = git.as_ref().map(|git| format!(" ({git})")).unwrap_or_default();
+    let of_tini = git.map(|git| format!(" - {git}")).unwrap_or_default();
     println!("cargo::rerun-if-env-changed=RINI_COMMIT");
     for file in [".cargo_vcs_info.json", ".git/HEAD", ".git/logs/HEAD"] {
         if fs::exists(file).unwrap_or(false) {
             println!("cargo::rerun-if-changed={file}");
         }
     }
+    let versions = [
+        ("{version of rini}", format!("rini {version}{own}")),
+        ("{version of tini}", format!("tini version {version}_rini{of_tini}")),
+        ("{version}", version),
+    ];
+    println!("cargo::rustc-env=RINI_VERSION={}", versions[0].1);
+    println!("cargo::rustc-env=RINI_TINI_VERSION={}", versions[1].1);
+    versions
 }
 
 /// The files of texts, and the names that they go by in the source.
@@ -47,7 +56,7 @@ const FORMS: [&str; 10] = ["error", "warn", "info", "debug", "trace", "child", "
 type Entry = (String, Vec<u8>);
 
 /// Reads a file of texts.
-fn entries(file: &str) -> Vec<Entry> {
+fn entries(file: &str, versions: &[(&str, String)]) -> Vec<Entry> {
     let mut entries: Vec<Entry> = Vec::new();
     for line in file.lines().filter(|line| !line.starts_with('#')) {
         if let Some((name, form)) = line.strip_prefix("== ").and_then(|heading| heading.split_once(' ')) {
@@ -64,7 +73,9 @@ fn entries(file: &str) -> Vec<Entry> {
         let printable = |byte: &u8| matches!(byte, b'\n' | b' '..=b'~');
         assert!(text.iter().skip(1).all(printable), "{name}: only ASCII can be packed, and no control characters");
         let mut filled = String::from_utf8(text.clone()).expect("text").replace('\n', NEWLINE);
-        filled = filled.replace("{version}", &env::var("CARGO_PKG_VERSION").unwrap_or_default());
+        for (known, version) in versions {
+            filled = filled.replace(known, version);
+        }
         for (part, code) in (0..6).zip(PARTS..) {
             filled = filled.replace(&format!("{{{part}}}"), &char::from(code).to_string());
             filled = filled.replace(&format!("{{{part}:?}}"), &char::from(code + 6).to_string());
@@ -112,14 +123,14 @@ fn pack(texts: &mut [Vec<u8>]) -> Vec<[u8; 2]> {
 
 /// Writes the texts to a file, `texts`: the pairs, and then each text between its name's number and a zero. And what there is
 /// to know of that as source, messages.rs: an `enum Message` with the names, and where the texts of each file are.
-fn texts() {
+fn texts(versions: &[(&str, String)]) {
     let mut files = Vec::new();
     let mut names: Vec<String> = Vec::new();
     let mut packed = Vec::new();
     for (file, constant) in TEXTS {
         let path = format!("src/personality/{file}.txt");
         println!("cargo::rerun-if-changed={path}");
-        let entries = entries(&fs::read_to_string(&path).expect("a file of texts"));
+        let entries = entries(&fs::read_to_string(&path).expect("a file of texts"), versions);
         files.push((constant, entries.len()));
         for (name, text) in entries {
             packed.push((name.clone(), text));
@@ -170,8 +181,8 @@ fn texts() {
 
 fn main() {
     println!("cargo::rerun-if-changed=build.rs");
-    tini_version();
-    texts();
+    let versions = versions();
+    texts(&versions);
     let target = |what: &str| env::var(format!("CARGO_CFG_TARGET_{what}")).unwrap_or_default();
     println!("cargo::rustc-check-cfg=cfg(rini_entry)");
     if match &*target("ARCH") {

@@ -94,12 +94,9 @@ fn run(start: Start) -> u8 {
 
 /// Prints a text that was asked for, or the usage. False if it could not be printed.
 fn print(voice: &Voice, message: Message, called: &'static OsStr) -> bool {
-    let (name, tini_version) = (personality::base_name(called), TINI_VERSION.as_ref());
-    let words = [Part::Word(called), Part::Word(name), Part::Word(tini_version), Part::Message(Message::Help)];
-    voice.say(message, &words)
+    let name = personality::base_name(called);
+    voice.say(message, &[Part::Word(called), Part::Word(name), Part::Message(Message::Help)])
 }
-
-const TINI_VERSION: &str = env!("RINI_TINI_VERSION");
 
 /// Everything that can keep the child from being started, its start, and the rest of rini's life. (By itself, as are others that
 /// are called once: a small frame has short offsets, in a fifth less code.)

@@ -424,6 +424,8 @@ mod tests {
             let mut entries = texts::all()[voice.texts.0..voice.texts.1].split(|byte| *byte == 0);
             for section in lines.split(|line| line.starts_with("== ")).skip(1) {
                 let text = section.join("\n").replace("{version}", env!("CARGO_PKG_VERSION"));
+                let text = text.replace("{version of rini}", env!("RINI_VERSION"));
+                let text = text.replace("{version of tini}", env!("RINI_TINI_VERSION"));
                 let entry = entries.next().unwrap();
                 let words: Vec<String> = (0..6).map(|n| format!("{{{n}}}")).collect();
                 let parts: Vec<Part<'_>> = words.iter().map(|word| Part::Word(word.as_ref())).collect();
@@ -439,11 +441,10 @@ mod tests {
     #[test]
     fn what_is_said_of_a_word_is_one_line() {
         let line = |word: &[u8]| {
-            let nothing = Part::Number(0);
-            Voice::TINI.text(Message::Version, &[nothing, nothing, Part::Word(OsStr::from_bytes(word))])
+            Voice::DUMB_INIT.text(Message::ExecFailed, &[Part::Number(0), Part::Word(OsStr::from_bytes(word))])
         };
-        assert_eq!(line(b"a b\x1b\n\xc2\x85\xc3\xa4"), "a b???\u{e4}");
-        assert_eq!(line(b"\xffx\xc3"), "\u{fffd}x\u{fffd}");
+        assert_eq!(line(b"a b\x1b\n\xc2\x85\xc3\xa4"), "a b???\u{e4}: ");
+        assert_eq!(line(b"\xffx\xc3"), "\u{fffd}x\u{fffd}: ");
     }
 
     #[test]
@@ -458,11 +459,10 @@ mod tests {
 
     #[test]
     fn the_help_calls_it_as_it_was_called() {
-        let [called, name, version] =
-            ["/sbin/docker-init", "docker-init", "tini version 1"].map(|word| Part::Word(word.as_ref()));
-        let parts = [called, name, version, Part::Message(Message::Help)];
+        let [called, name] = ["/sbin/docker-init", "docker-init"].map(|word| Part::Word(word.as_ref()));
+        let parts = [called, name, Part::Message(Message::Help)];
         let help = Voice::TINI.text(Message::Help, &parts);
-        assert!(help.starts_with("docker-init (tini version 1)\n"), "{help}");
+        assert!(help.starts_with(concat!("docker-init (", env!("RINI_TINI_VERSION"), ")\n")), "{help}");
         assert!(help.contains("\nUsage: docker-init [OPTIONS] PROGRAM -- [ARGS] | --version\n"), "{help}");
         assert!(!help.contains(['{', '}']), "{help}");
         assert_eq!(Voice::TINI.text(Message::Usage, &parts), help);

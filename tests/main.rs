@@ -9,7 +9,8 @@
 //! - [`docker`]: as the entry point of containers on a real engine; [`docker_init`]: as what the engine runs for `--init`;
 //!   [`podman`]: the same for podman and its pods, and runc by itself
 //! - [`example`]: the production container of `Dockerfile.example`, its surroundings, and the files in packaging/examples
-//! - [`release`]: not the binary, but what is released beside it, and that anybody can build the same bytes
+//! - [`release`]: not the binary, but what is released beside it, and that anybody can build the same bytes;
+//!   [`packages`]: what `packaging/release` makes: packages, an image, a bill of materials and the rest
 //!
 //! `RINI_BINARY=/path` tests another build, such as the one that `packaging/build-static` makes.
 //!
@@ -41,6 +42,7 @@ mod example;
 mod exit_codes;
 mod mutations;
 mod options;
+mod packages;
 mod pause;
 mod podman;
 mod reaping;

@@ -1,6 +1,6 @@
 //! What a user can ask for, by option and by environment, and what rini says.
 
-use crate::support::{Output, Start, beside, injecting, probe, state, tools, until};
+use crate::support::{Output, Start, beside, called, injecting, probe, state, tools, until};
 use std::fs::File;
 use std::io::Read;
 use std::os::fd::{AsRawFd, OwnedFd};
@@ -31,7 +31,15 @@ fn help_version_and_license_go_to_standard_output() {
     }
     for option in ["-V", "--version"] {
         let output = beside([option]).run();
-        assert_eq!((output.code(), output.out), (0, vec![format!("rini {}", env!("CARGO_PKG_VERSION"))]));
+        let line = output.only_line();
+        let commit = line
+            .strip_prefix(concat!("rini ", env!("CARGO_PKG_VERSION"), " (git."))
+            .unwrap_or_else(|| panic!("{line}"));
+        let commit = commit.strip_suffix(')').unwrap();
+        // The same as under tini's name.
+        let of_tini = called("tini").args(["--version"]).run().only_line();
+        assert_eq!(of_tini.rsplit_once("git.").unwrap().1, commit);
+        assert!(commit.len() == 7 && commit.bytes().all(|byte| byte.is_ascii_hexdigit()), "{commit}");
     }
     for option in ["-l", "--license"] {
         let output = beside([option]).run();

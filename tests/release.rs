@@ -11,11 +11,11 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::thread;
 
-fn path(name: &str) -> PathBuf {
+pub fn path(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join(name)
 }
 
-fn text(name: &str) -> String {
+pub fn text(name: &str) -> String {
     fs::read_to_string(path(name)).unwrap_or_else(|error| panic!("{name}: {error}"))
 }
 
@@ -360,7 +360,7 @@ fn fish_completes() {
 }
 
 /// Runs something that may take minutes, where nothing but success will do; its standard output.
-fn done(command: &mut Command) -> String {
+pub fn done(command: &mut Command) -> String {
     let output = command.stdin(Stdio::null()).output().unwrap();
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).trim_end().to_owned();
     assert!(output.status.success(), "{command:?}: {}", text(&output.stderr));
@@ -396,8 +396,38 @@ fn the_package_has_what_it_needs_and_no_more() {
     }
 }
 
+#[test]
+fn cargo_installs_it_and_would_publish_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let cargo = |words: &[&str]| {
+        let mut cargo = Command::new(env!("CARGO"));
+        // A place of its own for what is built: other tests run what is in Cargo's.
+        cargo.args(words).current_dir(path(".")).env("CARGO_TARGET_DIR", folder.path().join("target"));
+        cargo
+    };
+    done(cargo(&["install", "--path", ".", "--locked", "--offline", "--quiet", "--root"]).arg(folder.path()));
+    let version = Start::of(folder.path().join("bin/rini")).args(["--version"]).run().only_line();
+    assert!(version.starts_with(concat!("rini ", env!("CARGO_PKG_VERSION"), " (git.")), "{version}");
+
+    // It asks the registry's index, and builds what is in the package.
+    let output = cargo(&["publish", "--dry-run", "--locked", "--allow-dirty"]).output().unwrap();
+    let says = String::from_utf8_lossy(&output.stderr);
+    if says.contains("failed to query replaced source") || says.contains("Could not resolve host") {
+        return skip("the registry does not answer");
+    }
+    assert!(output.status.success() && says.contains("warning: aborting upload due to dry run"), "{says}");
+    let warnings = says.lines().filter_map(|line| line.strip_prefix("warning: "));
+    let unexpected = |line: &&str| {
+        // There is no public place yet that could be named. The tests are not part of the package.
+        !["manifest has no documentation, homepage", "ignoring example", "ignoring test", "aborting upload"]
+            .iter()
+            .any(|start| line.starts_with(start))
+    };
+    assert_eq!(warnings.filter(unexpected).collect::<Vec<_>>(), [""; 0]);
+}
+
 /// A copy of this tree, as git would commit it.
-fn copy_of_the_tree(to: &Path) {
+pub fn copy_of_the_tree(to: &Path) {
     let script = r#"git -c safe.directory="$(pwd -P)" ls-files -z --cached --others --exclude-standard |
         tar -c --null -T - | tar -x -C "$1""#;
     fs::create_dir_all(to).unwrap();
@@ -405,7 +435,7 @@ fn copy_of_the_tree(to: &Path) {
     assert!(to.join("packaging/build-static").exists());
 }
 
-fn git(tree: &Path, words: &[&str]) -> String {
+pub fn git(tree: &Path, words: &[&str]) -> String {
     let mut git = Command::new("git");
     git.args(["-c", "user.name=a", "-c", "user.email=a@example.org"]).args(words).current_dir(tree);
     done(git.env("GIT_CONFIG_GLOBAL", "/dev/null"))
