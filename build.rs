@@ -1,6 +1,6 @@
 //! Three things that a build needs to know.
 //!
-//! Packs the texts in `src/personality`, which are a fifth of rini's own bytes and would be more than a quarter: see `pack`.
+//! Packs the texts in `src/personality`, which halves them: see `pack`.
 //!
 //! Makes `rini_entry` the first instruction that the kernel runs in rini, in place of libc's `_start`:
 //! see `src/sys/entry.rs`, which says what that wins and has one for each architecture here. Others begin at `_start`.
@@ -91,9 +91,9 @@ const PARTS: u8 = 0x12;
 /// What stands for the end of a line.
 const NEWLINE: &str = "\x1e";
 
-/// Puts a byte in place of the pair of bytes that is most frequent, again and again; returns the pairs that 0x80 to 0xff, 0 (which
-/// is none, as it ends a text) and the following bytes stand for. English is half as long then, and unpacking it takes next to
-/// no code.
+/// Puts a byte in place of the pair of bytes that is most frequent, again and again; returns the pairs that 0x80 to 0xff,
+/// 0 (which is none, as it ends a text) and the following bytes stand for. English is half as long then, and unpacking
+/// it takes next to no code.
 fn pack(texts: &mut [Vec<u8>]) -> Vec<[u8; 2]> {
     let mut pairs = Vec::new();
     for code in (0x80..=u8::MAX).chain(0..PARTS) {

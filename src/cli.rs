@@ -1,4 +1,4 @@
-//! argv and the environment, read into [`Options`] and a [`Request`]. Pure: nothing is set up, started or said here.
+//! argv and the environment, read into [`Options`]. Pure: nothing is set up, started or said here.
 //!
 //! An option beats its `RINI_*` variable, which beats tini's `TINI_*`. `RINI_*` variables are read as strictly as the
 //! options, and an empty one counts as not set, as templates write them. `TINI_*` keep tini's meaning and never stop a
@@ -224,8 +224,8 @@ pub fn parse(
             // The one error is a value for a letter that takes none: -v=x. (For a word that is seen below.)
             Err(_) => return Err(Message::LetterTakesNone),
         };
-        // Of a word that takes none too, as this may be the last option that is looked at. Behind a letter that takes none
-        // it would be the next letter.
+        // Of a word that takes none too, as this may be the last option that is looked at. Behind a letter that takes
+        // none it would be the next letter.
         let mut text = if letter.is_none() { attached(&mut parser) } else { None };
         let word = match letter {
             Some(letter) => leak(format!("-{letter}").into_bytes()),

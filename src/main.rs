@@ -98,8 +98,8 @@ fn print(voice: &Voice, message: Message, called: &'static OsStr) -> bool {
     voice.say(message, &[Part::Word(called), Part::Word(name), Part::Message(Message::Help)])
 }
 
-/// Everything that can keep the child from being started, its start, and the rest of rini's life. (By itself, as are others that
-/// are called once: a small frame has short offsets, in a fifth less code.)
+/// Everything that can keep the child from being started, its start, and the rest of rini's life. (By itself, as are
+/// others that are called once: in a small frame the offsets are of a byte, and not of four.)
 #[inline(never)]
 fn set_up(start: Start, parent: Pid, personality: &'static Personality, mut options: Options) -> Result<u8, Refused> {
     let Start { argv, environment, mask } = start;

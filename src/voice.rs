@@ -241,8 +241,9 @@ impl Voice {
     }
 
     /// The child's group is asked to end, by what SIGTERM is rewritten to; or is not. And whether there is a rule for that.
+    /// (Only dumb-init does that, and tells of it as of any signal.)
     pub fn group_asked(&self, origin: &Origin, rewritten: Option<Signal>, by_rule: bool) {
-        let message = if rewritten.is_some() { Message::GroupAsked } else { Message::GroupNotAsked };
+        let message = if rewritten.is_some() { Message::Forwarded } else { Message::Dropped };
         self.passed_on(message, origin, Part::Number(0), rewritten, by_rule);
     }
 
