@@ -1,11 +1,11 @@
 //! The file itself, and the first instructions that it runs.
 
-use crate::support::rini;
+use crate::support::{Start, binary, emulation, probe, rini};
 use nix::sys::ptrace;
 use nix::sys::wait::{WaitStatus, waitpid};
 use nix::unistd::Pid;
-use object::LittleEndian;
-use object::elf::{FileHeader64, PT_DYNAMIC, PT_INTERP, PT_LOAD};
+use object::Endianness;
+use object::elf::{DT_NEEDED, ELFCLASS64, FileHeader32, FileHeader64, PT_DYNAMIC, PT_INTERP, PT_LOAD};
 use object::read::elf::{Dyn, FileHeader, ProgramHeader};
 use std::fs;
 use std::os::unix::process::CommandExt;
@@ -15,27 +15,34 @@ use std::process::{Command, Stdio};
 /// What in an ELF file makes it need another file to run.
 fn needs(path: &Path) -> Vec<String> {
     let data = fs::read(path).unwrap();
-    let header = FileHeader64::<LittleEndian>::parse(&*data).unwrap();
+    if data[4] == ELFCLASS64 {
+        needs_of::<FileHeader64<Endianness>>(&data)
+    } else {
+        needs_of::<FileHeader32<Endianness>>(&data)
+    }
+}
+
+fn needs_of<Header: FileHeader<Endian = Endianness>>(data: &[u8]) -> Vec<String> {
+    let header = Header::parse(data).unwrap();
+    let endian = header.endian().unwrap();
     let mut needs = Vec::new();
-    for segment in header.program_headers(LittleEndian, &*data).unwrap() {
-        if segment.p_type(LittleEndian) == PT_INTERP {
+    for segment in header.program_headers(endian, data).unwrap() {
+        if segment.p_type(endian) == PT_INTERP {
             needs.push("an interpreter".to_owned());
         }
-        if segment.p_type(LittleEndian) == PT_DYNAMIC {
-            let entries = segment.dynamic(LittleEndian, &*data).unwrap().unwrap();
-            let needed = |entry: &&object::elf::Dyn64<LittleEndian>| {
-                entry.d_tag(LittleEndian) == u64::from(object::elf::DT_NEEDED)
-            };
+        if segment.p_type(endian) == PT_DYNAMIC {
+            let entries = segment.dynamic(endian, data).unwrap().unwrap();
+            let needed = |entry: &&Header::Dyn| entry.d_tag(endian).into() == u64::from(DT_NEEDED);
             needs.extend(entries.iter().filter(needed).map(|_| "a library".to_owned()));
         }
     }
-    assert!(header.program_headers(LittleEndian, &*data).unwrap().iter().any(|s| s.p_type(LittleEndian) == PT_LOAD));
+    assert!(header.program_headers(endian, data).unwrap().iter().any(|s| s.p_type(endian) == PT_LOAD));
     needs
 }
 
 #[test]
 fn the_binary_is_fully_static() {
-    assert_eq!(needs(&rini()), [""; 0]);
+    assert_eq!(needs(&binary()), [""; 0]);
     // What the check sees where a program is not: Debian's shell has a loader and libc.
     let shell = needs(&fs::canonicalize("/bin/sh").unwrap());
     assert!(shell.contains(&"an interpreter".to_owned()) && shell.contains(&"a library".to_owned()), "{shell:?}");
@@ -80,5 +87,21 @@ fn the_first_system_call_blocks_every_signal_within_ten_instructions() {
     assert_eq!(call, Some(libc::SYS_rt_sigprocmask));
     assert!(steps <= 10, "{steps} instructions");
     // Another static program does much before its first call; so the count is able to see it.
-    assert_eq!(beginning(&crate::support::probe()), (1000, None));
+    assert_eq!(beginning(&probe()), (1000, None));
+}
+
+/// The same of another architecture, as the emulator tells it.
+#[test]
+fn the_first_system_call_in_an_emulator_blocks_every_signal() {
+    let Some((emulator, binary)) = emulation() else { return };
+    let first = |emulator: &Path, program: &Path| {
+        let output = Start::of(emulator).args(["-strace".as_ref(), program.as_os_str(), "--version".as_ref()]).run();
+        // The pid, and the call.
+        output.err[0].split_once(' ').unwrap().1.to_owned()
+    };
+    let call = first(&emulator, &binary);
+    assert!(call.starts_with("rt_sigprocmask(SIG_BLOCK,"), "{call}");
+    // Another static program begins otherwise, on any architecture.
+    let call = first(&emulator.with_file_name("qemu-x86_64"), &probe());
+    assert!(!call.starts_with("rt_sigprocmask"), "{call}");
 }
