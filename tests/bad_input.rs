@@ -215,7 +215,7 @@ fn it_works_as_if_nothing_was_wrong() {
             assert_eq!((output.code(), output.err), (code, vec![]), "{what}");
         }
         let mut run = change(start(&["signals", "15"])).spawn();
-        run.expect("ready 2");
+        run.expect_ready();
         for signal in [10, 34, 15] {
             run.signal(signal);
             assert!(run.line().starts_with(&format!("signal {signal} ")), "{what}");

@@ -1,11 +1,13 @@
 //! The file itself, and the first instructions that it runs.
 
-use crate::support::rini;
+use crate::support::{Start, binary, emulation, probe, rini};
 use nix::sys::ptrace;
 use nix::sys::wait::{WaitStatus, waitpid};
 use nix::unistd::Pid;
-use object::LittleEndian;
-use object::elf::{FileHeader64, PF_W, PF_X, PT_DYNAMIC, PT_GNU_STACK, PT_INTERP, PT_LOAD};
+use object::Endianness;
+use object::elf::{
+    DT_NEEDED, ELFCLASS64, FileHeader32, FileHeader64, PF_W, PF_X, PT_DYNAMIC, PT_GNU_STACK, PT_INTERP, PT_LOAD,
+};
 use object::read::elf::{Dyn, FileHeader, ProgramHeader};
 use std::fs;
 use std::os::unix::process::CommandExt;
@@ -15,50 +17,64 @@ use std::process::{Command, Stdio};
 /// What in an ELF file makes it need another file to run.
 fn needs(path: &Path) -> Vec<String> {
     let data = fs::read(path).unwrap();
-    let header = FileHeader64::<LittleEndian>::parse(&*data).unwrap();
+    if data[4] == ELFCLASS64 {
+        needs_of::<FileHeader64<Endianness>>(&data)
+    } else {
+        needs_of::<FileHeader32<Endianness>>(&data)
+    }
+}
+
+fn needs_of<Header: FileHeader<Endian = Endianness>>(data: &[u8]) -> Vec<String> {
+    let header = Header::parse(data).unwrap();
+    let endian = header.endian().unwrap();
     let mut needs = Vec::new();
-    for segment in header.program_headers(LittleEndian, &*data).unwrap() {
-        if segment.p_type(LittleEndian) == PT_INTERP {
+    for segment in header.program_headers(endian, data).unwrap() {
+        if segment.p_type(endian) == PT_INTERP {
             needs.push("an interpreter".to_owned());
         }
-        if segment.p_type(LittleEndian) == PT_DYNAMIC {
-            let entries = segment.dynamic(LittleEndian, &*data).unwrap().unwrap();
-            let needed = |entry: &&object::elf::Dyn64<LittleEndian>| {
-                entry.d_tag(LittleEndian) == u64::from(object::elf::DT_NEEDED)
-            };
+        if segment.p_type(endian) == PT_DYNAMIC {
+            let entries = segment.dynamic(endian, data).unwrap().unwrap();
+            let needed = |entry: &&Header::Dyn| entry.d_tag(endian).into() == u64::from(DT_NEEDED);
             needs.extend(entries.iter().filter(needed).map(|_| "a library".to_owned()));
         }
     }
-    assert!(header.program_headers(LittleEndian, &*data).unwrap().iter().any(|s| s.p_type(LittleEndian) == PT_LOAD));
+    assert!(header.program_headers(endian, data).unwrap().iter().any(|s| s.p_type(endian) == PT_LOAD));
     needs
 }
 
 #[test]
 fn the_binary_is_fully_static() {
-    assert_eq!(needs(&rini()), [""; 0]);
+    assert_eq!(needs(&binary()), [""; 0]);
     // What the check sees where a program is not: Debian's shell has a loader and libc.
     let shell = needs(&fs::canonicalize("/bin/sh").unwrap());
     assert!(shell.contains(&"an interpreter".to_owned()) && shell.contains(&"a library".to_owned()), "{shell:?}");
 }
 
 /// The flags of the parts of memory that an ELF file asks for, its stack among them.
-fn memory(data: &[u8]) -> Vec<u32> {
-    let header = FileHeader64::<LittleEndian>::parse(data).unwrap();
-    let segments = header.program_headers(LittleEndian, data).unwrap().iter();
-    let memory = segments.filter(|segment| matches!(segment.p_type(LittleEndian), PT_LOAD | PT_GNU_STACK));
-    memory.map(|segment| segment.p_flags(LittleEndian)).collect()
+fn memory(path: &Path) -> Vec<u32> {
+    let data = fs::read(path).unwrap();
+    if data[4] == ELFCLASS64 {
+        memory_of::<FileHeader64<Endianness>>(&data)
+    } else {
+        memory_of::<FileHeader32<Endianness>>(&data)
+    }
+}
+
+fn memory_of<Header: FileHeader<Endian = Endianness>>(data: &[u8]) -> Vec<u32> {
+    let header = Header::parse(data).unwrap();
+    let endian = header.endian().unwrap();
+    let segments = header.program_headers(endian, data).unwrap().iter();
+    let memory = segments.filter(|segment| matches!(segment.p_type(endian), PT_LOAD | PT_GNU_STACK));
+    memory.map(|segment| segment.p_flags(endian)).collect()
 }
 
 #[test]
 fn nothing_can_be_written_and_executed() {
-    let both = |flags: &u32| flags & PF_W != 0 && flags & PF_X != 0;
-    let mut data = fs::read(rini()).unwrap();
-    let flags = memory(&data);
-    assert!(flags.iter().any(|flags| flags & PF_X != 0) && flags.iter().any(|flags| flags & PF_W != 0), "{flags:?}");
-    assert!(!flags.iter().any(both), "{flags:?}");
-    // What the check would see: the first segment's flags are 4 bytes into its header, behind the file's, of 64 bytes.
-    data[64 + 4] |= 3;
-    assert!(memory(&data).iter().any(both));
+    let flags = memory(&binary());
+    let has = |wanted: u32| flags.iter().any(|flags| flags & wanted == wanted);
+    // What is looked for is seen where it is: code, data, and the stack, which without a word would be executable.
+    assert!(has(PF_X) && has(PF_W) && flags.len() >= 3, "{flags:?}");
+    assert!(!has(PF_W | PF_X), "{flags:?}");
 }
 
 /// How many instructions a program runs before its first system call, 1000 being many, and which call that is.
@@ -100,5 +116,21 @@ fn the_first_system_call_blocks_every_signal_within_ten_instructions() {
     assert_eq!(call, Some(libc::SYS_rt_sigprocmask));
     assert!(steps <= 10, "{steps} instructions");
     // Another static program does much before its first call; so the count is able to see it.
-    assert_eq!(beginning(&crate::support::probe()), (1000, None));
+    assert_eq!(beginning(&probe()), (1000, None));
+}
+
+/// The same of another architecture, as the emulator tells it.
+#[test]
+fn the_first_system_call_in_an_emulator_blocks_every_signal() {
+    let Some((emulator, binary)) = emulation() else { return };
+    let first = |emulator: &Path, program: &Path| {
+        let output = Start::of(emulator).args(["-strace".as_ref(), program.as_os_str(), "--version".as_ref()]).run();
+        // The pid, and the call.
+        output.err[0].split_once(' ').unwrap().1.to_owned()
+    };
+    let call = first(&emulator, &binary);
+    assert!(call.starts_with("rt_sigprocmask(SIG_BLOCK,"), "{call}");
+    // Another static program begins otherwise, on any architecture.
+    let call = first(&emulator.with_file_name("qemu-x86_64"), &probe());
+    assert!(!call.starts_with("rt_sigprocmask"), "{call}");
 }

@@ -1,6 +1,6 @@
 //! What rini says about an end that nobody seems to have wanted, and about every end at `-v`.
 
-use crate::support::{Start, beside, children_of, namespaces, pid1, probing, rini, until};
+use crate::support::{Start, beside, children_of, first_pid, namespaces, pid1, probing, rini, until};
 use nix::sys::signal::{Signal, kill};
 
 #[test]
@@ -53,19 +53,23 @@ fn at_info_one_line_closes_the_account() {
     if !namespaces() {
         return;
     }
+    let child = first_pid();
     let mut run = pid1(probing(&["-v"], &["orphans", "3"])).spawn();
     run.expect("made 3");
     // Each to a child that ignores what it has no handler for, or ends by it: SIGCONT and SIGURG do nothing.
     for _ in 0..2 {
         run.signal(libc::SIGCONT);
-        run.err_line_with("forwarded to pid 2");
+        run.err_line_with(&format!("forwarded to pid {child}"));
     }
     until("the orphans are reaped", || children_of(run.pid()).len() == 1);
     drop(run.stdin.take());
     let output = run.finish();
     assert_eq!(output.code(), 0);
     let line = output.err.last().unwrap();
-    assert!(line.starts_with("rini: INFO pid 2 exited with 0 after ") && line.contains("s; "), "{line}");
+    assert!(
+        line.starts_with(&format!("rini: INFO pid {child} exited with 0 after ")) && line.contains("s; "),
+        "{line}"
+    );
     assert!(line.ends_with("; signals forwarded: 2, orphans reaped: 3"), "{line}");
     assert_eq!(output.err.iter().filter(|line| line.contains(" orphans reaped: ")).count(), 1);
     // By default nothing is said.
@@ -73,7 +77,7 @@ fn at_info_one_line_closes_the_account() {
     // A program that could not be run has its own line, and the same account.
     let output = pid1(["-v", "/no/such"]).run();
     assert_eq!(output.err.len(), 2, "{output:?}");
-    assert!(output.err[1].starts_with("rini: INFO pid 2 exited with 127 after "), "{output:?}");
+    assert!(output.err[1].starts_with(&format!("rini: INFO pid {child} exited with 127 after ")), "{output:?}");
 }
 
 /// Makes a container's view of its cgroup for rini, which is PID 1: /proc/1/cgroup holds `groups`, and /sys/fs/cgroup

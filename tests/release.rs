@@ -379,7 +379,7 @@ fn the_package_has_what_it_needs_and_no_more() {
     for (file, _) in NAMED {
         assert!(listed.contains(file), "no {file} in {listed:?}");
     }
-    assert!(listed.contains("packaging/build-static"), "{listed:?}");
+    assert!(listed.contains("packaging/build-static") && listed.contains("packaging/apt-apart"), "{listed:?}");
     let mut sources = vec![path("src")];
     while let Some(source) = sources.pop() {
         if source.is_dir() {

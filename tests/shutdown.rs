@@ -3,7 +3,8 @@
 //! Time is checked from below only: nothing comes early. How late something may come is the machine's affair.
 
 use crate::support::{
-    Running, beside, blocked_in, children_of, namespaces, pid1, probe, probing, rini, state, status_field, until,
+    Running, beside, blocked_in, children_of, first_pid, namespaces, pid1, probe, probing, rini, state, status_field,
+    until,
 };
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
@@ -13,7 +14,7 @@ use std::time::{Duration, Instant};
 /// A child that records signals and does not end by them, but for SIGUSR2.
 fn stubborn(options: &[&str]) -> Running {
     let mut run = pid1(probing(options, &["signals", "12"])).spawn();
-    run.expect("ready 2");
+    run.expect_ready();
     run
 }
 
@@ -29,7 +30,7 @@ fn a_child_that_outlives_the_grace_period_is_killed_and_that_is_said() {
     for (options, variable) in [(&["-t", "300ms"][..], ""), (&["--grace-period=0.3"], "1h"), (&[], "300ms")] {
         let start = pid1(probing(options, &["signals", "12"])).env("RINI_GRACE_PERIOD", variable);
         let mut run = start.spawn();
-        run.expect("ready 2");
+        run.expect_ready();
         // Before the stop nothing runs out.
         run.signal(10);
         received(&mut run, 10);
@@ -46,7 +47,10 @@ fn a_child_that_outlives_the_grace_period_is_killed_and_that_is_said() {
         assert_eq!(output.code(), 137);
         assert_eq!(output.err.len(), 1, "{output:?}");
         let line = &output.err[0];
-        assert!(line.starts_with("rini: WARN killed pid 2 (probe), which was still there "), "{line}");
+        assert!(
+            line.starts_with(&format!("rini: WARN killed pid {} (probe), which was still there ", first_pid())),
+            "{line}"
+        );
         assert!(line.ends_with(" after SIGTERM from outside the container"), "{line}");
     }
 }
@@ -136,7 +140,7 @@ fn a_delayed_stop_signal_comes_after_the_delay_and_the_others_at_once() {
     }
     for (options, variable) in [(&["--stop-delay", "300ms"][..], "1h"), (&[], "0.3")] {
         let mut run = pid1(probing(options, &["signals", "12"])).env("RINI_STOP_DELAY", variable).spawn();
-        run.expect("ready 2");
+        run.expect_ready();
         let asked = Instant::now();
         run.signal(15);
         run.signal(10);
@@ -196,7 +200,7 @@ fn only_a_stop_signal_begins_a_stop() {
         for stop in [10, 37] {
             let start = pid1(probing(options, &["signals", "12"])).env("RINI_STOP_SIGNALS", variable);
             let mut run = start.env("RINI_STOP_DELAY", "200ms").env("RINI_GRACE_PERIOD", "200ms").spawn();
-            run.expect("ready 2");
+            run.expect_ready();
             // Not held back, and no period begins: the wait has no limit.
             run.signal(15);
             received(&mut run, 15);
@@ -217,7 +221,7 @@ fn signals_are_rewritten_or_dropped() {
     let options: Vec<_> = rules.iter().flat_map(|rule| ["--rewrite", rule]).collect();
     for (options, variable) in [(&options[..], "TERM:0"), (&[], "TERM:INT,usr1:0,RTMIN:64,1:15")] {
         let mut run = pid1(probing(options, &["signals", "12"])).env("RINI_REWRITE", variable).spawn();
-        run.expect("ready 2");
+        run.expect_ready();
         // SIGUSR1 is dropped: what comes next is the next signal's.
         for (sent, wanted) in [(10, None), (15, Some(2)), (1, Some(15)), (3, Some(3)), (10, None), (2, Some(2))] {
             run.signal(sent);
@@ -251,7 +255,8 @@ fn a_rewritten_stop_signal_still_begins_the_stop() {
     run.signal(15);
     let output = run.finish();
     assert_eq!(output.code(), 137);
-    assert_eq!(output.err[0], "rini: INFO SIGTERM from outside the container, forwarded to pid 2 as SIGKILL");
+    let says = format!("rini: INFO SIGTERM from outside the container, forwarded to pid {} as SIGKILL", first_pid());
+    assert_eq!(output.err[0], says);
     let run = stubborn(&["-r", "USR1:STOP"]);
     run.signal(10);
     until("the child is stopped", || state(run.only_child()) == Some('T'));

@@ -44,6 +44,34 @@ pub fn probe() -> PathBuf {
     PROBE.get_or_init(build).clone()
 }
 
+/// The emulator that runs rini, and the binary that it runs, where `tests/emulated` has set them; [`rini`] is then a program
+/// that becomes that emulator (tests/emulated.rs).
+pub fn emulation() -> Option<(PathBuf, PathBuf)> {
+    let path = |name| std::env::var_os(name).map(PathBuf::from);
+    path("RINI_EMULATOR").zip(path("RINI_EMULATED"))
+}
+
+/// The file that is rini, and not what stands in for it.
+pub fn binary() -> PathBuf {
+    emulation().map_or_else(rini, |(_, binary)| binary)
+}
+
+/// The pid of rini's child in a namespace, which is the next after rini's own. The emulator has a thread, which got that.
+pub fn first_pid() -> i32 {
+    if emulation().is_some() { 3 } else { 2 }
+}
+
+/// Whether a signal has its number in the emulator: glibc keeps two for itself, and the emulator two.
+pub fn is_numbered(signal: i32) -> bool {
+    emulation().is_none() || ![32, 33, 63, 64].contains(&signal)
+}
+
+/// Whether a signal that is sent to the emulator reaches rini: those of a fault, and SIGABRT, are for itself.
+pub fn comes_through(signal: i32) -> bool {
+    let kept = [libc::SIGILL, libc::SIGTRAP, libc::SIGABRT, libc::SIGBUS, libc::SIGFPE, libc::SIGSEGV];
+    is_numbered(signal) && (emulation().is_none() || !kept.contains(&signal))
+}
+
 /// Says aloud that a test cannot run here; under CI=true that is a failure.
 pub fn skip(why: &str) {
     let name = thread::current().name().unwrap_or("?").to_owned();
@@ -460,6 +488,11 @@ impl Running {
     /// The next line on standard output; it has to be this one.
     pub fn expect(&mut self, line: &str) {
         assert_eq!(self.line(), line);
+    }
+
+    /// The probe's first line, when it is the first child of a rini that is PID 1.
+    pub fn expect_ready(&mut self) {
+        self.expect(&format!("ready {}", first_pid()));
     }
 
     fn next(&mut self, which: Stream, wanted: impl Fn(&str) -> bool) -> String {
