@@ -64,21 +64,24 @@ pub struct Quoted<'a>(pub &'a OsStr);
 impl fmt::Display for Quoted<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("\"")?;
-        write_readably(self.0.as_bytes(), f)?;
+        write_word(self.0.as_bytes(), false, f)?;
         f.write_str("\"")
     }
 }
 
-/// What is no printable text is shown as `\\xNN`.
-pub fn write_readably(bytes: &[u8], f: &mut fmt::Formatter<'_>) -> fmt::Result {
-    for chunk in bytes.utf8_chunks() {
+/// Writes a word in one line. What is no printable text in it is shown as `\\xNN`, and quotes and backslashes so that they can
+/// be told from rini's; or, `plainly`, as other programs do, everything is shown as it is, with `?` for control characters
+/// and U+FFFD for what is no text.
+pub fn write_word(word: &[u8], plainly: bool, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    for chunk in word.utf8_chunks() {
         for c in chunk.valid().chars() {
             let escaped = match c {
-                '"' | '\\' => c,
+                // All of them are below U+00A0.
+                _ if c.is_control() && plainly => '?',
+                '"' | '\\' if !plainly => c,
                 '\n' => 'n',
                 '\r' => 'r',
                 '\t' => 't',
-                // All of them are below U+00A0.
                 _ if c.is_control() => {
                     write_escaped(u8::try_from(c).unwrap_or(0), f)?;
                     continue;
@@ -88,11 +91,17 @@ pub fn write_readably(bytes: &[u8], f: &mut fmt::Formatter<'_>) -> fmt::Result {
                     continue;
                 }
             };
-            f.write_char('\\')?;
+            if !plainly {
+                f.write_char('\\')?;
+            }
             f.write_char(escaped)?;
         }
-        for byte in chunk.invalid() {
-            write_escaped(*byte, f)?;
+        for (place, byte) in chunk.invalid().iter().enumerate() {
+            match plainly {
+                false => write_escaped(*byte, f)?,
+                true if place == 0 => f.write_char('\u{fffd}')?,
+                true => (),
+            }
         }
     }
     Ok(())
@@ -186,7 +195,7 @@ impl fmt::Display for ExecFailure {
                 (Message::NoLoader, word(path))
             }
             (libc::ENOENT, _) if self.exists() => (Message::NoInterpreterOrLoader, nothing),
-            (libc::ENOENT, _) if self.path().contains(&b'/') => (Message::NoFile, nothing),
+            (libc::ENOENT, _) if self.path().iter().any(|byte| *byte == b'/') => (Message::NoFile, nothing),
             (libc::ENOENT, _) => (Message::NotInPath, nothing),
             (libc::EACCES, _) if self.mode & libc::S_IFMT == libc::S_IFDIR => (Message::Folder, nothing),
             (libc::EACCES, _) if self.exists() && self.mode & 0o111 == 0 => (Message::NoPermission, nothing),
@@ -265,7 +274,7 @@ impl Format<'_> {
 
 /// What is before the first of these bytes.
 fn first_part<'a>(text: &'a [u8], ends: &[u8]) -> &'a [u8] {
-    text.split(|byte| ends.contains(byte)).next().unwrap_or_default()
+    text.split(|byte| ends.iter().any(|end| end == byte)).next().unwrap_or_default()
 }
 
 /// Whether the beginning of a file reads as a script: no null byte in its first line, which is how bash tells, and none

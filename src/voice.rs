@@ -6,7 +6,7 @@
 #![forbid(unsafe_code)]
 
 use crate::diagnosis::{
-    Bytes, ExecFailure, Machine, Named, Origin, OutOfMemory, Quoted, Reason, Suspicion, write_readably,
+    Bytes, ExecFailure, Machine, Named, Origin, OutOfMemory, Quoted, Reason, Suspicion, write_word,
 };
 use crate::exit::Status;
 use crate::personality::OptionTable;
@@ -350,7 +350,7 @@ impl Filled<'_> {
         for option in options.iter() {
             if option.rest(typed.as_bytes()).is_some() {
                 f.write_str(" '")?;
-                write_plainly(OsStr::from_bytes(option.word), f)?;
+                write_word(option.word, true, f)?;
                 f.write_str("'")?;
             }
         }
@@ -363,7 +363,7 @@ impl Filled<'_> {
         let Some(part) = self.parts.get(usize::from(number.wrapping_sub(0x12))) else { return Ok(()) };
         match part {
             Part::Word(word) if quoted => Quoted(word).fmt(f),
-            Part::Word(word) => write_plainly(word, f),
+            Part::Word(word) => write_word(word.as_bytes(), true, f),
             Part::Pid(pid) => Decimal::from(*pid).fmt(f),
             Part::Number(number) => Decimal(*number).fmt(f),
             Part::Signal(signal) => signal.fmt(f),
@@ -375,7 +375,7 @@ impl Filled<'_> {
             Part::Text(text) => f.write_fmt(**text),
             Part::Words(message, parts) => words(*message, parts, f),
             Part::Process(pid) => Named(*pid).fmt(f),
-            Part::Escaped(word) => write_readably(word, f),
+            Part::Escaped(word) => write_word(word, false, f),
             Part::Suspicion(suspicion) => suspicion.fmt(f),
             Part::Memory(memory) => memory.fmt(f),
             Part::Bytes(count) => Bytes(*count).fmt(f),
@@ -384,20 +384,6 @@ impl Filled<'_> {
             Part::Message(message) => self.write(self.voice.codes(*message as u8), f),
         }
     }
-}
-
-/// Writes a word as other programs print it, but in one line: a control character is shown as `?`, and what is no text as
-/// U+FFFD.
-fn write_plainly(word: &OsStr, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-    for chunk in word.as_bytes().utf8_chunks() {
-        for c in chunk.valid().chars() {
-            f.write_char(if c.is_control() { '?' } else { c })?;
-        }
-        if !chunk.invalid().is_empty() {
-            f.write_char('\u{fffd}')?;
-        }
-    }
-    Ok(())
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 //! Not by std's `fs`, which is made for any file: with its buffers, its paths and its errors it and what it takes of the C
 //! library are a tenth of the small static build.
 
-use super::Text;
+use super::{Text, c_string};
 use libc::{c_int, c_long};
 use nix::errno::Errno;
 use std::ffi::CStr;
@@ -65,8 +65,9 @@ pub fn bytes(path: fmt::Arguments<'_>, mut f: impl FnMut(u8)) {
 
 /// Where a symbolic link points to, as much of it as there is room for.
 pub fn link<'a>(path: &CStr, room: &'a mut [u8]) -> Option<&'a [u8]> {
-    // SAFETY: readlink wants a path, and room for as many bytes as it is told: `room` is that.
-    let length = unsafe { libc::readlink(path.as_ptr(), room.as_mut_ptr().cast(), room.len()) };
+    // SAFETY: readlinkat wants a path, and room for as many bytes as it is told: `room` is that.
+    let length =
+        unsafe { libc::syscall(libc::SYS_readlinkat, libc::AT_FDCWD, path.as_ptr(), room.as_mut_ptr(), room.len()) };
     room.get(..usize::try_from(length).ok()?)
 }
 
@@ -103,7 +104,7 @@ impl Text {
     /// This as a C string, where it fits in and holds no null.
     fn of(&mut self, text: fmt::Arguments<'_>) -> Option<&CStr> {
         self.write_fmt(text).and_then(|()| self.write_str("\0")).ok()?;
-        CStr::from_bytes_with_nul(self.bytes()).ok()
+        c_string(self.bytes())
     }
 }
 

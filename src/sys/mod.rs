@@ -61,6 +61,17 @@ impl Strings {
     }
 }
 
+/// These bytes as a C string: the last is a null, and no other.
+///
+/// As `CStr::from_bytes_with_nul`, which looks for it a word at a time, in 300 bytes of code.
+fn c_string(bytes: &[u8]) -> Option<&CStr> {
+    if bytes.iter().position(|byte| *byte == 0)? != bytes.len().saturating_sub(1) {
+        return None;
+    }
+    // SAFETY: from_bytes_with_nul_unchecked wants one null, at the end: the first is there.
+    Some(unsafe { CStr::from_bytes_with_nul_unchecked(bytes) })
+}
+
 /// A short text, to write into without an allocation; what does not fit in is an error.
 pub struct Text {
     bytes: [u8; LONGEST],

@@ -1,6 +1,6 @@
 //! Processes: who rini is, its children, its descriptors.
 
-use super::{files, signals};
+use super::{files, signals, terminal};
 use crate::exit::Status;
 use crate::signal::Signal;
 use libc::{c_int, c_long};
@@ -200,8 +200,7 @@ pub fn write_to_stderr(line: &[u8]) {
         // EAGAIN too: some file systems give it for a file that a write would not have to wait for.
         Err(_) => (),
     }
-    // SAFETY: isatty takes a number.
-    if unsafe { libc::isatty(FD) } == 1 {
+    if terminal::is_one(FD) {
         let open = |path| files::open(path, libc::O_WRONLY | libc::O_NONBLOCK | libc::O_NOCTTY);
         if let Ok(terminal) = open(format_args!("/proc/self/fd/2")).or_else(|_| open(format_args!("/dev/tty"))) {
             let _ = nix::unistd::write(&terminal, line);

@@ -9,7 +9,7 @@
 use super::process::Pid;
 use super::signals::{self, Disposition, Mask};
 use super::terminal::{self, Terminal};
-use super::{Strings, Text, files};
+use super::{Strings, Text, c_string, files};
 use crate::diagnosis::{ExecFailure, is_text};
 use crate::exit::ExecCodes;
 use crate::text::Decimal;
@@ -168,7 +168,7 @@ fn fix_listen_pid(environment: &mut Strings, own: Pid, text: &mut Text) {
     }
     *text = Text::new();
     let _ = write!(text, "LISTEN_PID={}\0", Decimal::from(own));
-    if let Ok(variable) = CStr::from_bytes_with_nul(text.bytes()) {
+    if let Some(variable) = c_string(text.bytes()) {
         // SAFETY: extending the borrow wants the bytes to stay: `text` lives in become_program, which never returns.
         let variable: &'static CStr = unsafe { CStr::from_ptr(variable.as_ptr()) };
         environment.replace(slot, variable);
@@ -180,7 +180,7 @@ fn fix_listen_pid(environment: &mut Strings, own: Pid, text: &mut Text) {
 fn exec(program: &mut Program, failure: &mut ExecFailure) {
     let name = program.argv.iter().nth(program.first).unwrap_or_default();
     let bytes = name.to_bytes();
-    if bytes.is_empty() || bytes.contains(&b'/') {
+    if bytes.is_empty() || bytes.iter().any(|byte| *byte == b'/') {
         return exec_file(program, name, failure);
     }
     let path = program.environment.iter().find_map(|v| v.to_bytes().strip_prefix(b"PATH=")).unwrap_or(DEFAULT_PATH);
@@ -224,7 +224,7 @@ impl Candidate {
             self.0.get_mut(length..end)?.copy_from_slice(part);
             length = end;
         }
-        CStr::from_bytes_with_nul(self.0.get(..length)?).ok()
+        c_string(self.0.get(..length)?)
     }
 }
 

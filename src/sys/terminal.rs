@@ -3,7 +3,9 @@
 use super::files;
 use super::process::{self, Pid};
 use crate::supervisor::Foreground;
+use libc::c_int;
 use nix::errno::Errno;
+use std::mem;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 /// How a terminal was left to a session of the child's.
@@ -31,6 +33,14 @@ pub fn hand_off() -> Result<HandOff, Errno> {
 pub fn take_over() -> Result<(), Errno> {
     // SAFETY: this ioctl takes a number.
     Errno::result(unsafe { libc::ioctl(libc::STDIN_FILENO, libc::TIOCSCTTY, 0) }).map(drop)
+}
+
+/// Whether this descriptor is of a terminal: whether it has a size, as musl's isatty(3) asks.
+pub fn is_one(fd: c_int) -> bool {
+    // SAFETY: winsize is plain data of the kernel's, for which all zeros is a value.
+    let mut size: libc::winsize = unsafe { mem::zeroed() };
+    // SAFETY: this ioctl wants room for a winsize, which outlives the call.
+    unsafe { libc::ioctl(fd, libc::TIOCGWINSZ, &raw mut size) == 0 }
 }
 
 /// The controlling terminal. Opened anew for each use: rini keeps no descriptor of the container's.
