@@ -473,19 +473,19 @@ pub fn strtol(mut text: &[u8]) -> Option<(i64, &[u8])> {
 /// A part of a filter as env_logger reads them: a level for all, a module for every level, or a module's level. (By
 /// itself it prints a warning of its own about what it cannot read, and takes any word that is no level for a module's
 /// name, which would silence everything else.)
-pub fn directive(part: &[u8]) -> Option<(Option<&str>, LevelFilter)> {
-    let text = str::from_utf8(part.trim_ascii()).ok()?;
-    if let Some(level) = log_level(text.as_bytes()) {
+pub fn directive(part: &'static [u8]) -> Option<(Option<&'static str>, LevelFilter)> {
+    let part = part.trim_ascii();
+    if let Some(level) = log_level(part) {
         return Some((None, level));
     }
-    let (module, level) = match text.split_once('=') {
-        Some((module, level)) => (module, log_level(level.as_bytes())?),
-        None => (text, LevelFilter::Trace),
+    let (module, level) = match text::cut(part, b'=') {
+        Some((module, level)) => (module, log_level(level)?),
+        None => (part, LevelFilter::Trace),
     };
-    let path = module.strip_prefix("rini")?.as_bytes();
+    let path = module.strip_prefix(b"rini")?;
     let is_path = |byte: &u8| matches!(byte, b':' | b'a'..=b'z');
     let is_module = path.is_empty() || path.starts_with(b"::") && !path.ends_with(b":") && path.iter().all(is_path);
-    if is_module { Some((Some(module), level)) } else { None }
+    if is_module { Some((Some(str::from_utf8(module).ok()?), level)) } else { None }
 }
 
 #[cfg(test)]
