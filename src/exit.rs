@@ -14,8 +14,6 @@
 
 use crate::signal::Signal;
 use crate::text;
-use crate::voice::{Message, Part, words};
-use std::fmt;
 
 /// rini's own exit code where it could not start.
 pub const CANNOT_START: u8 = 1;
@@ -61,15 +59,6 @@ impl Status {
         match self {
             Status::Exited(code) => code,
             Status::Killed(signal) => signal.number().saturating_add(128),
-        }
-    }
-}
-
-impl fmt::Display for Status {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Status::Exited(code) => words(Message::StatusExited, &[Part::Number((*code).into())], f),
-            Status::Killed(signal) => words(Message::StatusKilled, &[Part::Signal(*signal)], f),
         }
     }
 }

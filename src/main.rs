@@ -11,7 +11,7 @@
 //! of memory.
 //! [`signal`] holds the signals' numbers and names, [`diagnosis`] finds the words for what went wrong, and [`voice`] has
 //! what rini says, in the texts `src/personality/*.txt`; by the name that it is called by it may be another program's
-//! ([`personality`]). All unsafe code is under [`sys`].
+//! ([`personality`]). [`text`] reads words and numbers, byte by byte. All unsafe code is under [`sys`].
 //!
 //! Until the fork an error ends rini with one line and [`exit::CANNOT_START`], and nothing is half started. From the
 //! fork on the end of PID 1 would be the end of the container: there [`runtime::Runtime`] takes over, whose `run` has

@@ -4,7 +4,6 @@
 //! sign and align, which nothing here asks for. Together they are a twentieth of the small static build.
 #![forbid(unsafe_code)]
 
-use crate::sys::process::Pid;
 use std::fmt::{self, Write};
 
 /// Whether a text is this word, which is in upper case, in any case.
@@ -70,12 +69,6 @@ impl fmt::Display for Decimal {
             Decimal(tens).fmt(f)?;
         }
         f.write_char(char::from(u8::try_from(digit).unwrap_or(0).saturating_add(b'0')))
-    }
-}
-
-impl From<Pid> for Decimal {
-    fn from(pid: Pid) -> Decimal {
-        Decimal::from(pid.as_raw())
     }
 }
 

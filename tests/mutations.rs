@@ -70,7 +70,11 @@ const MUTATIONS: [(&str, &str, &str); 37] = [
         "(_, Shutdown::Asked { by, .. } | Shutdown::Escalated { by }) => self.ask(by, now, actions),",
         "(_, Shutdown::Asked { .. } | Shutdown::Escalated { .. }) => (),",
     ),
-    ("`terminate` has no end", "unwrap_or(DEFAULT_GRACE));", "unwrap_or(Duration::MAX));"),
+    (
+        "`terminate` has no end",
+        "Some(now.later_by(self.policy.grace.unwrap_or(DEFAULT_GRACE)))",
+        "self.policy.grace.map(|grace| now.later_by(grace))",
+    ),
     (
         "an ordinary signal goes to what remains",
         "Event::Signal(_) | Event::Tick => (),",
@@ -130,7 +134,7 @@ const MUTATIONS: [(&str, &str, &str); 37] = [
 fn make_package(folder: &Path) {
     let own = Path::new(env!("CARGO_MANIFEST_DIR"));
     fs::create_dir_all(folder.join("src/supervisor")).unwrap();
-    for file in ["exit.rs", "signal.rs", "supervisor.rs", "supervisor/tests.rs"] {
+    for file in ["exit.rs", "signal.rs", "supervisor.rs", "supervisor/tests.rs", "text.rs", "time.rs"] {
         fs::copy(own.join("src").join(file), folder.join("src").join(file)).unwrap();
     }
     fs::copy(own.join("Cargo.lock"), folder.join("Cargo.lock")).unwrap();
@@ -143,7 +147,11 @@ fn make_package(folder: &Path) {
         writeln!(manifest, "{line}").unwrap();
     }
     fs::write(folder.join("Cargo.toml"), manifest).unwrap();
-    fs::write(folder.join("src/lib.rs"), "#![allow(warnings)]\nmod exit;\nmod signal;\nmod supervisor;\n").unwrap();
+    fs::write(
+        folder.join("src/lib.rs"),
+        "#![allow(warnings)]\nmod exit;\nmod signal;\nmod supervisor;\nmod text;\nmod time;\n",
+    )
+    .unwrap();
 }
 
 /// Its tests' output: that they ran at all is for the caller to see.

@@ -525,10 +525,16 @@ fn whoever_builds_it_gets_the_same_bytes() {
     assert_eq!(mode, fs::metadata(&other).unwrap().permissions());
     assert_eq!(mode.mode() & 0o777, 0o755);
 
-    let hash = format!("git.{}", &commit[..7]);
+    // Its texts are packed, so it has to be asked.
+    let says = |binary: &Path, commit: &str| {
+        let output = Command::new(binary).arg("--version").output().unwrap();
+        let version = concat!("rini ", env!("CARGO_PKG_VERSION"));
+        assert_eq!(String::from_utf8(output.stdout).unwrap(), format!("{version} (git.{})\n", &commit[..7]));
+    };
+    says(&one, &commit);
     let registry = "/registry/src/";
     let places = [folder.path().to_str().unwrap(), registry, "/rustlib/", "/rustc/"];
-    assert_eq!(found_in(&one, &[&places[..], &[&*hash]].concat()), [&*hash]);
+    assert_eq!(found_in(&one, &places), [""; 0]);
     // This program does say such things.
     let found = found_in(&std::env::current_exe().unwrap(), &places);
     assert!(found.contains(&registry) && found.contains(&"/rustc/"), "{found:?}");
@@ -536,5 +542,5 @@ fn whoever_builds_it_gets_the_same_bytes() {
     // Another commit is another binary.
     let changed = build(&far, "002", &[("RINI_COMMIT", "0123456789abcdef")]).unwrap();
     assert!(bytes != fs::read(&changed).unwrap(), "the commit is not in it");
-    assert_eq!(found_in(&changed, &[&*hash, "git.0123456"]), ["git.0123456"]);
+    says(&changed, "0123456");
 }

@@ -1,7 +1,8 @@
 //! What the child finds at its start, and what rini holds from then on.
 
 use crate::support::{
-    Running, Start, beside, bit, comes_through, namespaces, pid1, probe, rini, skip, status_field, tools, until,
+    Running, Start, beside, bit, comes_through, injecting, namespaces, pid1, probe, rini, skip, status_field, tools,
+    until,
 };
 use std::ffi::{OsStr, OsString};
 use std::fs;
@@ -217,6 +218,20 @@ fn a_script_without_its_first_line_is_run_by_the_shell() {
     // An empty file is an empty script.
     fs::write(&script, "").unwrap();
     assert_eq!(beside([name]).run().code(), 0);
+}
+
+/// A kernel before 4.11, or an old seccomp profile: the file's kind is not told.
+#[test]
+fn a_script_without_its_first_line_is_run_where_there_is_no_statx() {
+    if !tools(&["strace"]) {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let script = folder.path().join("script");
+    fs::write(&script, "echo \"$1\"; exit 9\n").unwrap();
+    make_executable(&script);
+    let output = injecting("statx:error=ENOSYS").args([script.to_str().unwrap(), "x"]).run();
+    assert_eq!((output.code(), output.out), (9, vec!["x".to_owned()]));
 }
 
 fn make_executable(path: &std::path::Path) {

@@ -3,11 +3,18 @@
 use super::{files, signals, terminal};
 use crate::exit::Status;
 use crate::signal::Signal;
+use crate::text::Decimal;
 use libc::{c_int, c_long};
 use nix::errno::Errno;
 use nix::sys::wait::{Id, WaitPidFlag};
 pub use nix::unistd::Pid;
 use std::mem;
+
+impl From<Pid> for Decimal {
+    fn from(pid: Pid) -> Decimal {
+        Decimal::from(pid.as_raw())
+    }
+}
 
 /// rini's own pid.
 pub fn own_pid() -> Pid {

@@ -261,7 +261,10 @@ fn execve(file: &CStr, argv: *const *const libc::c_char, program: &Program) -> c
 /// Makes it the failure of this file, with what the file is, for the parent to explain: its mode, and its first bytes.
 fn look_at(file: &CStr, errno: c_int, failure: &mut ExecFailure) {
     failure.set(errno, file.to_bytes());
-    failure.mode = files::mode(file);
+    // The kernel says ENOEXEC of regular files that may be executed, and of nothing else. So where it knows no statx, or a
+    // profile forbids it, a script without `#!` is run all the same.
+    let executable = libc::S_IFREG | 0o111;
+    failure.mode = if errno == libc::ENOEXEC { executable } else { files::mode(file) };
     failure.set_head_length(0);
     // Opening a device or a named pipe can do things.
     if failure.mode & libc::S_IFMT != libc::S_IFREG {
