@@ -12,7 +12,8 @@
 //! - [`release`]: not the binary, but what is released beside it, and that anybody can build the same bytes;
 //!   [`packages`]: what `packaging/release` makes: packages, an image, a bill of materials and the rest
 //!
-//! `RINI_BINARY=/path` tests another build, such as the one that `packaging/build-static` makes.
+//! `RINI_BINARY=/path` tests another build, such as the one that `packaging/build-static` makes. `tests/emulated ARCH` tests one
+//! for another architecture, and names the tests that it leaves out.
 //!
 //! A test whose surroundings are missing says so on standard error and passes; with `CI=true` it fails.
 #![allow(unsafe_code, missing_docs)]

@@ -88,9 +88,12 @@ pub fn kill(pid: Pid, signal: Signal) -> Result<(), Errno> {
     }
 }
 
-/// Stops rini alone. As PID 1 that does nothing: the kernel spares it what comes from inside its namespace.
+/// Stops rini alone. Not as PID 1: the kernel spares it a stop from inside its namespace, but would still take away a
+/// SIGCONT that has come for the program and is pending.
 pub fn stop_itself() {
-    let _ = kill(own_pid(), Signal::STOP);
+    if Pid1::of_this_process().is_none() {
+        let _ = kill(own_pid(), Signal::STOP);
+    }
 }
 
 /// Sends a signal to a process group; 0 is rini's own.
