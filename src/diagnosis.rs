@@ -7,7 +7,7 @@ use crate::proc;
 use crate::signal::Signal;
 use crate::sys::process::Pid;
 use crate::sys::signals::Sender;
-use crate::text::Decimal;
+use crate::text::{self, Decimal};
 use crate::time::Duration;
 use crate::voice::{Message, Part, words, words_at};
 use nix::errno::Errno;
@@ -195,7 +195,7 @@ impl fmt::Display for ExecFailure {
                 (Message::NoLoader, word(path))
             }
             (libc::ENOENT, _) if self.exists() => (Message::NoInterpreterOrLoader, nothing),
-            (libc::ENOENT, _) if self.path().iter().any(|byte| *byte == b'/') => (Message::NoFile, nothing),
+            (libc::ENOENT, _) if text::cut(self.path(), b'/').is_some() => (Message::NoFile, nothing),
             (libc::ENOENT, _) => (Message::NotInPath, nothing),
             (libc::EACCES, _) if self.mode & libc::S_IFMT == libc::S_IFDIR => (Message::Folder, nothing),
             (libc::EACCES, _) if self.exists() && self.mode & 0o111 == 0 => (Message::NoPermission, nothing),

@@ -12,7 +12,7 @@ use super::terminal::{self, Terminal};
 use super::{Strings, Text, c_string, files};
 use crate::diagnosis::{ExecFailure, is_text};
 use crate::exit::ExecCodes;
-use crate::text::Decimal;
+use crate::text::{self, Decimal};
 use libc::{c_int, c_long};
 use nix::errno::Errno;
 use std::ffi::CStr;
@@ -180,7 +180,7 @@ fn fix_listen_pid(environment: &mut Strings, own: Pid, text: &mut Text) {
 fn exec(program: &mut Program, failure: &mut ExecFailure) {
     let name = program.argv.iter().nth(program.first).unwrap_or_default();
     let bytes = name.to_bytes();
-    if bytes.is_empty() || bytes.iter().any(|byte| *byte == b'/') {
+    if bytes.is_empty() || text::cut(bytes, b'/').is_some() {
         return exec_file(program, name, failure);
     }
     let path = program.environment.iter().find_map(|v| v.to_bytes().strip_prefix(b"PATH=")).unwrap_or(DEFAULT_PATH);
