@@ -568,7 +568,7 @@ mod tests {
             (failure(libc::EACCES, 0o100_644, b""), "it has no execute permission (chmod +x)"),
             (failure(libc::EACCES, exists, b""), "permission denied, by a no-exec mount"),
             (failure(libc::EACCES, 0, b""), "Permission denied"),
-            (failure(libc::ENOEXEC, exists, &elf(false, true, 22)), "it is a binary for s390x, and this is "),
+            (failure(libc::ENOEXEC, exists, &elf(false, true, 20)), "it is a binary for ppc, and this is "),
             (failure(libc::ENOEXEC, exists, &elf(false, false, 999)), "it is a binary for ELF machine 999"),
             (failure(libc::ENOEXEC, exists, &this), "neither a binary that this kernel can run nor a script"),
             (failure(libc::E2BIG, exists, b""), "its arguments and environment are too long"),
