@@ -1,0 +1,31 @@
+//! Instructions of the init for `init -- true`, counted by valgrind's callgrind. They are always the same, however busy the
+//! machine is, but only those outside the kernel count, and under valgrind the init is not PID 1.
+
+use crate::results::{Better, Results};
+use crate::{Effort, Init};
+use std::io::ErrorKind;
+use std::process::Command;
+
+pub fn measure(inits: &[Init], _: Effort, results: &mut Results) {
+    let mut samples = vec![Vec::new(); inits.len()];
+    for (samples, init) in samples.iter_mut().zip(inits).filter(|(_, init)| init.is_init()) {
+        let mut valgrind = Command::new("valgrind");
+        valgrind.args(["--tool=callgrind", "--callgrind-out-file=/dev/null"]).args(init.running(&["exit"]));
+        valgrind.env_clear().env("PATH", std::env::var_os("PATH").unwrap_or_default());
+        match valgrind.output() {
+            Err(error) if error.kind() == ErrorKind::NotFound => {
+                return results.note("Instructions are left out: valgrind is not installed.".to_owned());
+            }
+            output => {
+                // ==PID== Collected : 1234
+                let said = String::from_utf8_lossy(&output.expect("valgrind").stderr).into_owned();
+                let count = said.lines().find_map(|line| line.split_once("Collected : ")?.1.trim().parse().ok());
+                match count {
+                    Some(count) => samples.push(count),
+                    None => results.note(format!("Instructions of {} are left out: callgrind failed.", init.name)),
+                }
+            }
+        }
+    }
+    results.add("instructions outside the kernel for `init -- true`", "", Better::Lower, &samples);
+}

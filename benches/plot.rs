@@ -1,0 +1,79 @@
+//! The plot: a panel of bars for each of the measures that say most, with the quartiles as a line.
+
+use crate::inits::{Init, Kind};
+use crate::report::number;
+use crate::results::{Better, Results, Row};
+use plotters::prelude::*;
+use plotters::style::text_anchor::{HPos, Pos, VPos};
+use std::path::Path;
+
+const COLUMNS: usize = 2;
+/// Pixels: of a panel, of what is between its edge and what it holds, of a bar with its distance, of the names.
+const WIDTH: i32 = 560;
+const MARGIN: i32 = 16;
+const BAR: i32 = 20;
+const NAMES: i32 = 110;
+const TITLE: i32 = 30;
+
+const RINI: RGBColor = RGBColor(196, 78, 28);
+const PEER: RGBColor = RGBColor(96, 125, 152);
+const REFERENCE: RGBColor = RGBColor(196, 200, 204);
+const INK: RGBColor = RGBColor(40, 44, 48);
+
+pub fn draw(inits: &[Init], results: &Results, path: &Path) {
+    let rows: Vec<&Row> = results.rows.iter().filter(|row| row.plotted).collect();
+    let height = TITLE + 2 * MARGIN + BAR * i32::try_from(inits.len()).expect("few");
+    let lines = rows.len().div_ceil(COLUMNS);
+    if lines == 0 {
+        return;
+    }
+    let pixels = |number: usize, each: i32| u32::try_from(number).expect("few") * each.unsigned_abs();
+    let area = SVGBackend::new(path, (pixels(COLUMNS, WIDTH), pixels(lines, height))).into_drawing_area();
+    area.fill(&WHITE).expect("target/bench");
+    for (panel, row) in area.split_evenly((lines, COLUMNS)).iter().zip(rows) {
+        draw_panel(panel, inits, row).expect("target/bench");
+    }
+    area.present().expect("target/bench");
+}
+
+type Panel<'a> = DrawingArea<SVGBackend<'a>, plotters::coord::Shift>;
+
+#[allow(clippy::cast_possible_truncation)] // Pixels.
+fn draw_panel(
+    panel: &Panel<'_>,
+    inits: &[Init],
+    row: &Row,
+) -> Result<(), DrawingAreaErrorKind<<SVGBackend<'static> as DrawingBackend>::ErrorType>> {
+    let style =
+        |size: i32, place: HPos| ("sans-serif", size).into_font().color(&INK).pos(Pos::new(place, VPos::Center));
+    let unit = if row.unit.is_empty() { String::new() } else { format!(", {}", row.unit) };
+    let better = if row.better == Better::Higher { " (more is better)" } else { "" };
+    panel.draw(&Text::new(format!("{}{unit}{better}", row.name), (MARGIN, MARGIN + 4), style(15, HPos::Left)))?;
+
+    // The longest bar or line ends where there is room for the figure beside it.
+    let most = row.figures.values().map(|figure| figure.median).fold(f64::MIN_POSITIVE, f64::max);
+    let (left, room) = (MARGIN + NAMES, f64::from(WIDTH - 2 * MARGIN - NAMES - 70));
+    let pixel = |value: f64| left + (value / most * room).min(room + 10.0) as i32;
+    for (place, init) in (0..).zip(inits) {
+        let middle = MARGIN + TITLE + BAR * place + BAR / 2;
+        panel.draw(&Text::new(init.name.clone(), (left - 8, middle), style(13, HPos::Right)))?;
+        let Some(figure) = row.figures.get(&init.name) else {
+            panel.draw(&Text::new("–", (left + 6, middle), style(13, HPos::Left)))?;
+            continue;
+        };
+        let color = match init.kind {
+            Kind::Rini => RINI,
+            Kind::Peer => PEER,
+            Kind::Floor | Kind::None => REFERENCE,
+        };
+        let end = pixel(figure.median);
+        panel.draw(&Rectangle::new([(left, middle - 7), (end, middle + 7)], color.filled()))?;
+        let (from, to) = (pixel(figure.lower_quartile), pixel(figure.upper_quartile));
+        panel.draw(&PathElement::new([(from, middle), (to, middle)], INK.stroke_width(1)))?;
+        for quartile in [from, to] {
+            panel.draw(&PathElement::new([(quartile, middle - 3), (quartile, middle + 3)], INK.stroke_width(1)))?;
+        }
+        panel.draw(&Text::new(number(figure.median), (end.max(to) + 6, middle), style(13, HPos::Left)))?;
+    }
+    Ok(())
+}
