@@ -5,7 +5,7 @@
 
 use crate::container::{LIMIT, Page, await_readable, children, pidfd, readable};
 use crate::results::{Better, Results, median};
-use crate::{Effort, Init};
+use crate::{Effort, Init, inits};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use std::fs;
@@ -23,8 +23,8 @@ pub fn measure(inits: &[Init], effort: Effort, results: &mut Results) {
         other => drop(other.expect("strace")),
     }
     let mut samples = [const { Vec::new() }; 4].map(|_: Vec<f64>| vec![Vec::new(); inits.len()]);
-    for _ in 0..effort.of(3, 1) {
-        for (index, init) in inits.iter().enumerate().filter(|(_, init)| init.is_init()) {
+    for round in 0..effort.of(3, 1) {
+        for (index, init) in inits::round_of_inits(inits, round) {
             let (whole, start) = whole(init);
             samples[0][index].push(count(start));
             samples[1][index].push(count(whole));
@@ -65,10 +65,11 @@ impl Traced {
         let folder = tempfile::tempdir().expect("a folder");
         let mut strace = Command::new("strace");
         strace.args(["-f", "-ff", "--signal=none", "-o"]).arg(folder.path().join("calls"));
-        strace.args(["unshare", "--pid", "--fork", "--mount-proc", "--kill-child"]).args(init.running(command));
+        strace.args(["unshare", "--pid", "--fork", "--mount-proc"]).args(init.running(command));
         strace.env_clear().env("PATH", std::env::var_os("PATH").unwrap_or_default());
         let input = page.map_or_else(Stdio::null, |page| page.for_child());
-        let mut strace = strace.stdin(input).stdout(Stdio::piped()).spawn().expect("strace");
+        // At its end, unshare complains of a signal mask.
+        let mut strace = strace.stdin(input).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().expect("strace");
         let output = strace.stdout.take().expect("a pipe");
         Traced { strace, output, folder }
     }
@@ -106,6 +107,18 @@ impl Traced {
     fn calls(&self, wanted: impl Fn(&(i32, Vec<String>)) -> bool) -> Vec<String> {
         let files = fs::read_dir(self.folder.path()).expect("a folder").map(|file| file.expect("a file").path());
         files.map(|file| read(&file)).find(wanted).expect("a process that was traced").1
+    }
+}
+
+impl Drop for Traced {
+    /// Where something went wrong: strace leaves alone what it traced.
+    fn drop(&mut self) {
+        let unshare = children(self.pid());
+        for pid in unshare.iter().flat_map(|pid| children(*pid)).chain(unshare.iter().copied()) {
+            let _ = kill(pid, Signal::SIGKILL);
+        }
+        let _ = self.strace.kill();
+        let _ = self.strace.wait();
     }
 }
 

@@ -5,31 +5,28 @@
 
 use crate::clock::{self, micros};
 use crate::container::Container;
+use crate::priority::Urgent;
 use crate::results::{Better, Results, quantile};
-use crate::{Effort, Init};
+use crate::{Effort, Init, inits};
 use nix::sys::signal::{Signal, kill};
 
 /// Signals in a block, which gives a median and a 99th percentile of its own.
 const BLOCK: usize = 200;
 
 pub fn measure(inits: &[Init], effort: Effort, results: &mut Results) {
-    let mut containers: Vec<Option<Container>> =
-        inits.iter().map(|init| init.is_init().then(|| Container::start(init, &["signals"], None))).collect();
-    for container in containers.iter_mut().flatten() {
-        container.time().expect("its start");
-        container.rest();
-    }
+    let _urgent = Urgent::begin(results);
     let mut middles = vec![Vec::new(); inits.len()];
     let mut tails = vec![Vec::new(); inits.len()];
-    for _ in 0..effort.of(25, 5) {
+    for round in 0..effort.of(30, 8) {
+        // Others for each block: which processor they are on makes a difference, and they tend to stay there.
+        let mut containers: Vec<(usize, Container)> = inits::round_of_inits(inits, round).map(start).collect();
         let mut block = vec![Vec::new(); inits.len()];
         for _ in 0..BLOCK {
-            for (times, container) in block.iter_mut().zip(&mut containers) {
-                let Some(container) = container else { continue };
+            for (index, container) in &mut containers {
                 let sent = clock::now();
                 kill(container.pid, Signal::SIGUSR1).expect("it runs");
                 let received = container.time().expect("it runs");
-                times.push(micros(received - sent));
+                block[*index].push(micros(received - sent));
             }
         }
         for (index, mut times) in block.into_iter().enumerate() {
@@ -40,4 +37,11 @@ pub fn measure(inits: &[Init], effort: Effort, results: &mut Results) {
     }
     results.add_plotted("a forwarded signal, median", "µs", Better::Lower, &middles);
     results.add("a forwarded signal, 99th percentile", "µs", Better::Lower, &tails);
+}
+
+fn start((index, init): (usize, &Init)) -> (usize, Container) {
+    let mut container = Container::start(init, &["signals"], None);
+    container.time().expect("its start");
+    container.rest();
+    (index, container)
 }

@@ -6,25 +6,25 @@
 
 use crate::container::Container;
 use crate::results::{Better, Results};
-use crate::{Effort, Init};
+use crate::{Effort, Init, inits};
 use nix::unistd::Pid;
 use std::fs;
 use std::time::Duration;
 
 pub fn measure(inits: &[Init], effort: Effort, results: &mut Results) {
     let mut alone = vec![Vec::new(); inits.len()];
-    for _ in 0..effort.of(9, 3) {
-        for (memory, init) in alone.iter_mut().zip(inits).filter(|(_, init)| init.is_init()) {
-            memory.push(Memory::of(start(init).pid));
+    for round in 0..effort.of(9, 3) {
+        for (index, init) in inits::round_of_inits(inits, round) {
+            alone[index].push(Memory::of(start(init).pid));
         }
     }
     add(results, "idle", &alone);
 
     let copies = effort.of(200, 40);
     let mut many = vec![Vec::new(); inits.len()];
-    for (memory, init) in many.iter_mut().zip(inits).filter(|(_, init)| init.is_init()) {
+    for (index, init) in inits::round_of_inits(inits, 0) {
         let containers: Vec<_> = (0..copies).map(|_| start(init)).collect();
-        memory.extend(containers.iter().map(|container| Memory::of(container.pid)));
+        many[index].extend(containers.iter().map(|container| Memory::of(container.pid)));
     }
     add(results, &format!("idle, each of {copies} copies"), &many);
 
@@ -79,8 +79,8 @@ fn add(results: &mut Results, when: &str, memory: &[Vec<Memory>]) {
 /// All at the same time: an init that only waits does not mind the others.
 fn wake_ups(inits: &[Init], effort: Effort, results: &mut Results) {
     let seconds = effort.of(10, 3);
-    let idle: Vec<usize> = (0..inits.len()).filter(|index| inits[*index].is_init()).collect();
-    let containers: Vec<_> = idle.iter().map(|index| start(&inits[*index])).collect();
+    let (indices, containers): (Vec<usize>, Vec<Container>) =
+        inits::round_of_inits(inits, 0).map(|(index, init)| (index, start(init))).unzip();
     let switches = || -> Vec<f64> {
         let read = |container: &Container| fs::read_to_string(format!("/proc/{}/status", container.pid));
         containers.iter().map(|one| field(&read(one).expect("a process"), "voluntary_ctxt_switches")).collect()
@@ -88,7 +88,7 @@ fn wake_ups(inits: &[Init], effort: Effort, results: &mut Results) {
     let before = switches();
     Container::pass(&containers, Duration::from_secs(u64::try_from(seconds).expect("few")));
     let mut samples = vec![Vec::new(); inits.len()];
-    for (index, (before, after)) in idle.into_iter().zip(before.into_iter().zip(switches())) {
+    for (index, (before, after)) in indices.into_iter().zip(before.into_iter().zip(switches())) {
         samples[index].push(after - before);
     }
     results.add(&format!("idle: wakes in {seconds} s"), "", Better::Lower, &samples);

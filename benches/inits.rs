@@ -38,11 +38,6 @@ impl Init {
         self.kind != Kind::Peer
     }
 
-    /// Whether there is an init at all.
-    pub fn is_init(&self) -> bool {
-        self.kind != Kind::None
-    }
-
     /// The words of a run of the probe.
     pub fn running(&self, command: &[&str]) -> Vec<String> {
         let command = command.iter().map(|word| (*word).to_owned());
@@ -169,6 +164,18 @@ fn on_path(name: &str) -> Option<PathBuf> {
     }
     let path = std::env::var_os("PATH")?;
     std::env::split_paths(&path).map(|folder| folder.join(name)).find(|file| file.is_file())
+}
+
+/// The inits in the order of a round: each round begins with another one, as who comes first or behind a slow one may be
+/// better or worse off.
+pub fn round(inits: &[Init], round: usize) -> impl Iterator<Item = (usize, &Init)> {
+    let first = round % inits.len();
+    inits.iter().enumerate().cycle().skip(first).take(inits.len())
+}
+
+/// The same, without the one that is none.
+pub fn round_of_inits(inits: &[Init], number: usize) -> impl Iterator<Item = (usize, &Init)> {
+    round(inits, number).filter(|(_, init)| init.kind != Kind::None)
 }
 
 /// The sizes of the files.

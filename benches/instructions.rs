@@ -2,13 +2,13 @@
 //! machine is, but only those outside the kernel count, and under valgrind the init is not PID 1.
 
 use crate::results::{Better, Results};
-use crate::{Effort, Init};
+use crate::{Effort, Init, inits};
 use std::io::ErrorKind;
 use std::process::Command;
 
 pub fn measure(inits: &[Init], _: Effort, results: &mut Results) {
     let mut samples = vec![Vec::new(); inits.len()];
-    for (samples, init) in samples.iter_mut().zip(inits).filter(|(_, init)| init.is_init()) {
+    for (index, init) in inits::round_of_inits(inits, 0) {
         let mut valgrind = Command::new("valgrind");
         valgrind.args(["--tool=callgrind", "--callgrind-out-file=/dev/null"]).args(init.running(&["exit"]));
         valgrind.env_clear().env("PATH", std::env::var_os("PATH").unwrap_or_default());
@@ -21,7 +21,7 @@ pub fn measure(inits: &[Init], _: Effort, results: &mut Results) {
                 let said = String::from_utf8_lossy(&output.expect("valgrind").stderr).into_owned();
                 let count = said.lines().find_map(|line| line.split_once("Collected : ")?.1.trim().parse().ok());
                 match count {
-                    Some(count) => samples.push(count),
+                    Some(count) => samples[index].push(count),
                     None => results.note(format!("Instructions of {} are left out: callgrind failed.", init.name)),
                 }
             }

@@ -26,7 +26,7 @@
 //! # How
 //!
 //! In alternation: a round measures each init once, and there are many rounds. So a machine that is busy, or becomes slower,
-//! is so for all of them. What is shown is the median, with the quartiles, and the ratio to the floor's median. Nothing is
+//! is so for all of them; short times are taken with real-time priority ([`priority`]). What is shown is the median, with the quartiles, and the ratio to the floor's median. Nothing is
 //! asserted: the figures are another machine's tomorrow. Nothing sleeps: an event is waited for, with a limit of time.
 //!
 //! # What comes of it
@@ -55,6 +55,7 @@ mod idle;
 mod inits;
 mod instructions;
 mod plot;
+mod priority;
 mod report;
 mod results;
 mod start;

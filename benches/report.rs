@@ -109,7 +109,7 @@ fn table(inits: &[Init], results: &Results, run: &Run) -> String {
     text
 }
 
-/// The median, the best one in bold; the ratio to the floor's; and, where they differ, the quartiles.
+/// The median, in bold if it is first; the ratio to the floor's; and, where they differ, the quartiles.
 fn cell(row: &Row, init: &Init, inits: &[Init]) -> String {
     let Some(figure) = row.figures.get(&init.name) else { return "–".to_owned() };
     let mut text = number(figure.median);

@@ -57,15 +57,16 @@ pub struct Row {
 }
 
 impl Row {
-    /// Whether nobody but the floor and `none`, which are no inits to use, has a better figure.
+    /// Whether it is the best that can be used (the floor and `none` cannot), or within 3 % of that.
     pub fn is_first(&self, init: &Init, inits: &[Init]) -> bool {
         let rivals = inits.iter().filter(|rival| rival.is_contender());
-        let figures: Vec<f64> = rivals.filter_map(|rival| Some(self.figures.get(&rival.name)?.median)).collect();
-        let best = match self.better {
-            Better::Lower => figures.into_iter().fold(f64::INFINITY, f64::min),
-            Better::Higher => figures.into_iter().fold(0.0, f64::max),
-        };
-        init.is_contender() && self.figures.get(&init.name).is_some_and(|figure| figure.median == best)
+        let figures = rivals.filter_map(|rival| Some(self.figures.get(&rival.name)?.median));
+        let Some(own) = self.figures.get(&init.name).map(|figure| figure.median) else { return false };
+        init.is_contender()
+            && match self.better {
+                Better::Lower => own <= figures.fold(f64::INFINITY, f64::min) * 1.03,
+                Better::Higher => own >= figures.fold(0.0, f64::max) * 0.97,
+            }
     }
 }
 

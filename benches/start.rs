@@ -5,13 +5,15 @@
 
 use crate::clock::micros;
 use crate::container::Container;
+use crate::priority::Urgent;
 use crate::results::{Better, Results};
-use crate::{Effort, Init};
+use crate::{Effort, Init, inits};
 
 pub fn measure(inits: &[Init], effort: Effort, results: &mut Results) {
+    let _urgent = Urgent::begin(results);
     let [mut starts, mut ends, mut wholes] = [const { Vec::new() }; 3].map(|_: Vec<f64>| vec![Vec::new(); inits.len()]);
     for round in 0..effort.of(400, 60) + WARM_UP {
-        for (index, init) in inits.iter().enumerate() {
+        for (index, init) in inits::round(inits, round) {
             let run = run(init);
             if round >= WARM_UP {
                 starts[index].push(run.start);

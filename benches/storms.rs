@@ -10,15 +10,15 @@
 use crate::clock::{self, micros};
 use crate::container::{Container, Page, children};
 use crate::results::{Better, Results};
-use crate::{Effort, Init};
+use crate::{Effort, Init, inits};
 
 pub fn measure(inits: &[Init], effort: Effort, results: &mut Results) {
-    for (kind, size) in [("stream", effort.of(20_000, 2_000)), ("burst", effort.of(5_000, 1_000))] {
+    for (kind, size) in [("stream", effort.of(20_000, 1_000)), ("burst", effort.of(5_000, 1_000))] {
         let size = i32::try_from(size).expect("a small number");
         let [mut rates, mut costs, mut zombies] =
             [const { Vec::new() }; 3].map(|_: Vec<f64>| vec![Vec::new(); inits.len()]);
-        for _ in 0..effort.of(5, 3) {
-            for (index, init) in inits.iter().enumerate().filter(|(_, init)| init.is_init()) {
+        for round in 0..effort.of(7, 2) {
+            for (index, init) in inits::round_of_inits(inits, round) {
                 let storm = run(init, kind, size);
                 rates[index].push(storm.rate);
                 costs[index].push(storm.cost);
