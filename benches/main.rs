@@ -3,7 +3,8 @@
 //! # What is compared
 //!
 //! - rini, the small build of `packaging/build-static`, or the one that `RINI_BINARY` names
-//! - the peers that are found on PATH: tini, tini-static, dumb-init, catatonit; and any other by `--with NAME=COMMAND`
+//! - the peers that are found on PATH: tini, tini-static, dumb-init, catatonit; and any other by `--with NAME=COMMAND`, such
+//!   as those that `benches/musl-peers` builds
 //! - `floor`: floor.c, an init without options, messages and a libc: about the least that the work takes
 //! - `none`: the program itself as PID 1, where that has a meaning
 //!

@@ -22,7 +22,8 @@ const INK: RGBColor = RGBColor(40, 44, 48);
 
 pub fn draw(inits: &[Init], results: &Results, path: &Path) {
     let rows: Vec<&Row> = results.rows.iter().filter(|row| row.plotted).collect();
-    let height = TITLE + 2 * MARGIN + BAR * i32::try_from(inits.len()).expect("few");
+    let bars = rows.iter().map(|row| row.figures.len()).max().unwrap_or(0);
+    let height = TITLE + 2 * MARGIN + BAR * i32::try_from(bars).expect("few");
     let lines = rows.len().div_ceil(COLUMNS);
     if lines == 0 {
         return;
@@ -54,13 +55,10 @@ fn draw_panel(
     let most = row.figures.values().map(|figure| figure.median).fold(f64::MIN_POSITIVE, f64::max);
     let (left, room) = (MARGIN + NAMES, f64::from(WIDTH - 2 * MARGIN - NAMES - 70));
     let pixel = |value: f64| left + (value / most * room).min(room + 10.0) as i32;
-    for (place, init) in (0..).zip(inits) {
+    let measured = inits.iter().filter_map(|init| Some((init, row.figures.get(&init.name)?)));
+    for (place, (init, figure)) in (0..).zip(measured) {
         let middle = MARGIN + TITLE + BAR * place + BAR / 2;
         panel.draw(&Text::new(init.name.clone(), (left - 8, middle), style(13, HPos::Right)))?;
-        let Some(figure) = row.figures.get(&init.name) else {
-            panel.draw(&Text::new("–", (left + 6, middle), style(13, HPos::Left)))?;
-            continue;
-        };
         let color = match init.kind {
             Kind::Rini => RINI,
             Kind::Peer => PEER,
@@ -69,9 +67,11 @@ fn draw_panel(
         let end = pixel(figure.median);
         panel.draw(&Rectangle::new([(left, middle - 7), (end, middle + 7)], color.filled()))?;
         let (from, to) = (pixel(figure.lower_quartile), pixel(figure.upper_quartile));
-        panel.draw(&PathElement::new([(from, middle), (to, middle)], INK.stroke_width(1)))?;
-        for quartile in [from, to] {
-            panel.draw(&PathElement::new([(quartile, middle - 3), (quartile, middle + 3)], INK.stroke_width(1)))?;
+        if from < to {
+            panel.draw(&PathElement::new([(from, middle), (to, middle)], INK.stroke_width(1)))?;
+            for end in [from, to] {
+                panel.draw(&PathElement::new([(end, middle - 3), (end, middle + 3)], INK.stroke_width(1)))?;
+            }
         }
         panel.draw(&Text::new(number(figure.median), (end.max(to) + 6, middle), style(13, HPos::Left)))?;
     }
