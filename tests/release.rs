@@ -390,7 +390,7 @@ fn the_package_has_what_it_needs_and_no_more() {
         }
     }
     // These are here, and are for a clone.
-    for folder in [".ci", "tests", "packaging/demo", "packaging/example"] {
+    for folder in [".ci", "benches", "tests", "packaging/demo", "packaging/example"] {
         assert!(path(folder).is_dir(), "{folder}");
         assert!(!listed.iter().any(|file| file.starts_with(folder)), "{folder} in {listed:?}");
     }
