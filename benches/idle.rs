@@ -73,7 +73,7 @@ fn add(results: &mut Results, when: &str, memory: &[Vec<Memory>]) {
     results.add(&name("resident"), "KiB", Better::Lower, &samples(|memory| memory.resident));
     results.add_plotted(&name("proportional"), "KiB", Better::Lower, &samples(|memory| memory.proportional));
     let private = samples(|memory| memory.private_dirty);
-    results.add(&name("private and dirty"), "KiB", Better::Lower, &private);
+    results.add_plotted(&name("private and dirty"), "KiB", Better::Lower, &private);
 }
 
 /// All at the same time: an init that only waits does not mind the others.

@@ -140,12 +140,12 @@ fn main() {
     let inits: Vec<Init> =
         all.into_iter().filter(|init| !some_init || init.is_reference() || named(&init.name)).collect();
 
-    let mut results = Results::new(&inits);
+    let (mut results, run) = (Results::new(&inits), report::Run::new());
     for (name, measure) in MEASURES.iter().filter(|(name, _)| !some_measure || named(name)) {
         eprintln!("{name} …");
         measure(&inits, effort, &mut results);
     }
-    report::write(&inits, &mut results, readme);
+    report::write(&inits, &results, &run, readme);
 }
 
 fn refuse(what: &str) -> ! {

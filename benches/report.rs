@@ -12,12 +12,11 @@ const BEGIN: &str = "<!-- The table of cargo bench -- --readme: -->\n";
 const END: &str = "<!-- The end of that table. -->\n";
 
 /// Writes everything.
-pub fn write(inits: &[Init], results: &mut Results, readme: bool) {
+pub fn write(inits: &[Init], results: &Results, run: &Run, readme: bool) {
     let folder = inits::folder();
-    let run = Run::new();
-    let table = table(inits, results, &run);
+    let table = table(inits, results, run);
     fs::write(folder.join("table.md"), &table).expect("target/bench");
-    let json = serde_json::to_string_pretty(&json(inits, results, &run)).expect("JSON");
+    let json = serde_json::to_string_pretty(&json(inits, results, run)).expect("JSON");
     fs::write(folder.join("results.json"), json + "\n").expect("target/bench");
     plot::draw(inits, results, &folder.join("plot.svg"));
     println!("{table}");
@@ -40,7 +39,7 @@ fn put_into_readme(table: &str) {
 }
 
 /// Where and when.
-struct Run {
+pub struct Run {
     processor: String,
     processors: usize,
     kernel: String,
@@ -51,7 +50,8 @@ struct Run {
 }
 
 impl Run {
-    fn new() -> Run {
+    /// To be asked for before anything is measured, which is much of a load, and may take a while.
+    pub fn new() -> Run {
         let read = |path: &str| fs::read_to_string(path).unwrap_or_default();
         let say = |program: &str, words: &[&str]| -> String {
             let output = Command::new(program).args(words).current_dir(env!("CARGO_MANIFEST_DIR")).output();
