@@ -502,7 +502,7 @@ impl Runtime {
         if let (None, Some(signal)) = (child, self.stopped_by) {
             self.voice.pause_ended(signal);
         }
-        self.voice.closing(child, clock::now().since(started), signals, orphans);
+        self.voice.closing(child, started, signals, orphans);
         status.map_or(exit::CANNOT_START, |status| self.remap.apply(status.code()))
     }
 }

@@ -11,11 +11,12 @@ use crate::diagnosis::{
 use crate::exit::Status;
 use crate::personality::OptionTable;
 use crate::signal::Signal;
+use crate::sys::clock;
 use crate::sys::process::{self, Pid};
 use crate::sys::terminal::HandOff;
 use crate::sys::texts;
 use crate::text::{Decimal, Parts};
-use crate::time::Duration;
+use crate::time::{Duration, Instant};
 use log::{Level, Record};
 use nix::errno::Errno;
 use std::ffi::OsStr;
@@ -45,8 +46,6 @@ pub fn log(level: Level, text: fmt::Arguments<'_>) {
 pub enum Part<'a> {
     /// A word, which may hold anything.
     Word(&'a OsStr),
-    /// A process.
-    Pid(Pid),
     /// A number.
     Number(u64),
     /// A signal.
@@ -85,7 +84,7 @@ pub enum Part<'a> {
 
 impl From<Pid> for Part<'_> {
     fn from(pid: Pid) -> Self {
-        Part::Pid(pid)
+        Part::Number(pid.as_raw().unsigned_abs().into())
     }
 }
 
@@ -282,9 +281,9 @@ impl Voice {
         self.say_of(message, signal);
     }
 
-    /// The end of rini: the child, where there was one, how it ended, and after how long; how long rini ran; how many
+    /// The end of rini: the child, where there was one, how it ended, and after how long; when rini started; how many
     /// signals were forwarded, and orphans reaped.
-    pub fn closing(&self, child: Option<(Pid, Status, Duration)>, lasted: Duration, signals: u64, orphans: u64) {
+    pub fn closing(&self, child: Option<(Pid, Status, Duration)>, started: Instant, signals: u64, orphans: u64) {
         let (signals, orphans) = (Part::Number(signals), Part::Number(orphans));
         match child {
             Some((pid, status, lasted)) => {
@@ -292,7 +291,7 @@ impl Voice {
                 let child = [signals, orphans, Part::Lasted(lasted), pid.into(), Part::Status(status), code];
                 self.say(Message::Closing, &child)
             }
-            None => self.say(Message::PauseClosing, &[signals, orphans, Part::Lasted(lasted)]),
+            None => self.say(Message::PauseClosing, &[signals, orphans, Part::Lasted(clock::now().since(started))]),
         };
     }
 }
@@ -364,7 +363,6 @@ impl Filled<'_> {
         match part {
             Part::Word(word) if quoted => Quoted(word).fmt(f),
             Part::Word(word) => write_word(word.as_bytes(), true, f),
-            Part::Pid(pid) => Decimal::from(*pid).fmt(f),
             Part::Number(number) => Decimal(*number).fmt(f),
             Part::Signal(signal) => signal.fmt(f),
             Part::Status(Status::Exited(code)) => words(Message::StatusExited, &[Part::Number((*code).into())], f),

@@ -5,40 +5,53 @@ use nix::sys::ptrace;
 use nix::sys::wait::{WaitStatus, waitpid};
 use nix::unistd::Pid;
 use object::Endianness;
-use object::elf::{
-    DT_NEEDED, ELFCLASS64, FileHeader32, FileHeader64, PF_W, PF_X, PT_DYNAMIC, PT_GNU_STACK, PT_INTERP, PT_LOAD,
-};
+use object::elf::{DT_NEEDED, ELFCLASS64, FileHeader32, FileHeader64, PF_W, PF_X, PT_GNU_STACK, PT_INTERP, PT_LOAD};
 use object::read::elf::{Dyn, FileHeader, ProgramHeader};
 use std::fs;
 use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-/// What in an ELF file makes it need another file to run.
-fn needs(path: &Path) -> Vec<String> {
-    let data = fs::read(path).unwrap();
-    if data[4] == ELFCLASS64 {
-        needs_of::<FileHeader64<Endianness>>(&data)
-    } else {
-        needs_of::<FileHeader32<Endianness>>(&data)
-    }
+/// A part of an ELF file.
+struct Segment {
+    kind: u32,
+    flags: u32,
+    /// How many libraries it asks for.
+    libraries: usize,
 }
 
-fn needs_of<Header: FileHeader<Endian = Endianness>>(data: &[u8]) -> Vec<String> {
+fn segments(path: &Path) -> Vec<Segment> {
+    let data = fs::read(path).unwrap();
+    let segments = if data[4] == ELFCLASS64 {
+        segments_of::<FileHeader64<Endianness>>(&data)
+    } else {
+        segments_of::<FileHeader32<Endianness>>(&data)
+    };
+    assert!(segments.iter().any(|segment| segment.kind == PT_LOAD));
+    segments
+}
+
+fn segments_of<Header: FileHeader<Endian = Endianness>>(data: &[u8]) -> Vec<Segment> {
     let header = Header::parse(data).unwrap();
     let endian = header.endian().unwrap();
+    let read = |segment: &Header::ProgramHeader| {
+        let needed = |entry: &&Header::Dyn| entry.d_tag(endian).into() == u64::from(DT_NEEDED);
+        let entries = segment.dynamic(endian, data).unwrap().unwrap_or_default();
+        let libraries = entries.iter().filter(needed).count();
+        Segment { kind: segment.p_type(endian), flags: segment.p_flags(endian), libraries }
+    };
+    header.program_headers(endian, data).unwrap().iter().map(read).collect()
+}
+
+/// What in an ELF file makes it need another file to run.
+fn needs(path: &Path) -> Vec<String> {
     let mut needs = Vec::new();
-    for segment in header.program_headers(endian, data).unwrap() {
-        if segment.p_type(endian) == PT_INTERP {
+    for segment in segments(path) {
+        if segment.kind == PT_INTERP {
             needs.push("an interpreter".to_owned());
         }
-        if segment.p_type(endian) == PT_DYNAMIC {
-            let entries = segment.dynamic(endian, data).unwrap().unwrap();
-            let needed = |entry: &&Header::Dyn| entry.d_tag(endian).into() == u64::from(DT_NEEDED);
-            needs.extend(entries.iter().filter(needed).map(|_| "a library".to_owned()));
-        }
+        needs.extend((0..segment.libraries).map(|_| "a library".to_owned()));
     }
-    assert!(header.program_headers(endian, data).unwrap().iter().any(|s| s.p_type(endian) == PT_LOAD));
     needs
 }
 
@@ -52,20 +65,8 @@ fn the_binary_is_fully_static() {
 
 /// The flags of the parts of memory that an ELF file asks for, its stack among them.
 fn memory(path: &Path) -> Vec<u32> {
-    let data = fs::read(path).unwrap();
-    if data[4] == ELFCLASS64 {
-        memory_of::<FileHeader64<Endianness>>(&data)
-    } else {
-        memory_of::<FileHeader32<Endianness>>(&data)
-    }
-}
-
-fn memory_of<Header: FileHeader<Endian = Endianness>>(data: &[u8]) -> Vec<u32> {
-    let header = Header::parse(data).unwrap();
-    let endian = header.endian().unwrap();
-    let segments = header.program_headers(endian, data).unwrap().iter();
-    let memory = segments.filter(|segment| matches!(segment.p_type(endian), PT_LOAD | PT_GNU_STACK));
-    memory.map(|segment| segment.p_flags(endian)).collect()
+    let segments = segments(path).into_iter();
+    segments.filter(|segment| matches!(segment.kind, PT_LOAD | PT_GNU_STACK)).map(|segment| segment.flags).collect()
 }
 
 #[test]
