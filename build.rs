@@ -3,7 +3,8 @@
 //! Packs the texts in `src/personality`, which halves them: see `pack`.
 //!
 //! Makes `rini_entry` the first instruction that the kernel runs in rini, in place of libc's `_start`:
-//! see `src/sys/entry.rs`, which says what that wins and has one for each architecture here. Others begin at `_start`.
+//! see `src/sys/entry.rs`, which says what that wins, and `src/sys/vfork.rs`. Both have assembly for each architecture here
+//! (`cfg(rini_assembly)`). Others begin at `_start`, and fork.
 
 #![allow(clippy::print_stdout)] // Cargo reads a build script's standard output.
 #![allow(clippy::arithmetic_side_effects, clippy::expect_used, clippy::indexing_slicing)] // A build may fail.
@@ -184,13 +185,13 @@ fn main() {
     let versions = versions();
     texts(&versions);
     let target = |what: &str| env::var(format!("CARGO_CFG_TARGET_{what}")).unwrap_or_default();
-    println!("cargo::rustc-check-cfg=cfg(rini_entry)");
+    println!("cargo::rustc-check-cfg=cfg(rini_assembly)");
     if match &*target("ARCH") {
         "x86_64" | "x86" | "aarch64" | "arm" | "s390x" | "riscv64" => true,
         "powerpc64" => target("ENDIAN") == "little",
         _ => false,
     } {
-        println!("cargo::rustc-cfg=rini_entry");
+        println!("cargo::rustc-cfg=rini_assembly");
         println!("cargo::rustc-link-arg-bin=rini=-Wl,--entry=rini_entry");
     }
 }

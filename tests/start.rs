@@ -1,8 +1,8 @@
 //! What the child finds at its start, and what rini holds from then on.
 
 use crate::support::{
-    Running, Start, beside, bit, comes_through, injecting, namespaces, pid1, probe, rini, skip, status_field, tools,
-    until,
+    Running, Start, beside, bit, comes_through, emulation, injecting, namespaces, pid1, probe, rini, skip,
+    status_field, tools, until,
 };
 use std::ffi::{OsStr, OsString};
 use std::fs;
@@ -322,4 +322,27 @@ fn rootless_in_a_user_namespace_it_is_pid_1_all_the_same() {
     }
     assert_eq!(run.finish().code(), 0);
     assert_eq!(start(&["die", "35"]).run().code(), 163);
+}
+
+/// The child has rini's memory until its exec, and none is copied. (In an emulator it is a fork.)
+#[test]
+fn the_child_borrows_rini_s_memory_until_its_exec() {
+    if emulation().is_some() || !tools(&["strace", "tini"]) {
+        return;
+    }
+    let log = tempfile::NamedTempFile::new().unwrap();
+    let calls_of = |init: &OsStr, option: &str| {
+        let words = ["-f", "-qq", "-e", "trace=/clone|fork|execve", "-e", "signal=none", "-o"].map(OsString::from);
+        let command = [log.path().into(), init.into(), option.into(), probe().into(), "state".into()];
+        assert_eq!(Start::of("strace").args(words.into_iter().chain(command)).run().code(), 0);
+        fs::read_to_string(log.path()).unwrap()
+    };
+    let calls = calls_of(rini().as_os_str(), "--");
+    assert!(calls.contains("flags=CLONE_VM|CLONE_VFORK|SIGCHLD"), "{calls}");
+    // It returns behind the exec.
+    let place = |part: &str| calls.find(part).unwrap_or_else(|| panic!("no {part} in {calls}"));
+    assert!(place("<... clone resumed>") > place(&format!("execve(\"{}\"", probe().display())), "{calls}");
+    // The negative control: a fork.
+    let calls = calls_of(OsStr::new("tini"), "-s");
+    assert!(calls.contains("clone(") && !calls.contains("CLONE_VM"), "{calls}");
 }

@@ -16,7 +16,7 @@
 //!
 //! The first figure is what the vfork and the exec themselves take; so the entry point closes the window, and the
 //! others leave it half a millisecond wide. It is about ten instructions for each architecture. One that has none here gets
-//! its mask in `main`, the earliest place that needs no assembly; build.rs says which have one (`cfg(rini_entry)`), and
+//! its mask in `main`, the earliest place that needs no assembly; build.rs says which have one (`cfg(rini_assembly)`), and
 //! gives `--entry` to the linker.
 
 use super::signals::{self, Mask};
@@ -38,7 +38,7 @@ static ALL: u64 = u64::MAX;
 ///
 /// Cargo gives `--entry` to the unit tests' program too, which has a Rust `main` and wants its signals: there it is the
 /// jump alone.
-#[cfg(rini_entry)]
+#[cfg(rini_assembly)]
 macro_rules! entry {
     ($([$($before:literal)*])? block [$($block:literal)*] jump [$($jump:literal)*] $($data:literal)* $(; $option:ident)?) => {
         #[cfg(not(test))]
@@ -198,7 +198,8 @@ entry! {
 /// re-opens closed descriptors; so it does not run (`no_main`).
 #[cfg_attr(not(test), unsafe(no_mangle))]
 extern "C" fn main(argc: c_int, argv: *mut *mut c_char, environment: *mut *mut c_char) -> c_int {
-    let mask = if cfg!(rini_entry) { Mask::from_bits(INHERITED.load(Ordering::Relaxed)) } else { signals::block_all() };
+    let mask =
+        if cfg!(rini_assembly) { Mask::from_bits(INHERITED.load(Ordering::Relaxed)) } else { signals::block_all() };
     let argv = strings(argv, usize::try_from(argc).unwrap_or(0));
     let mut count = 0_usize;
     // SAFETY: the read wants a slot of the array: it ends with a null (environ(7)), and the count stops there.

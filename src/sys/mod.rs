@@ -14,6 +14,7 @@ pub mod signals;
 pub mod spawn;
 pub mod terminal;
 pub mod texts;
+mod vfork;
 
 use signals::Mask;
 use std::ffi::{CStr, c_char};
@@ -48,6 +49,25 @@ impl Strings {
         Some(unsafe { CStr::from_ptr(*string) })
     }
 
+    /// The slot of the variable with this name, and its value, where this is an environment. The first of two, as getenv(3)
+    /// has it. (The names alone are read: there may be many, and long ones.)
+    pub fn variable(&self, name: &[u8]) -> Option<(usize, &'static CStr)> {
+        let value = |string: *const c_char| {
+            for (place, byte) in (0..).zip(name.iter().chain(b"=")) {
+                // SAFETY: the read wants a byte of the string: those before this one were none of them its end, a null, as no
+                // name holds one.
+                if unsafe { *string.wrapping_add(place) }.to_ne_bytes() != [*byte] {
+                    return None;
+                }
+            }
+            Some(string.wrapping_add(name.len()).wrapping_add(1))
+        };
+        let strings = self.0.iter().take_while(|string| !string.is_null());
+        let (slot, value) = strings.enumerate().find_map(|(slot, string)| Some((slot, value(*string)?)))?;
+        // SAFETY: from_ptr wants a null-terminated string that stays as it is: this is the rest of one, as in `get`.
+        Some((slot, unsafe { CStr::from_ptr(value) }))
+    }
+
     /// Puts another string into a slot.
     fn replace(&mut self, slot: usize, with: &'static CStr) {
         if let Some(slot) = self.0.get_mut(slot) {
@@ -79,12 +99,17 @@ pub struct Text {
 }
 
 /// The longest are the paths of files in a cgroup.
-const LONGEST: usize = 1024;
+const LONGEST: usize = 512;
 
 impl Text {
     /// An empty one.
     pub fn new() -> Text {
         Text { bytes: [0; LONGEST], length: 0 }
+    }
+
+    /// Leaves no more than the beginning.
+    pub fn cut(&mut self, length: usize) {
+        self.length = self.length.min(length);
     }
 
     /// Adds a byte, where there is room.
@@ -93,6 +118,23 @@ impl Text {
             *place = byte;
             self.length = self.length.saturating_add(1);
         }
+    }
+
+    /// Adds bytes, as far as there is room.
+    pub fn push_all(&mut self, bytes: &[u8]) {
+        bytes.iter().for_each(|byte| self.push(*byte));
+    }
+
+    /// Writes over what is there.
+    pub fn put(&mut self, at: usize, bytes: &[u8]) {
+        for (place, byte) in self.bytes.iter_mut().skip(at).zip(bytes) {
+            *place = *byte;
+        }
+    }
+
+    /// What was written from there on, as a C string, if it ends with a null, and holds no other.
+    pub fn string(&self, from: usize) -> Option<&CStr> {
+        c_string(self.bytes().get(from..)?)
     }
 
     /// What was written.

@@ -1,19 +1,21 @@
 //! Starting the child: a fork, what the child does to itself, and its exec.
 //!
-//! The parent waits for none of it. It goes straight back to its signals, and the child tells of a failed exec through
-//! a page that both share ([`Report`]), which the parent reads when it has reaped the child. (A pipe would be a
-//! descriptor to keep, and reading it before the exec would be a second place to block in.)
+//! The fork is a vfork ([`super::vfork`]): the child has the parent's memory, and the parent waits, until the exec. But
+//! nothing depends on that, as in an emulator it is a plain fork. The child tells of a failed exec through a page that both
+//! share in any case ([`Report`]), which the parent reads when it has reaped the child. (A pipe would be a descriptor to
+//! keep, and reading it before the exec would be a second place to block in.)
 //!
-//! Between the fork and the exec the child allocates nothing, logs nothing, and never returns into the program.
+//! Between the fork and the exec the child allocates nothing, logs nothing, and never returns into the program. What it
+//! writes to is on the stack below the parent's frames, or what the parent has handed over to it: argv, the environment, the report.
 
 use super::process::Pid;
 use super::signals::{self, Disposition, Mask};
 use super::terminal::{self, Terminal};
-use super::{Strings, Text, c_string, files};
+use super::{Strings, Text, c_string, files, vfork};
 use crate::diagnosis::{ExecFailure, is_text};
 use crate::exit::ExecCodes;
 use crate::text::{self, Decimal};
-use libc::{c_int, c_long};
+use libc::{c_int, c_void};
 use nix::errno::Errno;
 use std::ffi::CStr;
 use std::fmt::Write;
@@ -67,18 +69,27 @@ pub enum SpawnError {
 }
 
 /// Memory shared with the child. Until somebody writes to it no page of it is resident.
-pub struct Report(*mut ExecFailure);
+pub struct Report(*mut Shared);
+
+/// What is in it, zeros at first: what the child tells; and what it needs room for, which on the stack would be pages that the
+/// parent has for ever.
+#[repr(C)]
+struct Shared {
+    failure: ExecFailure,
+    candidate: Candidate,
+    listen_pid: Text,
+}
 
 impl Report {
     fn new() -> Result<Report, Errno> {
         let (protection, flags) = (libc::PROT_READ | libc::PROT_WRITE, libc::MAP_SHARED | libc::MAP_ANONYMOUS);
         // SAFETY: mmap without MAP_FIXED touches no memory that is in use; the result is checked below.
-        let page = unsafe { libc::mmap(ptr::null_mut(), size_of::<ExecFailure>(), protection, flags, -1, 0) };
+        let page = unsafe { libc::mmap(ptr::null_mut(), size_of::<Shared>(), protection, flags, -1, 0) };
         if page == libc::MAP_FAILED { Err(Errno::last()) } else { Ok(Report(page.cast())) }
     }
 
-    /// In the child: where it writes the report.
-    fn for_child(&self) -> &'static mut ExecFailure {
+    /// In the child: all of it.
+    fn for_child(&self) -> &'static mut Shared {
         // SAFETY: a reference wants a valid value that nobody else uses: the pages hold zeros, which are one, are mapped
         // for ever, and the parent does not look at them before the child is gone.
         unsafe { &mut *self.0 }
@@ -88,51 +99,52 @@ impl Report {
     pub fn read(&self) -> Option<&'static ExecFailure> {
         // SAFETY: a reference wants a valid value that nobody writes to: the pages hold zeros, which are one, or what
         // the child wrote, and the child is gone.
-        let failure = unsafe { &*self.0 };
+        let failure = unsafe { &(*self.0).failure };
         failure.failed.then_some(failure)
     }
+}
+
+/// Everything that the child needs, in one place.
+struct Child<'a> {
+    program: Program,
+    placement: Placement<'a>,
+    report: &'a Report,
+    /// It has been here, and in this memory: it is done with what comes before the exec, or gone.
+    has_run: bool,
 }
 
 /// Forks the child. It leads a process group of its own, with a session or without.
 pub fn spawn(program: Program, placement: Placement<'_>) -> Result<Spawned, SpawnError> {
     let report = Report::new().map_err(SpawnError::Memory)?;
-    match fork().map_err(SpawnError::Fork)? {
-        None => become_program(program, placement, &report),
-        Some(child) => {
-            // Here too, and not in the child alone: a signal to the group that comes before the child has run would
-            // find no such group (tini, dumb-init and catatonit lose it). EACCES: the child has been as far as its
-            // exec. For a session it must not be done: the leader of a group cannot make one (setsid(2)). What comes for
-            // the group before the child has made it goes to the child alone.
-            if let Placement::Group(_) = placement {
-                let _ = nix::unistd::setpgid(child, child);
-            }
-            Ok(Spawned { pid: child, report })
-        }
+    let mut child = Child { program, placement, report: &report, has_run: false };
+    let pid = Pid::from_raw(vfork::spawn(&mut child, run).map_err(SpawnError::Fork)?);
+    // After a plain fork the child may not have run yet, and a signal to the group that comes before that would find no such
+    // group (tini, dumb-init and catatonit lose it). EACCES: it has been as far as its exec. For a session it must not be done:
+    // the leader of a group cannot make one (setsid(2)). What comes for the group before the child has made it goes to
+    // the child alone.
+    if let (Placement::Group(_), false) = (placement, child.has_run) {
+        let _ = nix::unistd::setpgid(pid, pid);
     }
+    Ok(Spawned { pid, report })
 }
 
-/// Forks; in the child there is no pid. By the system call: the C library's fork puts its locks in order, for children that
-/// go on using it, and blocks signals, which are blocked.
-fn fork() -> Result<Option<Pid>, Errno> {
-    let (flags, stack) = (c_long::from(libc::SIGCHLD), 0);
-    let (first, second) = if cfg!(target_arch = "s390x") { (stack, flags) } else { (flags, stack) };
-    // SAFETY: clone without CLONE_VM and without a stack is fork (clone(2)), which wants that the child of a process with
-    // threads calls only what is safe in a signal handler: rini has one thread, and `become_program` makes system calls
-    // only.
-    let pid = Errno::result(unsafe { libc::syscall(libc::SYS_clone, first, second, 0, 0, 0) })?;
-    Ok(c_int::try_from(pid).ok().filter(|pid| *pid > 0).map(Pid::from_raw))
+extern "C" fn run(child: *mut c_void) -> ! {
+    // SAFETY: a reference wants a valid value that nobody else uses: it is that of `spawn`, which waits or has one of its own.
+    become_program(unsafe { &mut *child.cast::<Child<'_>>() })
 }
 
 /// In the child: everything that leads to the exec.
-fn become_program(mut program: Program, placement: Placement<'_>, report: &Report) -> ! {
-    let own = nix::unistd::getpid();
-    match placement {
+fn become_program(child: &mut Child<'_>) -> ! {
+    child.has_run = true;
+    let program = &mut child.program;
+    match child.placement {
         Placement::Group(terminal) => {
+            let own = Pid::from_raw(0);
             let _ = nix::unistd::setpgid(own, own);
             if let Some(terminal) = terminal {
                 // All signals are blocked, SIGTTOU with them: from the background group that this is by now, tcsetpgrp
                 // works so.
-                let _ = nix::unistd::tcsetpgrp(terminal.descriptor(), own);
+                let _ = nix::unistd::tcsetpgrp(terminal.descriptor(), nix::unistd::getpid());
             }
         }
         Placement::Session(tell) => {
@@ -141,13 +153,12 @@ fn become_program(mut program: Program, placement: Placement<'_>, report: &Repor
             tell(terminal::take_over());
         }
     }
-    let mut listen_pid = Text::new();
-    fix_listen_pid(&mut program.environment, own, &mut listen_pid);
+    let Shared { failure, candidate, listen_pid } = child.report.for_child();
+    fix_listen_pid(&mut program.environment, listen_pid);
     // The disposition before the mask: a signal that is pending must meet the disposition that it was meant for.
     signals::restore_sigchld(&program.sigchld);
     signals::set_mask(program.mask);
-    let failure = report.for_child();
-    exec(&mut program, failure);
+    exec(program, failure, candidate);
     // Only now: what was noted of one file is no failure where a later one in PATH could be executed.
     failure.failed = true;
     let code = program.exec_codes.of(failure.errno);
@@ -157,34 +168,29 @@ fn become_program(mut program: Program, placement: Placement<'_>, report: &Repor
 
 /// Socket activation (sd_listen_fds(3)): the sockets are meant for the process that LISTEN_PID names, which was to be
 /// this one's parent and is now this one.
-fn fix_listen_pid(environment: &mut Strings, own: Pid, text: &mut Text) {
-    let of_variable = |variable: &'static CStr| variable.to_bytes().strip_prefix(b"LISTEN_PID=");
-    let Some((slot, value)) = environment.iter().enumerate().find_map(|(slot, v)| Some((slot, of_variable(v)?))) else {
-        return;
-    };
+fn fix_listen_pid(environment: &mut Strings, text: &'static mut Text) {
+    let Some((slot, value)) = environment.variable(b"LISTEN_PID") else { return };
     let _ = write!(text, "{}", Decimal::from(nix::unistd::getppid()));
-    if value != text.bytes() {
+    if value.to_bytes() != text.bytes() {
         return;
     }
-    *text = Text::new();
-    let _ = write!(text, "LISTEN_PID={}\0", Decimal::from(own));
-    if let Some(variable) = c_string(text.bytes()) {
-        // SAFETY: extending the borrow wants the bytes to stay: `text` lives in become_program, which never returns.
-        let variable: &'static CStr = unsafe { CStr::from_ptr(variable.as_ptr()) };
+    text.cut(0);
+    let _ = write!(text, "LISTEN_PID={}\0", Decimal::from(nix::unistd::getpid()));
+    let text: &'static Text = text;
+    if let Some(variable) = text.string(0) {
         environment.replace(slot, variable);
     }
 }
 
 /// Tries to become the program, as execvp(3) does: a name without a slash is looked for along PATH, and what cannot be
 /// executed there is passed over for a later one that can.
-fn exec(program: &mut Program, failure: &mut ExecFailure) {
+fn exec(program: &mut Program, failure: &mut ExecFailure, candidate: &mut Candidate) {
     let name = program.argv.iter().nth(program.first).unwrap_or_default();
     let bytes = name.to_bytes();
     if bytes.is_empty() || text::cut(bytes, b'/').is_some() {
         return exec_file(program, name, failure);
     }
-    let path = program.environment.iter().find_map(|v| v.to_bytes().strip_prefix(b"PATH=")).unwrap_or(DEFAULT_PATH);
-    let mut candidate = Candidate([0; libc::PATH_MAX as usize]);
+    let path = program.environment.variable(b"PATH").map_or(DEFAULT_PATH, |(_, path)| path.to_bytes());
     // Where nothing can be executed, a file that is there although the kernel said ENOENT lacks its interpreter: once
     // more along PATH, to look.
     for run in [true, false] {
@@ -211,7 +217,7 @@ fn exec(program: &mut Program, failure: &mut ExecFailure) {
     }
 }
 
-/// A path put together on the stack.
+/// A path that is put together.
 struct Candidate([u8; libc::PATH_MAX as usize]);
 
 impl Candidate {
