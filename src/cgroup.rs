@@ -11,7 +11,7 @@
 
 use crate::sys::{Text, files};
 use crate::text::{self, Parts};
-use std::str;
+use std::ops::ControlFlow;
 
 /// A file of the controller, by its names in version 2 and 1.
 type Names = [&'static str; 2];
@@ -35,28 +35,39 @@ pub fn memory_limit() -> Option<u64> {
 }
 
 /// Enough for these files.
-const ROOM: usize = 512;
+const ROOM: usize = 160;
+
+/// Where the files of version 1 are. Those of version 2 are where the first bytes of this say.
+const ROOT: &[u8] = b"/sys/fs/cgroup/memory";
 
 /// Reads the file of rini's own cgroup.
+///
+/// What /proc/self/cgroup says is taken line by line: with version 1 there are a dozen, of any length. The file's path is put
+/// together where the line is, as it is the end of that; its beginning goes over what the line has before it. A path that
+/// is too long for that is one of nothing.
 fn read_own(names: Names, room: &mut [u8; ROOM]) -> Option<&[u8]> {
-    // Line by line: in a container with version 1 there are a dozen, of any length, and all of them would be a page of the
-    // stack that is never used again.
     let mut line = Text::new();
-    let mut found = false;
-    files::bytes(format_args!("/proc/self/cgroup"), |byte| match byte {
-        _ if found => (),
-        b'\n' => {
-            found = group(line.bytes(), names).is_some();
-            if !found {
-                line = Text::new();
-            }
+    line.push_all(ROOT);
+    files::bytes(c"/proc/self/cgroup", |byte| {
+        if byte != b'\n' {
+            line.push(byte);
+        } else if group(line.bytes(), names).is_some() {
+            return ControlFlow::Break(());
+        } else {
+            line.cut(ROOT.len());
         }
-        byte => line.push(byte),
+        ControlFlow::Continue(())
     });
-    let (base, name, path) = group(line.bytes(), names)?;
-    let path = str::from_utf8(path).unwrap_or_default();
-    for path in [path, ""] {
-        if let Some(length) = files::read(format_args!("/sys/fs/cgroup{base}{path}/{name}"), room).map(<[u8]>::len) {
+    let (root, name, path) = group(line.bytes(), names)?;
+    let end = line.bytes().len();
+    let begin = end.checked_sub(path.len())?;
+    for part in [b"/", name.as_bytes(), b"\0"] {
+        line.push_all(part);
+    }
+    for begin in [begin, end] {
+        let begin = begin.checked_sub(root.len())?;
+        line.put(begin, root);
+        if let Some(length) = files::read(line.string(begin)?, room).map(<[u8]>::len) {
             return room.get(..length);
         }
     }
@@ -66,14 +77,14 @@ fn read_own(names: Names, room: &mut [u8; ROOM]) -> Option<&[u8]> {
 /// What a line says of the memory controller: where its hierarchy is mounted, what the file is called there, and the path
 /// of the cgroup. Of a hybrid tree version 1 has the controller; its lines come first (cgroups(7)).
 #[inline(never)]
-fn group(line: &[u8], [version_2, version_1]: Names) -> Option<(&'static str, &'static str, &[u8])> {
-    // The hierarchy's number, its controllers, the path.
+fn group(line: &[u8], [version_2, version_1]: Names) -> Option<(&'static [u8], &'static str, &[u8])> {
+    // The hierarchy's number with what is before it, its controllers, the path.
     let (controllers, path) = text::cut(text::cut(line, b':')?.1, b':')?;
     if controllers.is_empty() {
-        return Some(("", version_2, path));
+        return Some((b"/sys/fs/cgroup", version_2, path));
     }
     let has_memory = Parts::of(controllers, b',').any(|one| one == b"memory");
-    has_memory.then_some(("/memory", version_1, path))
+    has_memory.then_some((ROOT, version_1, path))
 }
 
 fn lines(file: &[u8]) -> Parts<'_> {

@@ -470,10 +470,13 @@ pub fn strtol(mut text: &[u8]) -> Option<(i64, &[u8])> {
     Some((if negative { number.saturating_neg() } else { number }, rest))
 }
 
+/// A part of what is to be logged: a module, or all of them; and down to which level.
+pub type Directive = (Option<&'static str>, LevelFilter);
+
 /// A part of a filter as env_logger reads them: a level for all, a module for every level, or a module's level. (By
 /// itself it prints a warning of its own about what it cannot read, and takes any word that is no level for a module's
 /// name, which would silence everything else.)
-pub fn directive(part: &'static [u8]) -> Option<(Option<&'static str>, LevelFilter)> {
+pub fn directive(part: &'static [u8]) -> Option<Directive> {
     let part = part.trim_ascii();
     if let Some(level) = log_level(part) {
         return Some((None, level));

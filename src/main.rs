@@ -42,7 +42,7 @@ use personality::Personality;
 use runtime::{Role, Runtime};
 use std::ffi::{CStr, OsStr};
 use std::os::unix::ffi::OsStrExt;
-use sys::process::{self, Pid, Pid1};
+use sys::process::{self, Pid1};
 use sys::signals;
 use sys::spawn::{self, Placement, Program, SpawnError};
 use sys::terminal::{self, HandOff, Terminal};
@@ -58,15 +58,10 @@ fn bytes(string: &'static CStr) -> &'static OsStr {
 
 /// Everything, from the first line to the exit code. The signals are blocked already.
 fn run(start: Start) -> u8 {
-    // Before the rest, for --parent-death-signal: the earlier, the less can have happened to the parent unseen.
-    let parent = process::parent();
     let argv = |index: usize| start.argv.get(index).map(bytes);
     let called = argv(0).unwrap_or_default();
     let personality = Personality::called(called);
-    let variable = |name: &[u8]| {
-        let value = |variable: &'static OsStr| variable.as_bytes().strip_prefix(name)?.strip_prefix(b"=");
-        start.environment.iter().map(bytes).find_map(value).map(OsStr::from_bytes)
-    };
+    let variable = |name: &[u8]| start.environment.variable(name).map(|(_, value)| bytes(value));
     let (mut options, mut place) = (Options::default(), cli::NOWHERE);
     let parsed = cli::parse(personality, &argv, &variable, &mut options, &mut place);
     let voice = &personality.voice;
@@ -76,7 +71,7 @@ fn run(start: Start) -> u8 {
             for switch in personality.switches.iter().filter(|switch| cli::counts(switch, &variable)) {
                 voice.say(switch.notice, &[]);
             }
-            set_up(start, parent, personality, options).unwrap_or(exit::CANNOT_START)
+            set_up(start, personality, options).unwrap_or(exit::CANNOT_START)
         }
         Err(message @ (Message::Help | Message::Version | Message::License)) => match print(voice, message, called) {
             true => 0,
@@ -101,19 +96,24 @@ fn print(voice: &Voice, message: Message, called: &'static OsStr) -> bool {
 /// Everything that can keep the child from being started, its start, and the rest of rini's life. (By itself, as are
 /// others that are called once: in a small frame the offsets are of a byte, and not of four.)
 #[inline(never)]
-fn set_up(start: Start, parent: Pid, personality: &'static Personality, mut options: Options) -> Result<u8, Refused> {
+fn set_up(start: Start, personality: &'static Personality, mut options: Options) -> Result<u8, Refused> {
     let Start { argv, environment, mask } = start;
     let voice = &personality.voice;
     let role = role(personality, options.subreaper)?;
     if let Some(signal) = options.policy.parent_death_signal {
-        watch_parent(voice, signal, parent)?;
+        watch_parent(voice, signal)?;
     }
     // Inherited as ignored it would leave no child to be told of, an orphan neither.
     let sigchld = signals::default_sigchld().map_err(|errno| refuse(voice, Message::CannotReset, errno))?;
     let (mut child, mut hand_off, mut oom_kills) = (None, None, None);
     if let Some(first) = options.program {
         hand_off = options.session.then(|| leave_terminal(voice)).flatten();
-        let tell = |attached| tell_in_child(voice, attached);
+        let tells = options.session && log::log_enabled!(target: voice::TARGET, log::Level::Debug);
+        let tell = |attached| {
+            if tells {
+                tell_in_child(voice, attached)
+            }
+        };
         let terminal = if options.session { None } else { Terminal::open() };
         // Only from the foreground: a job in the background must not take the terminal from the shell that started it.
         let foreground = terminal.as_ref().filter(|terminal| terminal.is_ours());
@@ -147,11 +147,8 @@ fn leave_terminal(voice: &Voice) -> Option<HandOff> {
     done.ok()
 }
 
-/// In the child, which must not allocate: says what came of its session.
+/// In the child, which must not allocate: says what came of its session, for the level `debug`.
 fn tell_in_child(voice: &Voice, terminal: Result<(), Errno>) {
-    if !log::log_enabled!(target: voice::TARGET, log::Level::Debug) {
-        return;
-    }
     let mut text = Text::new();
     // What does not fit is left out, and the longest text of this fits.
     let _ = voice.write_session(terminal, &mut text);
@@ -184,7 +181,8 @@ fn role(personality: &Personality, subreaper_wanted: bool) -> Result<Role, Refus
 }
 
 /// Asks the kernel for `signal` when the parent dies, and acts itself if it died before the kernel could know.
-fn watch_parent(voice: &Voice, signal: signal::Signal, parent: Pid) -> Result<(), Refused> {
+fn watch_parent(voice: &Voice, signal: signal::Signal) -> Result<(), Refused> {
+    let parent = process::parent();
     process::set_parent_death_signal(signal).map_err(|errno| {
         voice.say(Message::CannotWatchParent, &[Part::Reason(errno), Part::Signal(signal)]);
         Refused

@@ -2,22 +2,25 @@
 //! numbers would be other processes here.
 #![forbid(unsafe_code)]
 
-use crate::sys::files;
 use crate::sys::process::{self, Pid};
+use crate::sys::{Text, files};
 use crate::text::{self, Decimal};
+use std::ops::ControlFlow;
 
 /// rini's children, sorted by pid; zombies too.
 pub fn own_children() -> Vec<Pid> {
     let mut pids = Vec::new();
     if is_ours() {
         // Numbers, and a blank behind each.
-        let mut number = 0_i32;
-        files::bytes(format_args!("/proc/self/task/{}/children", Decimal::from(process::own_pid())), |byte| {
+        let (mut number, mut text) = (0_i32, Text::new());
+        let path = text.path(format_args!("/proc/self/task/{}/children", Decimal::from(process::own_pid())));
+        files::bytes(path.unwrap_or_default(), |byte| {
             if byte == b' ' {
                 pids.push(Pid::from_raw(std::mem::take(&mut number)));
             } else {
                 number = number.saturating_mul(10).saturating_add(i32::from(byte.saturating_sub(b'0')));
             }
+            ControlFlow::Continue(())
         });
         pids.sort_unstable();
     }
@@ -29,7 +32,7 @@ pub fn others() -> Vec<Pid> {
     let mut pids = Vec::new();
     if is_ours() {
         let own = process::own_pid();
-        files::names(format_args!("/proc"), |name| pids.extend(pid(name).filter(|pid| *pid != own)));
+        files::names(c"/proc", |name| pids.extend(pid(name).filter(|pid| *pid != own)));
     }
     pids
 }
@@ -38,14 +41,14 @@ pub fn others() -> Vec<Pid> {
 pub fn state(pid: Pid) -> Option<u8> {
     // The pid, and a name of at most 64 bytes.
     let mut room = [0; 128];
-    let stat = files::read(format_args!("/proc/{}/stat", Decimal::from(pid)), &mut room)?;
+    let stat = files::read(Text::new().path(format_args!("/proc/{}/stat", Decimal::from(pid)))?, &mut room)?;
     let behind = stat.iter().rposition(|byte| *byte == b')')?.checked_add(2)?;
     stat.get(behind).copied()
 }
 
 /// The name of a process: at most 15 bytes of anything, and a newline (proc_pid_comm(5)).
 pub fn name(pid: Pid, room: &mut [u8; 16]) -> Option<&[u8]> {
-    files::read(format_args!("/proc/{}/comm", Decimal::from(pid)), room)
+    files::read(Text::new().path(format_args!("/proc/{}/comm", Decimal::from(pid)))?, room)
         .map(<[u8]>::trim_ascii_end)
         .filter(|name| !name.is_empty())
 }

@@ -144,8 +144,14 @@ impl Runtime {
     /// Runs until the child has ended; returns rini's exit code.
     pub fn run(mut self) -> u8 {
         let mut blind = false;
+        // Each change of a child is behind a SIGCHLD, also that it has come to rini as a zombie; and a look takes all that there
+        // is. But at first there may be zombies from before rini's exec, of which no signal tells any more.
+        let mut look = true;
         loop {
-            let reaped = match self.reap(blind) {
+            // Of what remains, some may have come to rini alive, and no signal tells of that.
+            let looks = look || self.child.is_none();
+            let reaped = if looks { self.reap(blind) } else { ControlFlow::Continue(false) };
+            let reaped = match reaped {
                 // Without the signals nobody can be asked to end, and no grace period runs out.
                 ControlFlow::Continue(_) if blind && self.child.is_none() => {
                     self.tell(Event::Helpless, None).map_continue(|()| false)
@@ -168,10 +174,11 @@ impl Runtime {
                     if !blind {
                         self.voice.say(Message::CannotWaitForSignals, &[Part::Reason(errno)]);
                     }
-                    blind = true;
+                    (blind, look) = (true, true);
                     continue;
                 }
             };
+            look = more || received.as_ref().and_then(Received::signal) == Some(Signal::CHLD);
             let told = match received {
                 Some(received) => self.receive(&received),
                 None => self.tell(Event::Tick, None),

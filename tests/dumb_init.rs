@@ -5,7 +5,7 @@
 
 use crate::support::{
     BROKEN_BINARY, Output, Running, Start, bit, called, children_of, comes_through, executable, namespaces, probe,
-    rini, skip, state, tools, until, zombies_of,
+    rini, skip, state, status_field, tools, until, zombies_of,
 };
 use crate::terminal::{CTRL_C, CTRL_Z, Session};
 use nix::unistd::{Pid, getpgid, getsid};
@@ -515,6 +515,8 @@ fn a_first_hangup_that_somebody_sends_comes_through() {
     let script = r#"trap 'echo hung up; exit 4' HUP; echo ready; while :; do read x; done"#;
     let mut session = Session::of(called("dumb-init").args(["bash", "-c", script]));
     session.expect_with("ready");
+    // What the kernel sent for the terminal may still wait for rini, and a second one of its kind would be one with it.
+    until("rini has nothing to take", || status_field(session.leader, "ShdPnd") == "0".repeat(16));
     nix::sys::signal::kill(session.leader, nix::sys::signal::Signal::SIGHUP).unwrap();
     session.expect_with("hung up");
     assert_eq!(session.code(), 4);

@@ -1,6 +1,9 @@
 //! Zombies, and whose they are.
 
 use crate::support::{Start, beside, children_of, namespaces, pid1, probe, probing, state, until, zombies_of};
+use nix::sys::wait::{Id, WaitPidFlag, waitid};
+use nix::unistd::Pid;
+use std::os::unix::process::CommandExt;
 
 #[test]
 fn orphans_are_reaped_and_without_an_init_they_are_not() {
@@ -47,6 +50,35 @@ fn orphans_are_adopted_and_reaped_by_a_rini_that_is_not_pid_1() {
     let mut run = Start::of(&probe).args(["orphans", "50"]).spawn();
     run.expect("made 50");
     assert_eq!(children_of(run.pid()), []);
+}
+
+/// What has ended before rini's exec, when the kernel had nobody to tell of it: no signal does so any more.
+#[test]
+fn a_zombie_from_before_the_exec_is_reaped() {
+    let leave_one = || {
+        // SAFETY: in a forked child: a system call without arguments.
+        let child = unsafe { libc::fork() };
+        if child == 0 {
+            // SAFETY: a number.
+            unsafe { libc::_exit(0) }
+        }
+        // Without reaping it.
+        let flags = WaitPidFlag::WEXITED | WaitPidFlag::WNOWAIT;
+        waitid(Id::Pid(Pid::from_raw(child)), flags).map(drop).map_err(Into::into)
+    };
+    // SAFETY: the closure makes system calls only.
+    let with_one = |start: Start| start.with(|command| unsafe { command.pre_exec(leave_one) }).spawn();
+    let mut run = with_one(beside(probing(&["-w"], &["signals", "15"])));
+    assert!(run.line().starts_with("ready "));
+    assert!(run.err_line().starts_with("rini: WARN reaped orphan pid "));
+    run.signal(libc::SIGTERM);
+    assert_eq!(run.finish().code(), 0);
+    // The negative control: the probe itself does not reap it.
+    let mut run = with_one(Start::of(probe()).args(["signals", "15"]));
+    assert!(run.line().starts_with("ready "));
+    assert_eq!(zombies_of(run.pid()), 1);
+    run.signal(libc::SIGTERM);
+    assert_eq!(run.finish().code(), 0);
 }
 
 #[test]

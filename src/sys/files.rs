@@ -3,18 +3,17 @@
 //! Not by std's `fs`, which is made for any file: with its buffers, its paths and its errors it and what it takes of the C
 //! library are a tenth of the small static build.
 
-use super::{Text, c_string};
+use super::Text;
 use libc::{c_int, c_long};
 use nix::errno::Errno;
 use std::ffi::CStr;
 use std::fmt::{self, Write};
 use std::mem::{self, offset_of};
+use std::ops::ControlFlow;
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
 
 /// Opens a file. No descriptor of rini's is for its child.
-pub fn open(path: fmt::Arguments<'_>, flags: c_int) -> Result<OwnedFd, Errno> {
-    let mut text = Text::new();
-    let path = text.of(path).ok_or(Errno::ENAMETOOLONG)?;
+pub fn open(path: &CStr, flags: c_int) -> Result<OwnedFd, Errno> {
     let fd = raw_open(path, flags)?;
     // SAFETY: from_raw_fd wants a descriptor that is nobody else's: it is a new one.
     Ok(unsafe { OwnedFd::from_raw_fd(fd) })
@@ -48,18 +47,20 @@ pub fn mode(path: &CStr) -> u32 {
 }
 
 /// The beginning of a file, as much as there is room for. The kernel gives what it makes up in one piece.
-pub fn read<'a>(path: fmt::Arguments<'_>, room: &'a mut [u8]) -> Option<&'a [u8]> {
+pub fn read<'a>(path: &CStr, room: &'a mut [u8]) -> Option<&'a [u8]> {
     let file = open(path, libc::O_RDONLY).ok()?;
     let length = nix::unistd::read(&file, room).ok()?;
     room.get(..length)
 }
 
-/// Every byte of a file, in order.
-pub fn bytes(path: fmt::Arguments<'_>, mut f: impl FnMut(u8)) {
+/// Every byte of a file, in order, until that breaks.
+pub fn bytes(path: &CStr, mut f: impl FnMut(u8) -> ControlFlow<()>) {
     let Ok(file) = open(path, libc::O_RDONLY) else { return };
-    let mut room = [0; 512];
+    let mut room = [0; 256];
     while let Ok(length @ 1..) = nix::unistd::read(&file, &mut room) {
-        room.iter().take(length).for_each(|byte| f(*byte));
+        if room.iter().take(length).try_for_each(|byte| f(*byte)).is_break() {
+            return;
+        }
     }
 }
 
@@ -72,7 +73,7 @@ pub fn link<'a>(path: &CStr, room: &'a mut [u8]) -> Option<&'a [u8]> {
 }
 
 /// The names in a folder.
-pub fn names(folder: fmt::Arguments<'_>, mut f: impl FnMut(&[u8])) {
+pub fn names(folder: &CStr, mut f: impl FnMut(&[u8])) {
     const LENGTH: usize = offset_of!(libc::dirent64, d_reclen);
     const NAME: usize = offset_of!(libc::dirent64, d_name);
     let Ok(folder) = open(folder, libc::O_RDONLY | libc::O_DIRECTORY) else { return };
@@ -102,9 +103,9 @@ pub fn names(folder: fmt::Arguments<'_>, mut f: impl FnMut(&[u8])) {
 
 impl Text {
     /// This as a C string, where it fits in and holds no null.
-    fn of(&mut self, text: fmt::Arguments<'_>) -> Option<&CStr> {
+    pub fn path(&mut self, text: fmt::Arguments<'_>) -> Option<&CStr> {
         self.write_fmt(text).and_then(|()| self.write_str("\0")).ok()?;
-        c_string(self.bytes())
+        self.string(0)
     }
 }
 
@@ -123,7 +124,7 @@ mod tests {
             fs::write(folder.join(format!("{number}-{}", "x".repeat(number % 200))), "").unwrap();
         }
         let mut seen = BTreeSet::new();
-        names(format_args!("{}", folder.display()), |name| {
+        names(Text::new().path(format_args!("{}", folder.display())).unwrap(), |name| {
             assert!(seen.insert(String::from_utf8(name.to_vec()).unwrap()));
         });
         let entries = fs::read_dir(&folder).unwrap();
@@ -132,7 +133,7 @@ mod tests {
         wanted.extend([".".to_owned(), "..".to_owned()]);
         fs::remove_dir_all(&folder).unwrap();
         assert_eq!((seen.len(), seen), (302, wanted));
-        names(format_args!("/no/such/folder"), |name| panic!("{name:?}"));
+        names(c"/no/such/folder", |name| panic!("{name:?}"));
     }
 
     #[test]
@@ -141,19 +142,23 @@ mod tests {
         // More than is read at a time.
         let bytes: Vec<u8> = (0..5000_u16).map(|number| number.to_le_bytes()[0]).collect();
         fs::write(&file, &bytes).unwrap();
-        let path = file.to_str().unwrap();
+        let mut text = Text::new();
+        let path = text.path(format_args!("{}", file.display())).unwrap();
         let mut room = [0; 10];
         let all = || {
             let mut all = Vec::new();
-            super::bytes(format_args!("{path}"), |byte| all.push(byte));
+            super::bytes(path, |byte| {
+                all.push(byte);
+                ControlFlow::Continue(())
+            });
             all
         };
         assert_eq!(all(), bytes);
-        assert_eq!(read(format_args!("{path}"), &mut room), bytes.get(..10));
+        assert_eq!(read(path, &mut room), bytes.get(..10));
         fs::remove_file(&file).unwrap();
-        assert_eq!((all(), read(format_args!("{path}"), &mut room)), (vec![], None));
+        assert_eq!((all(), read(path, &mut room)), (vec![], None));
         assert_eq!(link(c"/proc/self", &mut room).unwrap(), std::process::id().to_string().as_bytes());
-        assert_eq!(open(format_args!("/{}", "x".repeat(5000)), 0).err(), Some(Errno::ENAMETOOLONG));
-        assert_eq!(open(format_args!("/etc\0/x"), 0).err(), Some(Errno::ENAMETOOLONG));
+        assert_eq!(Text::new().path(format_args!("/{}", "x".repeat(5000))), None);
+        assert_eq!(Text::new().path(format_args!("/etc\0/x")), None);
     }
 }

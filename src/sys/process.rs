@@ -59,9 +59,9 @@ pub fn set_parent_death_signal(signal: Signal) -> Result<(), Errno> {
 pub struct Pid1(());
 
 impl Pid1 {
-    /// Where it is so.
+    /// Where it is so. (By the thread's number, which is the process's: musl knows it from its own start.)
     pub fn of_this_process() -> Option<Pid1> {
-        (own_pid().as_raw() == 1).then_some(Pid1(()))
+        (nix::unistd::gettid().as_raw() == 1).then_some(Pid1(()))
     }
 
     /// Sends a signal to every process of the namespace but rini (kill(2), pid -1), at one moment: the kernel lets no
@@ -212,7 +212,7 @@ pub fn write_to_stderr(line: &[u8]) {
     }
     if terminal::is_one(FD) {
         let open = |path| files::open(path, libc::O_WRONLY | libc::O_NONBLOCK | libc::O_NOCTTY);
-        if let Ok(terminal) = open(format_args!("/proc/self/fd/2")).or_else(|_| open(format_args!("/dev/tty"))) {
+        if let Ok(terminal) = open(c"/proc/self/fd/2").or_else(|_| open(c"/dev/tty")) {
             let _ = nix::unistd::write(&terminal, line);
         }
         return;

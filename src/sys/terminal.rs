@@ -57,7 +57,7 @@ impl Terminal {
     /// It is asked of /dev/tty and not of standard input: with that redirected, a program under tini that reads
     /// /dev/tty is stopped by SIGTTIN. An image without /dev may still have a terminal on one of the standard streams.
     pub fn open() -> Option<Terminal> {
-        match files::open(format_args!("/dev/tty"), libc::O_RDWR | libc::O_NOCTTY | libc::O_NONBLOCK) {
+        match files::open(c"/dev/tty", libc::O_RDWR | libc::O_NOCTTY | libc::O_NONBLOCK) {
             Ok(file) => Some(Terminal::Own(file)),
             Err(Errno::ENXIO) => None,
             Err(_) => [libc::STDIN_FILENO, libc::STDOUT_FILENO, libc::STDERR_FILENO]
