@@ -35,6 +35,12 @@ pub const LIMIT: Duration = Duration::from_secs(60);
 /// containers there are.
 const ASIDE: RawFd = 100;
 
+/// The limit of descriptors that so many containers at the same time need.
+pub fn descriptors(containers: usize) -> usize {
+    // Three each, and as many others as below.
+    2 * usize::try_from(ASIDE).expect("a small number") + 3 * containers
+}
+
 /// What the child of the vfork tells while it has our memory. Another thread may look at it meanwhile.
 pub struct Launch {
     /// The pid, as it is here.

@@ -10,18 +10,18 @@ use std::path::Path;
 const COLUMNS: usize = 2;
 /// Pixels: of a panel, of what is between its edge and what it holds, of a bar with its distance, of the names.
 const WIDTH: i32 = 560;
-const MARGIN: i32 = 16;
+pub const MARGIN: i32 = 16;
 const BAR: i32 = 20;
 const NAMES: i32 = 110;
 const TITLE: i32 = 30;
 
-const RINI: RGBColor = RGBColor(196, 78, 28);
+pub const RINI: RGBColor = RGBColor(196, 78, 28);
 const PEER: RGBColor = RGBColor(96, 125, 152);
-const REFERENCE: RGBColor = RGBColor(196, 200, 204);
-const INK: RGBColor = RGBColor(40, 44, 48);
+pub const REFERENCE: RGBColor = RGBColor(196, 200, 204);
+pub const INK: RGBColor = RGBColor(40, 44, 48);
 
 /// What comes of drawing something.
-type Drawn = Result<(), DrawingAreaErrorKind<<SVGBackend<'static> as DrawingBackend>::ErrorType>>;
+pub type Drawn = Result<(), DrawingAreaErrorKind<<SVGBackend<'static> as DrawingBackend>::ErrorType>>;
 
 /// Draws it, if there is anything to draw; returns whether there was.
 pub fn draw(inits: &[Init], results: &Results, path: &Path) -> bool {

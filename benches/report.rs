@@ -1,8 +1,8 @@
 //! What is left of a run: a table to read, JSON to compute with, a plot to look at.
 
 use crate::inits::{self, Init, Kind};
-use crate::plot;
-use crate::results::{Better, Figure, Results, Row};
+use crate::results::{Better, Curve, Figure, Point, Results, Row};
+use crate::{curves, plot};
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
 use std::fs;
@@ -37,7 +37,10 @@ pub fn write(inits: &[Init], results: &Results, run: &Run, readme: bool) {
 type Draw = fn(&[Init], &Results, &Path) -> bool;
 
 /// The plots, with the names of their files and what the README says of them.
-const PLOTS: [(Draw, &str, &str); 1] = [(plot::draw, "plot.svg", "The same as bars")];
+const PLOTS: [(Draw, &str, &str); 2] = [
+    (plot::draw, "plot.svg", "The same as bars"),
+    (curves::draw, "scale.svg", "More and more containers: memory, start and stop"),
+];
 
 fn put_into_readme(mut table: String, plots: &[(&str, &str)]) {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
@@ -187,6 +190,12 @@ fn json(inits: &[Init], results: &Results, run: &Run) -> Value {
         json!({ "name": row.name, "unit": row.unit, "better": better, "figures": figures(&row.figures) })
     };
     let rows: Vec<Value> = results.rows.iter().map(row).collect();
+    let point = |point: &Point| json!({ "containers": point.containers, "figures": figures(&point.figures) });
+    let curve = |curve: &Curve| {
+        let points: Vec<Value> = curve.points.iter().map(point).collect();
+        json!({ "name": curve.name, "unit": curve.unit, "better": "lower", "points": points })
+    };
+    let curves: Vec<Value> = results.curves.iter().map(curve).collect();
     let described: Vec<Value> = inits.iter().map(|init| {
         json!({ "name": init.name, "command": init.words, "version": init.version(), "dynamic": init.is_dynamic() })
     }).collect();
@@ -197,6 +206,7 @@ fn json(inits: &[Init], results: &Results, run: &Run) -> Value {
         "command": run.command,
         "inits": described,
         "rows": rows,
+        "curves": curves,
         "notes": results.notes,
     })
 }
