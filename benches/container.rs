@@ -11,7 +11,7 @@ use crate::clock;
 use crate::inits::Init;
 use libc::{c_int, c_void};
 use nix::errno::Errno;
-use nix::fcntl::OFlag;
+use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use nix::mount::MsFlags;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sched::CloneFlags;
@@ -30,6 +30,16 @@ use std::time::{Duration, Instant};
 
 /// After this an event that was waited for counts as one that will not come.
 pub const LIMIT: Duration = Duration::from_secs(60);
+
+/// Descriptors that are kept have this number or a higher one, so that those that a child needs are below it, however many
+/// containers there are.
+const ASIDE: RawFd = 100;
+
+/// The limit of descriptors that so many containers at the same time need.
+pub fn descriptors(containers: usize) -> usize {
+    // Three each, and as many others as below.
+    2 * usize::try_from(ASIDE).expect("a small number") + 3 * containers
+}
 
 /// What the child of the vfork tells while it has our memory. Another thread may look at it meanwhile.
 pub struct Launch {
@@ -109,10 +119,16 @@ impl Container {
         let pid = Pid::from_raw(pid);
         let error = launch.error.load(Ordering::Acquire);
         assert!(error == 0, "{words:?}: {}", Errno::from_raw(error));
-        // SAFETY: the child opened it for us, and nobody else owns it.
-        let mounts = unsafe { OwnedFd::from_raw_fd(launch.mounts.load(Ordering::Acquire)) };
         let executed = launch.executed.load(Ordering::Acquire);
-        Container { pid, executed, output: output.into(), ended: pidfd(pid), status: None, _mounts: mounts }
+        let mounts = aside(&owned(launch.mounts.load(Ordering::Acquire)));
+        Container {
+            pid,
+            executed,
+            output: aside(&output).into(),
+            ended: aside(&pidfd(pid)),
+            status: None,
+            _mounts: mounts,
+        }
     }
 
     /// The next time that the probe writes, or none if the container has ended.
@@ -193,7 +209,10 @@ fn prepare(orders: &Orders<'_>) -> Result<(), Errno> {
     nix::mount::mount(Some(c"proc"), c"/proc", Some(c"proc"), MsFlags::empty(), none)?;
     let mounts = nix::fcntl::open(c"/proc/self/ns/mnt", OFlag::O_RDONLY | OFlag::O_CLOEXEC, Mode::empty())?;
     orders.launch.mounts.store(std::os::fd::IntoRawFd::into_raw_fd(mounts), Ordering::Release);
-    nix::sched::unshare(CloneFlags::CLONE_FILES)?;
+    // A table of its own, without copying and closing what is in ours of the other containers.
+    let unshare = libc::CLOSE_RANGE_UNSHARE.cast_signed();
+    // SAFETY: closes nothing that this process uses, and nothing in our table.
+    Errno::result(unsafe { libc::close_range(ASIDE.cast_unsigned(), libc::c_uint::MAX, unshare) })?;
     nix::unistd::dup2_stdin(orders.input)?;
     nix::unistd::dup2_stdout(orders.output)?;
     // SAFETY: closes what is not used in this process any more, the table of which is its own.
@@ -208,8 +227,17 @@ fn prepare(orders: &Orders<'_>) -> Result<(), Errno> {
 pub fn pidfd(pid: Pid) -> OwnedFd {
     // SAFETY: a system call on numbers.
     let fd = Errno::result(unsafe { libc::syscall(libc::SYS_pidfd_open, pid.as_raw(), 0) }).expect("a pidfd");
-    let fd = RawFd::try_from(fd).expect("a descriptor");
-    // SAFETY: it has just been opened.
+    owned(RawFd::try_from(fd).expect("a descriptor"))
+}
+
+/// The same as a descriptor that is out of the way: the next container's own are below it again.
+fn aside(fd: &OwnedFd) -> OwnedFd {
+    owned(fcntl(fd, FcntlArg::F_DUPFD_CLOEXEC(ASIDE)).expect("a descriptor"))
+}
+
+/// Takes a descriptor that has just been opened.
+fn owned(fd: RawFd) -> OwnedFd {
+    // SAFETY: it is open, and nobody else owns it.
     unsafe { OwnedFd::from_raw_fd(fd) }
 }
 

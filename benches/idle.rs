@@ -41,14 +41,14 @@ fn start(init: &Init) -> Container {
 
 /// In KiB.
 #[derive(Clone)]
-struct Memory {
+pub struct Memory {
     resident: f64,
-    proportional: f64,
-    private_dirty: f64,
+    pub proportional: f64,
+    pub private_dirty: f64,
 }
 
 impl Memory {
-    fn of(pid: Pid) -> Memory {
+    pub fn of(pid: Pid) -> Memory {
         let text = fs::read_to_string(format!("/proc/{pid}/smaps_rollup")).expect("a process");
         Memory {
             resident: field(&text, "Rss"),
@@ -59,7 +59,7 @@ impl Memory {
 }
 
 /// A figure of one of the kernel's tables of names, colons and figures.
-fn field(text: &str, name: &str) -> f64 {
+pub fn field(text: &str, name: &str) -> f64 {
     let value = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'));
     let number = value.and_then(|value| value.split_whitespace().next()?.parse().ok());
     number.unwrap_or_else(|| panic!("no {name} in {text}"))

@@ -21,6 +21,7 @@
 //! | [`forward`] | how long a signal takes from the sender to the program |
 //! | [`storms`] | orphans in a stream, and thousands that end at once: how fast they go, what that costs, how many zombies there are |
 //! | [`idle`] | memory, alone and with many copies, and how often it wakes |
+//! | [`scale`] | a thousand containers at the same time: memory, how long they take to start and to stop, and how that grows |
 //! | [`calls`] | system calls, counted by strace |
 //! | [`instructions`] | instructions, counted by valgrind's callgrind |
 //!
@@ -32,8 +33,8 @@
 //!
 //! # What comes of it
 //!
-//! In target/bench: `table.md`, `results.json` with all that is known of the run, and `plot.svg`. `--readme` puts the table
-//! into README.md between its two markers, and the plot beside this file.
+//! In target/bench: `table.md`, `results.json` with all that is known of the run, and the plots, `plot.svg` and `scale.svg`.
+//! `--readme` puts the table into README.md between its two markers, and the plots beside this file.
 #![allow(missing_docs)]
 // A bench may fail, print, and count with small numbers. Unsafe code is as it is everywhere: a call each, with its reason.
 #![allow(
@@ -51,6 +52,7 @@
 mod calls;
 mod clock;
 mod container;
+mod curves;
 mod forward;
 mod idle;
 mod inits;
@@ -59,6 +61,7 @@ mod plot;
 mod priority;
 mod report;
 mod results;
+mod scale;
 mod start;
 mod storms;
 mod window;
@@ -73,7 +76,7 @@ usage: cargo bench -- [--quick] [--only NAME]... [--with NAME=COMMAND]... [--rea
   --quick              fewer repetitions: a minute, for a first look
   --only NAME          only this measure, or only this init (and rini, and the floor); may be repeated
   --with NAME=COMMAND  another init: COMMAND, words divided by spaces, with the program to run put behind it
-  --readme             put the table and the plot into README.md
+  --readme             put the table and the plots into README.md
 ";
 
 /// How much is measured.
@@ -93,13 +96,14 @@ impl Effort {
 /// A measure: takes the inits, and adds rows.
 type Measure = fn(&[Init], Effort, &mut Results);
 
-const MEASURES: [(&str, Measure); 8] = [
+const MEASURES: [(&str, Measure); 9] = [
     ("size", inits::sizes),
     ("start", start::measure),
     ("window", window::measure),
     ("forward", forward::measure),
     ("storms", storms::measure),
     ("idle", idle::measure),
+    ("scale", scale::measure),
     ("calls", calls::measure),
     ("instructions", instructions::measure),
 ];

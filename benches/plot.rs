@@ -10,23 +10,27 @@ use std::path::Path;
 const COLUMNS: usize = 2;
 /// Pixels: of a panel, of what is between its edge and what it holds, of a bar with its distance, of the names.
 const WIDTH: i32 = 560;
-const MARGIN: i32 = 16;
+pub const MARGIN: i32 = 16;
 const BAR: i32 = 20;
 const NAMES: i32 = 110;
 const TITLE: i32 = 30;
 
-const RINI: RGBColor = RGBColor(196, 78, 28);
+pub const RINI: RGBColor = RGBColor(196, 78, 28);
 const PEER: RGBColor = RGBColor(96, 125, 152);
-const REFERENCE: RGBColor = RGBColor(196, 200, 204);
-const INK: RGBColor = RGBColor(40, 44, 48);
+pub const REFERENCE: RGBColor = RGBColor(196, 200, 204);
+pub const INK: RGBColor = RGBColor(40, 44, 48);
 
-pub fn draw(inits: &[Init], results: &Results, path: &Path) {
+/// What comes of drawing something.
+pub type Drawn = Result<(), DrawingAreaErrorKind<<SVGBackend<'static> as DrawingBackend>::ErrorType>>;
+
+/// Draws it, if there is anything to draw; returns whether there was.
+pub fn draw(inits: &[Init], results: &Results, path: &Path) -> bool {
     let rows: Vec<&Row> = results.rows.iter().filter(|row| row.plotted).collect();
     let bars = rows.iter().map(|row| row.figures.len()).max().unwrap_or(0);
     let height = TITLE + 2 * MARGIN + BAR * i32::try_from(bars).expect("few");
     let lines = rows.len().div_ceil(COLUMNS);
     if lines == 0 {
-        return;
+        return false;
     }
     let pixels = |number: usize, each: i32| u32::try_from(number).expect("few") * each.unsigned_abs();
     let area = SVGBackend::new(path, (pixels(COLUMNS, WIDTH), pixels(lines, height))).into_drawing_area();
@@ -35,16 +39,13 @@ pub fn draw(inits: &[Init], results: &Results, path: &Path) {
         draw_panel(panel, inits, row).expect("target/bench");
     }
     area.present().expect("target/bench");
+    true
 }
 
 type Panel<'a> = DrawingArea<SVGBackend<'a>, plotters::coord::Shift>;
 
 #[allow(clippy::cast_possible_truncation)] // Pixels.
-fn draw_panel(
-    panel: &Panel<'_>,
-    inits: &[Init],
-    row: &Row,
-) -> Result<(), DrawingAreaErrorKind<<SVGBackend<'static> as DrawingBackend>::ErrorType>> {
+fn draw_panel(panel: &Panel<'_>, inits: &[Init], row: &Row) -> Drawn {
     let style =
         |size: i32, place: HPos| ("sans-serif", size).into_font().color(&INK).pos(Pos::new(place, VPos::Center));
     let unit = if row.unit.is_empty() { String::new() } else { format!(", {}", row.unit) };

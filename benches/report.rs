@@ -1,9 +1,10 @@
 //! What is left of a run: a table to read, JSON to compute with, a plot to look at.
 
 use crate::inits::{self, Init, Kind};
-use crate::plot;
-use crate::results::{Figure, Results, Row};
+use crate::results::{Better, Curve, Figure, Point, Results, Row};
+use crate::{curves, plot};
 use serde_json::{Map, Value, json};
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 use std::process::Command;
@@ -18,23 +19,40 @@ pub fn write(inits: &[Init], results: &Results, run: &Run, readme: bool) {
     fs::write(folder.join("table.md"), &table).expect("target/bench");
     let json = serde_json::to_string_pretty(&json(inits, results, run)).expect("JSON");
     fs::write(folder.join("results.json"), json + "\n").expect("target/bench");
-    plot::draw(inits, results, &folder.join("plot.svg"));
+    let mut plots = Vec::new();
+    for (draw, file, caption) in PLOTS {
+        if draw(inits, results, &folder.join(file)) {
+            plots.push((file, caption));
+        }
+    }
     println!("{table}");
-    eprintln!("In {}: table.md, results.json, plot.svg", folder.display());
+    let files: String = plots.iter().map(|(file, _)| format!(", {file}")).collect();
+    eprintln!("In {}: table.md, results.json{files}", folder.display());
     if readme {
-        put_into_readme(&table);
+        put_into_readme(table, &plots);
     }
 }
 
-fn put_into_readme(table: &str) {
+/// Draws a plot into a file, unless nothing was measured that it shows; returns whether it has.
+type Draw = fn(&[Init], &Results, &Path) -> bool;
+
+/// The plots, with the names of their files and what the README says of them.
+const PLOTS: [(Draw, &str, &str); 2] = [
+    (plot::draw, "plot.svg", "The same as bars"),
+    (curves::draw, "scale.svg", "More and more containers: memory, start and stop"),
+];
+
+fn put_into_readme(mut table: String, plots: &[(&str, &str)]) {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    fs::copy(inits::folder().join("plot.svg"), root.join("benches/plot.svg")).expect("the folder of the benches");
+    for (file, caption) in plots {
+        fs::copy(inits::folder().join(file), root.join("benches").join(file)).expect("the folder of the benches");
+        table += &format!("\n![{caption}](benches/{file})\n");
+    }
     let path = root.join("README.md");
     let text = fs::read_to_string(&path).expect("README.md");
     let markers = text.split_once(BEGIN).and_then(|(before, rest)| Some((before, rest.split_once(END)?.1)));
     let (before, after) = markers.expect("README.md has two markers for the table");
-    fs::write(&path, format!("{before}{BEGIN}{table}\n![The same as bars](benches/plot.svg)\n{END}{after}"))
-        .expect("README.md");
+    fs::write(&path, format!("{before}{BEGIN}{table}{END}{after}")).expect("README.md");
     eprintln!("README.md has the table");
 }
 
@@ -116,7 +134,7 @@ fn cell(row: &Row, init: &Init, inits: &[Init]) -> String {
     if row.is_first(init, inits) {
         text = format!("**{text}**");
     }
-    if let Some(ratio) = ratio(row, figure, inits).filter(|_| init.kind != Kind::Floor) {
+    if let Some(ratio) = ratio(&row.figures, figure, inits).filter(|_| init.kind != Kind::Floor) {
         text += &format!(" ×{}", number(ratio));
     }
     let quartiles = [figure.lower_quartile, figure.upper_quartile].map(number);
@@ -127,9 +145,9 @@ fn cell(row: &Row, init: &Init, inits: &[Init]) -> String {
 }
 
 /// How many times the floor's it is.
-fn ratio(row: &Row, figure: &Figure, inits: &[Init]) -> Option<f64> {
+fn ratio(figures: &BTreeMap<String, Figure>, figure: &Figure, inits: &[Init]) -> Option<f64> {
     let floor = inits.iter().find(|init| init.kind == Kind::Floor)?;
-    let floor = row.figures.get(&floor.name)?.median;
+    let floor = figures.get(&floor.name)?.median;
     (floor > 0.0).then(|| figure.median / floor)
 }
 
@@ -156,27 +174,28 @@ pub fn number(value: f64) -> String {
 }
 
 fn json(inits: &[Init], results: &Results, run: &Run) -> Value {
-    let rows: Vec<Value> = results
-        .rows
-        .iter()
-        .map(|row| {
-            let figures: Map<String, Value> = row
-                .figures
-                .iter()
-                .map(|(name, figure)| {
-                    let value = json!({
-                        "median": figure.median,
-                        "quartiles": [figure.lower_quartile, figure.upper_quartile],
-                        "samples": figure.samples,
-                        "ratio_to_floor": ratio(row, figure, inits),
-                    });
-                    (name.clone(), value)
-                })
-                .collect();
-            let better = if row.better == crate::results::Better::Lower { "lower" } else { "higher" };
-            json!({ "name": row.name, "unit": row.unit, "better": better, "figures": figures })
-        })
-        .collect();
+    let figures = |figures: &BTreeMap<String, Figure>| -> Map<String, Value> {
+        let value = |figure: &Figure| {
+            json!({
+                "median": figure.median,
+                "quartiles": [figure.lower_quartile, figure.upper_quartile],
+                "samples": figure.samples,
+                "ratio_to_floor": ratio(figures, figure, inits),
+            })
+        };
+        figures.iter().map(|(name, figure)| (name.clone(), value(figure))).collect()
+    };
+    let row = |row: &Row| {
+        let better = if row.better == Better::Lower { "lower" } else { "higher" };
+        json!({ "name": row.name, "unit": row.unit, "better": better, "figures": figures(&row.figures) })
+    };
+    let rows: Vec<Value> = results.rows.iter().map(row).collect();
+    let point = |point: &Point| json!({ "containers": point.containers, "figures": figures(&point.figures) });
+    let curve = |curve: &Curve| {
+        let points: Vec<Value> = curve.points.iter().map(point).collect();
+        json!({ "name": curve.name, "unit": curve.unit, "better": "lower", "points": points })
+    };
+    let curves: Vec<Value> = results.curves.iter().map(curve).collect();
     let described: Vec<Value> = inits.iter().map(|init| {
         json!({ "name": init.name, "command": init.words, "version": init.version(), "dynamic": init.is_dynamic() })
     }).collect();
@@ -187,6 +206,7 @@ fn json(inits: &[Init], results: &Results, run: &Run) -> Value {
         "command": run.command,
         "inits": described,
         "rows": rows,
+        "curves": curves,
         "notes": results.notes,
     })
 }

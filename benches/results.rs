@@ -70,23 +70,45 @@ impl Row {
     }
 }
 
-/// All rows, and what is to be said beside them.
+/// A measure that was taken with several numbers of containers; less of it is better.
+pub struct Curve {
+    pub name: String,
+    pub unit: &'static str,
+    /// Whether it is one of those that the plot shows.
+    pub plotted: bool,
+    pub points: Vec<Point>,
+}
+
+/// What was measured with so many containers.
+pub struct Point {
+    pub containers: usize,
+    /// By the name of the init.
+    pub figures: BTreeMap<String, Figure>,
+}
+
+/// All rows and curves, and what is to be said beside them.
 pub struct Results {
     names: Vec<String>,
     pub rows: Vec<Row>,
+    pub curves: Vec<Curve>,
     pub notes: Vec<String>,
 }
 
 impl Results {
     pub fn new(inits: &[Init]) -> Results {
         let names = inits.iter().map(|init| init.name.clone()).collect();
-        Results { names, rows: Vec::new(), notes: Vec::new() }
+        Results { names, rows: Vec::new(), curves: Vec::new(), notes: Vec::new() }
+    }
+
+    /// The figures of the samples of each init, in the order of the inits; none where it was not measured.
+    fn figures(&self, samples: &[Vec<f64>]) -> BTreeMap<String, Figure> {
+        let figures = self.names.iter().zip(samples);
+        figures.filter_map(|(init, samples)| Some((init.clone(), Figure::of(samples)?))).collect()
     }
 
     /// Adds a row: the samples of each init, in the order of the inits; none where it was not measured.
     pub fn add(&mut self, name: &str, unit: &'static str, better: Better, samples: &[Vec<f64>]) {
-        let figures = self.names.iter().zip(samples);
-        let figures = figures.filter_map(|(init, samples)| Some((init.clone(), Figure::of(samples)?))).collect();
+        let figures = self.figures(samples);
         self.rows.push(Row { name: name.to_owned(), unit, better, plotted: false, figures });
     }
 
@@ -96,6 +118,16 @@ impl Results {
         if let Some(row) = self.rows.last_mut() {
             row.plotted = true;
         }
+    }
+
+    /// Adds a curve: the number of containers of each point, and its samples as those of a row.
+    pub fn add_curve(&mut self, name: &str, unit: &'static str, plotted: bool, points: &[(usize, Vec<Vec<f64>>)]) {
+        let point = |(containers, samples): &(usize, Vec<Vec<f64>>)| {
+            let figures = self.figures(samples);
+            Point { containers: *containers, figures }
+        };
+        let points = points.iter().map(point).collect();
+        self.curves.push(Curve { name: name.to_owned(), unit, plotted, points });
     }
 
     /// Says something on standard error, and beside the table.
