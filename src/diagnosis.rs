@@ -115,72 +115,32 @@ fn write_escaped(byte: u8, f: &mut fmt::Formatter<'_>) -> fmt::Result {
     f.write_char(digit(byte & 15))
 }
 
-/// A failed exec as the child saw it: plain data, which goes through memory shared with the parent. All zeros: none.
-#[repr(C)]
-#[derive(Clone, Copy)]
+/// A failed exec.
 pub struct ExecFailure {
-    /// Whether it is one: nothing could be executed.
-    pub failed: bool,
     /// The errno of execve(2).
     pub errno: i32,
     /// The errno of running a script without `#!` by /bin/sh, where that was tried; or 0.
     pub shell_errno: i32,
     /// The file's mode (stat(2)), or 0 where there is no such file.
     pub mode: u32,
-    path_length: u16,
-    head_length: u16,
-    path: [u8; libc::PATH_MAX as usize],
-    head: [u8; HEAD],
+    /// What could not be executed.
+    pub path: Vec<u8>,
+    /// The first bytes of the file, where it could be read.
+    pub head: Vec<u8>,
 }
 
-/// How much of a file is looked at: the ELF header and what follows it, the name of the loader included.
-const HEAD: usize = 2048;
-
 impl ExecFailure {
-    /// Of no file.
-    #[cfg(test)]
-    pub const NONE: ExecFailure = ExecFailure {
-        failed: false,
-        errno: 0,
-        shell_errno: 0,
-        mode: 0,
-        path_length: 0,
-        head_length: 0,
-        path: [0; libc::PATH_MAX as usize],
-        head: [0; HEAD],
-    };
+    /// How much of a file is looked at: the ELF header and what follows it, the name of the loader included.
+    pub const HEAD: usize = 2048;
 
-    /// Makes it a failure of this file with this errno; nothing is known about the file yet.
-    pub fn set(&mut self, errno: i32, path: &[u8]) {
-        (self.errno, self.mode) = (errno, 0);
-        for (place, byte) in self.path.iter_mut().zip(path) {
-            *place = *byte;
-        }
-        self.path_length = u16::try_from(path.len().min(self.path.len())).unwrap_or(0);
+    /// Of this, for this reason; nothing is known of a file.
+    pub fn of(errno: i32, path: &[u8]) -> ExecFailure {
+        ExecFailure { errno, shell_errno: 0, mode: 0, path: path.to_vec(), head: Vec::new() }
     }
 
     /// Whether the file is there.
     pub fn exists(&self) -> bool {
         self.mode != 0
-    }
-
-    /// The first bytes of the file, where it could be read.
-    pub fn head(&self) -> &[u8] {
-        self.head.get(..usize::from(self.head_length)).unwrap_or(&[])
-    }
-
-    /// Room for the first bytes of the file.
-    pub fn head_room(&mut self) -> &mut [u8] {
-        &mut self.head
-    }
-
-    /// How much of that room was filled.
-    pub fn set_head_length(&mut self, length: usize) {
-        self.head_length = u16::try_from(length).unwrap_or(0);
-    }
-
-    fn path(&self) -> &[u8] {
-        self.path.get(..usize::from(self.path_length)).unwrap_or(&[])
     }
 }
 
@@ -188,14 +148,14 @@ impl ExecFailure {
 impl fmt::Display for ExecFailure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let nothing = Part::Number(0);
-        let format = Format::of(self.head());
+        let format = Format::of(&self.head);
         let (reason, about) = match (self.errno, &format) {
             (libc::ENOENT, Format::Script(path)) if self.exists() => (Message::NoInterpreter, word(path)),
             (libc::ENOENT, Format::Elf { loader: path @ [_, ..], .. }) if self.exists() => {
                 (Message::NoLoader, word(path))
             }
             (libc::ENOENT, _) if self.exists() => (Message::NoInterpreterOrLoader, nothing),
-            (libc::ENOENT, _) if text::cut(self.path(), b'/').is_some() => (Message::NoFile, nothing),
+            (libc::ENOENT, _) if text::cut(&self.path, b'/').is_some() => (Message::NoFile, nothing),
             (libc::ENOENT, _) => (Message::NotInPath, nothing),
             (libc::EACCES, _) if self.mode & libc::S_IFMT == libc::S_IFDIR => (Message::Folder, nothing),
             (libc::EACCES, _) if self.exists() && self.mode & 0o111 == 0 => (Message::NoPermission, nothing),
@@ -214,7 +174,7 @@ impl fmt::Display for ExecFailure {
             Message::OfAnotherMachine => Part::Machine(THIS_MACHINE),
             _ => Part::Reason(Errno::from_raw(self.errno)),
         };
-        words(Message::CannotRun, &[word(self.path()), Part::Words(reason, &[about, last])], f)
+        words(Message::CannotRun, &[word(&self.path), Part::Words(reason, &[about, last])], f)
     }
 }
 
@@ -259,7 +219,7 @@ impl Format<'_> {
             if wide { (8, 32, 54, 56, 8, 32) } else { (4, 28, 42, 44, 4, 16) };
         let (mut entry, size) = (number(table, word), number(size, 2));
         let mut loader: &[u8] = &[];
-        for _ in 0..number(count, 2).min(HEAD) {
+        for _ in 0..number(count, 2).min(ExecFailure::HEAD) {
             if number(entry, 4) == PT_INTERP {
                 let start = number(entry.saturating_add(offset), word);
                 let end = start.saturating_add(number(entry.saturating_add(length), word));
@@ -480,12 +440,7 @@ mod tests {
     }
 
     fn failure(errno: i32, mode: u32, head: &[u8]) -> ExecFailure {
-        let mut failure = ExecFailure::NONE;
-        failure.set(errno, b"/a/b");
-        failure.mode = mode;
-        failure.head_room().get_mut(..head.len()).unwrap().copy_from_slice(head);
-        failure.set_head_length(head.len());
-        failure
+        ExecFailure { mode, head: head.to_vec(), ..ExecFailure::of(errno, b"/a/b") }
     }
 
     /// An ELF header with one PT_INTERP entry behind another; wide or not, big-endian or not.
@@ -578,8 +533,7 @@ mod tests {
             assert!(line.starts_with("cannot run \"/a/b\": ") && line.contains(wanted), "{line}");
             assert_eq!(line.lines().count(), 1);
         }
-        let mut odd = ExecFailure::NONE;
-        odd.set(libc::ENOENT, b"/a\nb\xff");
+        let odd = ExecFailure::of(libc::ENOENT, b"/a\nb\xff");
         assert!(odd.to_string().starts_with(r#"cannot run "/a\nb\xFF": "#), "{odd}");
     }
 

@@ -37,16 +37,17 @@ mod time;
 mod voice;
 
 use cli::{Options, Verbosity};
+use diagnosis::ExecFailure;
 use nix::errno::Errno;
 use personality::Personality;
 use runtime::{Role, Runtime};
 use std::ffi::{CStr, OsStr};
 use std::os::unix::ffi::OsStrExt;
+use sys::Start;
 use sys::process::{self, Pid1};
 use sys::signals;
-use sys::spawn::{self, Placement, Program, SpawnError};
+use sys::spawn::{self, Placement, Program};
 use sys::terminal::{self, HandOff, Terminal};
-use sys::{Start, Text};
 use voice::{Message, Part, Voice};
 
 /// Something kept rini from starting its child, and has been said.
@@ -105,13 +106,13 @@ fn set_up(start: Start, personality: &'static Personality, mut options: Options)
     }
     // Inherited as ignored it would leave no child to be told of, an orphan neither.
     let sigchld = signals::default_sigchld().map_err(|errno| refuse(voice, Message::CannotReset, errno))?;
-    let (mut child, mut hand_off, mut oom_kills) = (None, None, None);
+    let (mut child, mut hand_off) = (None, None);
     if let Some(first) = options.program {
         hand_off = options.session.then(|| leave_terminal(voice)).flatten();
         let tells = options.session && log::log_enabled!(target: voice::TARGET, log::Level::Debug);
         let tell = |attached| {
             if tells {
-                tell_in_child(voice, attached)
+                voice.attached(attached);
             }
         };
         let terminal = if options.session { None } else { Terminal::open() };
@@ -120,18 +121,16 @@ fn set_up(start: Start, personality: &'static Personality, mut options: Options)
         let placement = if options.session { Placement::Session(&tell) } else { Placement::Group(foreground) };
         let name = argv.get(first).map(bytes).unwrap_or_default();
         let program = Program { argv, first, environment, mask, sigchld, exec_codes: personality.exec_codes };
-        // Before the child, which may be killed for memory before rini runs again.
-        oom_kills = cgroup::oom_kills();
-        let spawned = spawn::spawn(program, placement).map_err(|error| match error {
-            SpawnError::Memory(errno) => refuse(voice, Message::NoMemory, errno),
-            SpawnError::Fork(errno @ Errno::EAGAIN) => refuse(voice, Message::ProcessLimit, errno),
-            SpawnError::Fork(errno) => refuse(voice, Message::CannotFork, errno),
+        let failed = |failure: &ExecFailure| voice.exec_failed(name, failure);
+        let spawned = spawn::spawn(program, placement, &failed).map_err(|errno| match errno {
+            Errno::EAGAIN => refuse(voice, Message::ProcessLimit, errno),
+            _ => refuse(voice, Message::CannotFork, errno),
         })?;
-        child = Some((spawned, name));
+        child = Some(spawned);
         // The runtime closes every descriptor above 2, and nobody may own one by then.
         options.policy.terminal = terminal.is_some();
     }
-    Ok(Runtime::new(voice, child, role, options, hand_off, oom_kills).run())
+    Ok(Runtime::new(voice, child, role, options, hand_off).run())
 }
 
 /// Says why the child cannot be started.
@@ -145,14 +144,6 @@ fn leave_terminal(voice: &Voice) -> Option<HandOff> {
     let done = terminal::hand_off();
     voice.handed_off(done);
     done.ok()
-}
-
-/// In the child, which must not allocate: says what came of its session, for the level `debug`.
-fn tell_in_child(voice: &Voice, terminal: Result<(), Errno>) {
-    let mut text = Text::new();
-    // What does not fit is left out, and the longest text of this fits.
-    let _ = voice.write_session(terminal, &mut text);
-    process::write_to_stderr(text.bytes());
 }
 
 /// What rini is to the processes around it.

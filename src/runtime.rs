@@ -15,12 +15,12 @@ use crate::supervisor::{Action, Event, Foreground, Supervisor, Target};
 use crate::sys::clock;
 use crate::sys::process::{self, Change, Children, Pid, Pid1};
 use crate::sys::signals::{self, Patience, Received, Sender};
-use crate::sys::spawn::{Report, Spawned};
+use crate::sys::spawn::Spawned;
 use crate::sys::terminal::{HandOff, Terminal};
 use crate::time::{Duration, Instant};
 use crate::voice::{Message, Part, Voice};
 use nix::errno::Errno;
-use std::ffi::OsStr;
+use std::mem;
 use std::ops::ControlFlow;
 
 /// What rini is to the processes around it; decided once, at the start.
@@ -34,13 +34,6 @@ pub enum Role {
     Plain,
 }
 
-/// The child, from its fork to its reap: as long as there is a `Child`, its pid is its own.
-struct Child {
-    pid: Pid,
-    report: Report,
-    program: &'static OsStr,
-}
-
 /// How many changes of children are taken before signals are looked at again: a program that makes orphans faster than
 /// they can be reaped must not keep a stop signal waiting.
 const BATCH: u32 = 256;
@@ -50,7 +43,8 @@ const BATCH: u32 = 256;
 #[repr(C)]
 pub struct Runtime {
     voice: &'static Voice,
-    child: Option<Child>,
+    /// The child, from its fork to its reap: as long as it is here, its pid is its own.
+    child: Option<Spawned>,
     role: Role,
     process_group: bool,
     session: bool,
@@ -71,7 +65,8 @@ pub struct Runtime {
     /// What the kernel has sent to rini for leaving its terminal to the child's session, or may still; nobody's but
     /// rini's.
     hand_off: SignalSet,
-    /// The kernel's count of out-of-memory kills of others than the child, as far as it and rini can tell.
+    /// The kernel's count of out-of-memory kills of others than the child, as far as it and rini can tell; until rini has
+    /// looked, that of a new container, where this is one. None: nobody knows.
     oom_kills: Option<u64>,
     remap: Remap,
 }
@@ -96,17 +91,15 @@ impl Role {
 
 impl Runtime {
     /// The child has been forked; None: there is to be none. From here on there is no error. `hand_off` is how the
-    /// terminal was left to the child's session, if so; `oom_kills` is the kernel's count before that.
+    /// terminal was left to the child's session, if so.
     pub fn new(
         voice: &'static Voice,
-        spawned: Option<(Spawned, &'static OsStr)>,
+        child: Option<Spawned>,
         role: Role,
         options: Options,
         hand_off: Option<HandOff>,
-        oom_kills: Option<u64>,
     ) -> Runtime {
         let started = clock::now();
-        let child = spawned.map(|(Spawned { pid, report }, program)| Child { pid, report, program });
         match &child {
             Some(child) => voice.started(child.pid),
             None => {
@@ -121,7 +114,7 @@ impl Runtime {
             voice,
             remaining: Remaining::new(role.pid1(), child.as_ref().map(|child| child.pid)),
             supervisor: Supervisor::new(options.policy),
-            oom_kills,
+            oom_kills: role.pid1().map(|_| 0),
             child,
             role,
             process_group: options.process_group,
@@ -146,7 +139,7 @@ impl Runtime {
         let mut blind = false;
         // Each change of a child is behind a SIGCHLD, also that it has come to rini as a zombie; and a look takes all that there
         // is. But at first there may be zombies from before rini's exec, of which no signal tells any more.
-        let mut look = true;
+        let (mut look, mut first) = (true, true);
         loop {
             // Of what remains, some may have come to rini alive, and no signal tells of that.
             let looks = look || self.child.is_none();
@@ -162,6 +155,10 @@ impl Runtime {
                 ControlFlow::Continue(more) => more,
                 ControlFlow::Break(code) => return code,
             };
+            // Not before the child is started: many a one is gone by now, and this takes a tenth of the time till then.
+            if mem::take(&mut first) && self.child.is_some() {
+                self.oom_kills = cgroup::oom_kills();
+            }
             let patience = match self.supervisor.deadline() {
                 _ if more => Patience::None,
                 Some(deadline) => Patience::Until(deadline),
@@ -198,7 +195,7 @@ impl Runtime {
             // Here, where it is known to be so, and not with the SIGCHLD: the first may be found before that is taken.
             let mut explained = false;
             if let Children::Changed(pid, change) = children {
-                explained = self.explain(pid, change);
+                explained = self.is_explained(pid, change);
                 if !said {
                     self.voice.say(Message::ChildrenChanged, &[]);
                 }
@@ -453,17 +450,13 @@ impl Runtime {
         terminal.map_or(Foreground::Other, |terminal| terminal.foreground(child))
     }
 
-    /// Says why the child was never the program, if this is its end and that the reason; returns whether it is.
-    fn explain(&self, pid: Pid, change: Change) -> bool {
-        let Some(child) = self.child.as_ref().filter(|child| child.pid == pid) else { return false };
-        let failure = match change {
-            Change::Ended(Status::Exited(code)) if code != 0 => child.report.read(),
-            _ => None,
-        };
-        if let Some(failure) = failure {
-            self.voice.exec_failed(pid, child.program, failure);
-        }
-        failure.is_some()
+    /// Whether this is the child's end, and it has said why: it was never the program.
+    fn is_explained(&self, pid: Pid, change: Change) -> bool {
+        let Change::Ended(Status::Exited(code)) = change else { return false };
+        let child = self.child.as_ref().filter(|child| child.pid == pid);
+        // Where it is not known, these are the codes of that.
+        let may_be = matches!(code, exit::NOT_FOUND | exit::NOT_EXECUTABLE);
+        child.is_some_and(|child| child.exec_failed.unwrap_or(may_be))
     }
 
     /// The child has been reaped: its pid is given up, and what it left is put in order.

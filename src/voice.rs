@@ -194,9 +194,9 @@ impl Voice {
         process::write_to_stderr(line.as_bytes());
     }
 
-    /// The program could not be executed.
-    pub fn exec_failed(&self, child: Pid, program: &OsStr, failure: &ExecFailure) {
-        let reason = Part::Reason(Errno::from_raw(failure.errno));
+    /// In the child: the program could not be executed.
+    pub fn exec_failed(&self, program: &OsStr, failure: &ExecFailure) {
+        let (child, reason) = (process::own_pid(), Part::Reason(Errno::from_raw(failure.errno)));
         self.say(Message::ExecFailed, &[child.into(), Part::Word(program), Part::Failure(failure), reason]);
     }
 
@@ -209,13 +209,12 @@ impl Voice {
         };
     }
 
-    /// In the child, where no memory may be had: writes what is to be said of its new session, and of whether it got the
-    /// terminal, in whole lines. For the level `debug`.
-    pub fn write_session(&self, terminal: Result<(), Errno>, to: &mut dyn Write) -> fmt::Result {
+    /// In the child: it has a new session, and has got the terminal or not.
+    pub fn attached(&self, terminal: Result<(), Errno>) {
         if let Err(errno) = terminal {
-            writeln!(to, "{}", self.filled(Message::CannotAttach, &numbered(errno)))?;
+            self.say(Message::CannotAttach, &numbered(errno));
         }
-        writeln!(to, "{}", self.filled(Message::Session, &[]))
+        self.say(Message::Session, &[]);
     }
 
     /// The child was started.

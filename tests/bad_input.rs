@@ -121,9 +121,8 @@ fn a_program_that_cannot_be_run_is_named_with_the_reason() {
         (format!("/{}", "x".repeat(300)), 126, "File name too long"),
     ] {
         let output = beside(["--", &path]).run();
-        let shown: String = path.chars().take(4096).collect();
         let line = line(&output, code);
-        assert!(line.starts_with(&format!("cannot run {shown:?}: ")), "{line}");
+        assert!(line.starts_with(&format!("cannot run {path:?}: ")), "{line}");
         assert!(line.contains(reason), "{line}");
     }
 }

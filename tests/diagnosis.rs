@@ -1,6 +1,6 @@
 //! What rini says about an end that nobody seems to have wanted, and about every end at `-v`.
 
-use crate::support::{Start, beside, children_of, first_pid, namespaces, pid1, probing, rini, until};
+use crate::support::{Start, beside, children_of, first_pid, namespaces, pid1, probing, rini, tools, until};
 use nix::sys::signal::{Signal, kill};
 
 #[test]
@@ -81,8 +81,9 @@ fn at_info_one_line_closes_the_account() {
 }
 
 /// Makes a container's view of its cgroup for rini, which is PID 1: /proc/1/cgroup holds `groups`, and /sys/fs/cgroup
-/// the files (a path and a line each). Then runs a shell script as rini's child, and gives back what rini says of it.
-fn in_cgroup(groups: &str, files: &[(&str, &str)], script: &str) -> Vec<String> {
+/// the files (a path and a line each). Then runs a shell script as rini's child, and gives back what rini says of it. `start`
+/// is that of a PID namespace.
+fn in_cgroup(start: Start, groups: &str, files: &[(&str, &str)], script: &str) -> Vec<String> {
     let folder = tempfile::tempdir().unwrap();
     let list = folder.path().join("cgroup");
     std::fs::write(&list, groups).unwrap();
@@ -91,14 +92,22 @@ fn in_cgroup(groups: &str, files: &[(&str, &str)], script: &str) -> Vec<String> 
         set_up += &format!("mkdir -p \"$(dirname {path})\"; printf '{line}\\n' >{path}\n");
     }
     set_up += r#"exec "$0" sh -c "$2""#;
-    let start = Start::of("sh").args(["-c", &set_up]).args([rini(), list]).args([script]);
+    let start = start.args(["sh", "-c", &set_up]).args([rini(), list]).args([script]);
     // What it took to make the files had pids too.
     let without_pid = |line: String| match line.strip_prefix("rini: WARN pid ") {
         Some(rest) => rest.trim_start_matches(|c: char| c.is_ascii_digit() || c == ' ').to_owned(),
         None => line,
     };
-    start.in_namespace().run().err.into_iter().map(without_pid).collect()
+    start.run().err.into_iter().map(without_pid).collect()
 }
+
+/// A PID namespace, in which a command is to be run.
+fn namespace() -> Start {
+    Start::of("env").in_namespace()
+}
+
+/// Before a script: rini, which is PID 1, has looked at the count, and waits.
+const RINI_HAS_LOOKED: &str = "until grep -q '^State:.S' /proc/1/status; do :; done; ";
 
 /// Version 1 and 2, at the container's own path and at the root; this machine has one of them, so the files are made.
 #[test]
@@ -121,7 +130,8 @@ fn an_out_of_memory_kill_is_told_from_another() {
     ] {
         let (file, limit) = (format!("{folder}/{name}"), format!("{folder}/{limit}"));
         let run = |script: &str, bytes: &str| {
-            let err = in_cgroup(groups, &[(&file, before), (&limit, bytes)], script);
+            let script = RINI_HAS_LOOKED.to_owned() + script;
+            let err = in_cgroup(namespace(), groups, &[(&file, before), (&limit, bytes)], &script);
             assert_eq!(err.len(), 1, "{groups} {folder} {err:?}");
             err[0].clone()
         };
@@ -140,7 +150,28 @@ fn an_out_of_memory_kill_is_told_from_another() {
     }
     // Nothing to read: nothing is said about memory.
     for (groups, files) in [("", &[][..]), ("0::/\n", &[]), ("4:memory:/\n", &[]), ("junk\n:::\n", &[])] {
-        assert_eq!(in_cgroup(groups, files, "kill -KILL $$"), [other]);
+        assert_eq!(in_cgroup(namespace(), groups, files, "kill -KILL $$"), [other]);
     }
-    assert_eq!(in_cgroup("0::/\n", &[], "exit 137"), [""; 0]);
+    assert_eq!(in_cgroup(namespace(), "0::/\n", &[], "exit 137"), [""; 0]);
+}
+
+/// The child is gone before rini has looked at the count: PID 1 is in a new container, where it was 0.
+#[test]
+fn a_child_that_is_killed_for_memory_at_once_is_told_of_too() {
+    if !namespaces() || !tools(&["strace", "unshare"]) {
+        return;
+    }
+    let said = |milliseconds: u32, file: &str| {
+        let fault = format!("inject=waitid:delay_enter={milliseconds}000");
+        let strace = Start::of("strace").args(["-f", "-qq", "-o", "/dev/null", "-e", "trace=waitid", "-e", &fault]);
+        let start = strace.args(["unshare", "--pid", "--mount-proc", "--fork"]);
+        in_cgroup(start, "0::/\n", &[(file, "oom_kill 1")], "kill -KILL $$")
+    };
+    // The delay is that of rini's look; what it is for takes some milliseconds, or longer where much else goes on.
+    let events = "/sys/fs/cgroup/memory.events";
+    let told =
+        [300, 3000, 10_000].into_iter().any(|time| said(time, events) == ["was killed by the kernel: out of memory"]);
+    assert!(told);
+    // The negative control: no such kill.
+    assert_eq!(said(300, "/sys/fs/cgroup/other"), ["was killed by SIGKILL, which rini did not send"]);
 }
