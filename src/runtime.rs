@@ -136,7 +136,7 @@ impl Runtime {
 
     /// Runs until the child has ended; returns rini's exit code.
     pub fn run(mut self) -> u8 {
-        let mut blind = false;
+        let (mut blind, mut received) = (false, Received::none());
         // Each change of a child is behind a SIGCHLD, also that it has come to rini as a zombie; and a look takes all that there
         // is. But at first there may be zombies from before rini's exec, of which no signal tells any more.
         let (mut look, mut first) = (true, true);
@@ -164,8 +164,8 @@ impl Runtime {
                 Some(deadline) => Patience::Until(deadline),
                 None => Patience::Endless,
             };
-            let received = match signals::wait(patience) {
-                Ok(received) => received,
+            let taken = match signals::wait(patience, &mut received) {
+                Ok(taken) => taken,
                 Err(errno) => {
                     // Nothing that a retry would mend. The child's end can still be waited for, and is.
                     if !blind {
@@ -175,11 +175,8 @@ impl Runtime {
                     continue;
                 }
             };
-            look = more || received.as_ref().and_then(Received::signal) == Some(Signal::CHLD);
-            let told = match received {
-                Some(received) => self.receive(&received),
-                None => self.tell(Event::Tick, None),
-            };
+            look = more || taken && received.signal() == Some(Signal::CHLD);
+            let told = if taken { self.receive(&received) } else { self.tell(Event::Tick, None) };
             if let ControlFlow::Break(code) = told {
                 return code;
             }

@@ -97,10 +97,18 @@ pub enum Sender {
 }
 
 /// A signal as it was received, with all that came with it.
+///
+/// One that came by kill(2) or tgkill(2) is made a queued signal without a value: so it can be sent on with its sender.
 #[derive(Clone, Copy)]
 pub struct Received(siginfo_t);
 
 impl Received {
+    /// Room for one.
+    pub fn none() -> Received {
+        // SAFETY: siginfo_t is plain data of the kernel's, for which all zeros is a value.
+        Received(unsafe { mem::zeroed() })
+    }
+
     /// Which one.
     pub fn signal(&self) -> Option<Signal> {
         Signal::from_number(self.0.si_signo)
@@ -108,11 +116,11 @@ impl Received {
 
     /// Who sent it.
     pub fn sender(&self) -> Sender {
-        if !matches!(self.0.si_code, libc::SI_USER | libc::SI_QUEUE | libc::SI_TKILL | libc::SI_MESGQ) {
+        if !matches!(self.0.si_code, libc::SI_QUEUE | libc::SI_MESGQ) {
             return Sender::Kernel;
         }
-        // SAFETY: si_pid reads a union field, which wants that field to be the one in use: with these four codes the
-        // kernel filled in si_pid (sigaction(2)).
+        // SAFETY: si_pid reads a union field, which wants that field to be the one in use: with these codes, and those that
+        // `take` replaces, the kernel filled in si_pid (sigaction(2)).
         match unsafe { self.0.si_pid() } {
             0 => Sender::Outside,
             pid => Sender::Process(Pid::from_raw(pid)),
@@ -121,20 +129,16 @@ impl Received {
 
     /// Sends it on to a process, as `signal`, with the sender and the value that it came with.
     ///
-    /// rt_sigqueueinfo(2) passes on what bears a negative `si_code`. What came by kill(2) or tgkill(2) is sent as a
-    /// queued signal without a value, so that the program sees who sent it, and not only that it came through rini. The
-    /// kernel's own signals cannot be imitated, and are sent by kill; so is a signal where the queue is full or the
-    /// call forbidden.
+    /// rt_sigqueueinfo(2) passes on what bears a negative `si_code`, so the program sees who sent the signal, and not only that
+    /// it came through rini. The kernel's own signals cannot be imitated, and are sent by kill; so is a signal where the
+    /// queue is full or the call forbidden.
     pub fn forward_to(&self, pid: Pid, signal: Signal) -> Result<(), Errno> {
-        let mut info = self.0;
-        match info.si_code {
-            libc::SI_USER | libc::SI_TKILL => info.si_code = libc::SI_QUEUE,
-            code if code < 0 => (),
-            _ => return process::kill(pid, signal),
+        if self.0.si_code >= 0 {
+            return process::kill(pid, signal);
         }
-        // SAFETY: rt_sigqueueinfo wants a siginfo to read: `info` is a whole one, filled in by the kernel.
+        // SAFETY: rt_sigqueueinfo wants a siginfo to read: this is a whole one, filled in by the kernel.
         let sent = unsafe {
-            libc::syscall(libc::SYS_rt_sigqueueinfo, pid.as_raw(), c_int::from(signal.number()), &raw const info)
+            libc::syscall(libc::SYS_rt_sigqueueinfo, pid.as_raw(), c_int::from(signal.number()), &raw const self.0)
         };
         match Errno::result(sent) {
             Ok(_) => Ok(()),
@@ -157,9 +161,9 @@ pub enum Patience {
 
 /// Takes the next pending signal; this is the one call that rini blocks in.
 ///
-/// `Ok(None)`: nothing was pending, or the wait was interrupted. Anything else is an error that would come again.
-pub fn wait(patience: Patience) -> Result<Option<Received>, Errno> {
-    take(Mask::ALL, patience)
+/// `Ok(false)`: nothing was pending, or the wait was interrupted. Anything else is an error that would come again.
+pub fn wait(patience: Patience, received: &mut Received) -> Result<bool, Errno> {
+    take(Mask::ALL, patience, received)
 }
 
 /// Takes the SIGPIPE that the kernel has just sent to rini for a write of its own.
@@ -167,23 +171,27 @@ pub fn wait(patience: Patience) -> Result<Option<Received>, Errno> {
 /// It is nobody else's, so it must not be forwarded. Nor may it wait to be taken: it would wake rini, and a line about
 /// that would bring the next one. It is taken before one that somebody sent, as it was sent to rini's thread.
 pub fn take_own_sigpipe() {
-    let _ = take(Mask(Signal::PIPE.bit()), Patience::None);
+    let _ = take(Mask(Signal::PIPE.bit()), Patience::None, &mut Received::none());
 }
 
-fn take(set: Mask, patience: Patience) -> Result<Option<Received>, Errno> {
+fn take(set: Mask, patience: Patience, Received(info): &mut Received) -> Result<bool, Errno> {
     let timeout = match patience {
         Patience::None | Patience::Endless => Timespec::default(),
         Patience::Until(deadline) => deadline.since(clock::now()).into(),
     };
     let timeout: *const Timespec = if patience == Patience::Endless { ptr::null() } else { &raw const timeout };
-    // SAFETY: siginfo_t is plain data of the kernel's, for which all zeros is a value.
-    let mut info: siginfo_t = unsafe { mem::zeroed() };
     // SAFETY: rt_sigtimedwait wants a set of SET_SIZE bytes, room for a siginfo, and a timespec or null: all three
     // outlive the call, and `Timespec` has the layout that the call takes on every machine.
-    let taken = unsafe { libc::syscall(libc::SYS_rt_sigtimedwait, &raw const set.0, &raw mut info, timeout, SET_SIZE) };
+    let taken =
+        unsafe { libc::syscall(libc::SYS_rt_sigtimedwait, &raw const set.0, &raw mut *info, timeout, SET_SIZE) };
     match Errno::result(taken) {
-        Ok(_) => Ok(Some(Received(info))),
-        Err(Errno::EAGAIN | Errno::EINTR) => Ok(None),
+        Ok(_) => {
+            if matches!(info.si_code, libc::SI_USER | libc::SI_TKILL) {
+                info.si_code = libc::SI_QUEUE;
+            }
+            Ok(true)
+        }
+        Err(Errno::EAGAIN | Errno::EINTR) => Ok(false),
         Err(errno) => Err(errno),
     }
 }
