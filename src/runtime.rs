@@ -13,7 +13,7 @@ use crate::remaining::Remaining;
 use crate::signal::{Signal, SignalSet};
 use crate::supervisor::{Action, Event, Foreground, Supervisor, Target};
 use crate::sys::clock;
-use crate::sys::process::{self, Change, Children, Pid, Pid1};
+use crate::sys::process::{self, Children, Pid, Pid1, Stop};
 use crate::sys::signals::{self, Patience, Received, Sender};
 use crate::sys::spawn::Spawned;
 use crate::sys::terminal::{HandOff, Terminal};
@@ -188,18 +188,21 @@ impl Runtime {
         self.voice.say(Message::Looking, &[]);
         let mut said = false;
         for _ in 0..BATCH {
-            let children = process::next_change(block && self.child.is_some());
+            let children = process::reap(block && self.child.is_some());
             // Here, where it is known to be so, and not with the SIGCHLD: the first may be found before that is taken.
-            let mut explained = false;
-            if let Children::Changed(pid, change) = children {
-                explained = self.is_explained(pid, change);
-                if !said {
-                    self.voice.say(Message::ChildrenChanged, &[]);
-                }
+            let explained = matches!(children, Children::Ended(pid, status) if self.is_explained(pid, status));
+            if matches!(children, Children::Ended(..)) && !said {
+                self.voice.say(Message::ChildrenChanged, &[]);
                 said = true;
             }
             match children {
-                Children::Unchanged => return self.catch_up().map_continue(|()| false),
+                Children::Living => {
+                    // Without a terminal they matter to nobody but a shutdown, which looks for itself.
+                    if self.supervisor.policy.terminal {
+                        self.look_at_stops()?;
+                    }
+                    return self.catch_up().map_continue(|()| false);
+                }
                 Children::Unknown(Errno::ECHILD) if self.child.is_none() => {
                     return self.tell(Event::NoChildren, None).map_continue(|()| false);
                 }
@@ -207,18 +210,11 @@ impl Runtime {
                     self.voice.say(Message::CannotWaitForChildren, &[Part::Reason(errno)]);
                     return self.tell(Event::Helpless, None).map_continue(|()| false);
                 }
-                Children::Changed(pid, change) if self.child.as_ref().is_some_and(|child| child.pid == pid) => {
-                    let event = match change {
-                        Change::Ended(status) => {
-                            self.child_ended(status, explained);
-                            Event::ChildEnded(status)
-                        }
-                        Change::Stopped(by) => Event::ChildStopped { by, foreground: self.foreground(pid) },
-                        Change::Continued => Event::ChildContinued,
-                    };
-                    self.tell(event, None)?;
+                Children::Ended(pid, status) if self.child.as_ref().is_some_and(|child| child.pid == pid) => {
+                    self.child_ended(status, explained);
+                    self.tell(Event::ChildEnded(status), None)?;
                 }
-                Children::Changed(pid, Change::Ended(status)) => {
+                Children::Ended(pid, status) => {
                     self.tally.orphans = self.tally.orphans.saturating_add(1);
                     self.voice.reaped(pid, status, self.warn_on_reap);
                     // This one may be what the count rose for; the child's end then has to have another reason.
@@ -226,10 +222,19 @@ impl Runtime {
                         self.oom_kills = self.oom_kills.and_then(|_| cgroup::oom_kills());
                     }
                 }
-                Children::Changed(_, Change::Stopped(_) | Change::Continued) => (),
             }
         }
         ControlFlow::Continue(true)
+    }
+
+    /// Takes what is new of whether the child is stopped.
+    fn look_at_stops(&mut self) -> ControlFlow<u8> {
+        let Some(child) = self.child.as_ref().map(|child| child.pid) else { return ControlFlow::Continue(()) };
+        match process::stop_of(child) {
+            Some(Stop::Stopped(by)) => self.tell(Event::ChildStopped { by, foreground: self.foreground(child) }, None),
+            Some(Stop::Continued) => self.tell(Event::ChildContinued, None),
+            None => ControlFlow::Continue(()),
+        }
     }
 
     /// What came to rini's children since the rest was told something is told that too.
@@ -262,6 +267,7 @@ impl Runtime {
                 if self.supervisor.begins_shutdown(signal) {
                     self.stopped_by = Some(signal);
                     self.reap(false)?;
+                    self.look_at_stops()?;
                 }
                 self.tell(Event::Signal(signal), Some(received))
             }
@@ -448,8 +454,8 @@ impl Runtime {
     }
 
     /// Whether this is the child's end, and it has said why: it was never the program.
-    fn is_explained(&self, pid: Pid, change: Change) -> bool {
-        let Change::Ended(Status::Exited(code)) = change else { return false };
+    fn is_explained(&self, pid: Pid, status: Status) -> bool {
+        let Status::Exited(code) = status else { return false };
         let child = self.child.as_ref().filter(|child| child.pid == pid);
         // Where it is not known, these are the codes of that.
         let may_be = matches!(code, exit::NOT_FOUND | exit::NOT_EXECUTABLE);

@@ -111,59 +111,72 @@ fn raw_kill(target: c_int, signal: Signal) -> Result<(), Errno> {
     Errno::result(unsafe { libc::kill(target, c_int::from(signal.number())) }).map(drop)
 }
 
-/// What happened to a child.
+/// The answer of [`reap`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Change {
-    /// It ended, and has been reaped: from now on its pid may be another's.
-    Ended(Status),
-    /// It stopped.
+pub enum Children {
+    /// This one ended so, and has been reaped: from now on its pid may be another's.
+    Ended(Pid, Status),
+    /// There are children, and no zombie among them.
+    Living,
+    /// There are none (ECHILD), or the kernel does not let rini ask.
+    Unknown(Errno),
+}
+
+/// Reaps a zombie. With `block` it waits for one; that is only for when rini cannot wait for signals.
+///
+/// Stops are asked for apart ([`stop_of`]): for those the kernel would look closer at each child that is alive, and to look at
+/// thousands of them is what it takes to find the zombie behind.
+pub fn reap(block: bool) -> Children {
+    let info = match wait(libc::P_ALL, 0, libc::WEXITED | if block { 0 } else { libc::WNOHANG }) {
+        Ok(info) => info,
+        Err(Errno::EINTR) => return Children::Living,
+        Err(errno) => return Children::Unknown(errno),
+    };
+    let (pid, status) = who(&info);
+    match (info.si_code, Signal::from_number(status)) {
+        _ if pid.as_raw() == 0 => Children::Living,
+        (libc::CLD_KILLED | libc::CLD_DUMPED, Some(signal)) => Children::Ended(pid, Status::Killed(signal)),
+        // CLD_EXITED: the kernel keeps the low eight bits of what the child gave to exit (exit(3)).
+        _ => Children::Ended(pid, Status::Exited(status.to_le_bytes()[0])),
+    }
+}
+
+/// Whether a child stopped or was continued.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stop {
+    /// It was stopped by this signal.
     Stopped(Signal),
     /// It was continued.
     Continued,
 }
 
-/// The answer of [`next_change`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Children {
-    /// This child changed.
-    Changed(Pid, Change),
-    /// There are children, and nothing new about them.
-    Unchanged,
-    /// There are none (ECHILD), or the kernel does not let rini ask.
-    Unknown(Errno),
+/// What came last of that for this child, if it has not been told yet.
+pub fn stop_of(child: Pid) -> Option<Stop> {
+    let flags = libc::WSTOPPED | libc::WCONTINUED | libc::WNOHANG;
+    let info = wait(libc::P_PID, child.as_raw().unsigned_abs(), flags).ok()?;
+    match (info.si_code, Signal::from_number(who(&info).1)) {
+        (libc::CLD_STOPPED | libc::CLD_TRAPPED, Some(signal)) => Some(Stop::Stopped(signal)),
+        (libc::CLD_CONTINUED, _) => Some(Stop::Continued),
+        _ => None,
+    }
 }
 
-/// Takes one change of one child: reaps a zombie, or tells of a stop or a continuation.
-///
-/// By waitid(2), whose answer has a place for a real-time signal: `nix`'s waitpid reaps a child killed by one and then
-/// fails to decode it. With `block` it waits for a change; that is only for when rini cannot wait for signals.
-pub fn next_change(block: bool) -> Children {
-    let hang = if block { 0 } else { libc::WNOHANG };
-    // SAFETY: siginfo_t is plain data of the kernel's, for which all zeros is a value; "no change" leaves it so.
+/// waitid(2). Its answer has a place for a real-time signal: `nix`'s waitpid reaps a child killed by one and then fails to
+/// decode it.
+fn wait(which: libc::idtype_t, id: libc::id_t, flags: c_int) -> Result<libc::siginfo_t, Errno> {
+    // SAFETY: siginfo_t is plain data of the kernel's, for which all zeros is a value; where nothing has changed it is left so.
     let mut info: libc::siginfo_t = unsafe { mem::zeroed() };
     // SAFETY: waitid wants room for a siginfo, which outlives the call; P_ALL ignores the id.
-    let result = unsafe {
-        libc::waitid(libc::P_ALL, 0, &raw mut info, libc::WEXITED | libc::WSTOPPED | libc::WCONTINUED | hang)
-    };
-    match Errno::result(result) {
-        Ok(_) => (),
-        Err(Errno::EINTR) => return Children::Unchanged,
-        Err(errno) => return Children::Unknown(errno),
-    }
+    Errno::result(unsafe { libc::waitid(which, id, &raw mut info, flags) }).map(|_| info)
+}
+
+/// Whom such an answer is about, and the code or the signal.
+fn who(info: &libc::siginfo_t) -> (Pid, c_int) {
     // SAFETY: si_pid reads a union field, which wants that field to be in use: waitid fills it in, or leaves all zero.
     let pid = unsafe { info.si_pid() };
     // SAFETY: si_status likewise: waitid fills it in together with si_pid.
     let status = unsafe { info.si_status() };
-    let signal = Signal::from_number(status);
-    let change = match (info.si_code, signal) {
-        _ if pid == 0 => return Children::Unchanged,
-        (libc::CLD_KILLED | libc::CLD_DUMPED, Some(signal)) => Change::Ended(Status::Killed(signal)),
-        (libc::CLD_STOPPED | libc::CLD_TRAPPED, Some(signal)) => Change::Stopped(signal),
-        (libc::CLD_CONTINUED, _) => Change::Continued,
-        // CLD_EXITED: the kernel keeps the low eight bits of what the child gave to exit (exit(3)).
-        _ => Change::Ended(Status::Exited(status.to_le_bytes()[0])),
-    };
-    Children::Changed(Pid::from_raw(pid), change)
+    (Pid::from_raw(pid), status)
 }
 
 /// Goes to the folder `/`, so that no other is in use by rini.
