@@ -59,9 +59,9 @@ pub fn set_parent_death_signal(signal: Signal) -> Result<(), Errno> {
 pub struct Pid1(());
 
 impl Pid1 {
-    /// Where it is so. (By the thread's number, which is the process's: musl knows it from its own start.)
+    /// Where it is so.
     pub fn of_this_process() -> Option<Pid1> {
-        (nix::unistd::gettid().as_raw() == 1).then_some(Pid1(()))
+        (own_pid().as_raw() == 1).then_some(Pid1(()))
     }
 
     /// Sends a signal to every process of the namespace but rini (kill(2), pid -1), at one moment: the kernel lets no
