@@ -9,7 +9,7 @@
 //! below /sys/fs/cgroup; the container's files are then at its root. Where nothing can be read, nothing is known.
 #![forbid(unsafe_code)]
 
-use crate::sys::{Text, files};
+use crate::sys::{c_string, files};
 use crate::text::{self, Parts};
 use std::ops::ControlFlow;
 
@@ -43,31 +43,30 @@ const ROOT: &[u8] = b"/sys/fs/cgroup/memory";
 /// Reads the file of rini's own cgroup.
 ///
 /// What /proc/self/cgroup says is taken line by line: with version 1 there are a dozen, of any length. The file's path is put
-/// together where the line is, as it is the end of that; its beginning goes over what the line has before it. A path that
-/// is too long for that is one of nothing.
+/// together where the line is, as it is the end of that; its beginning goes over what the line has before it.
 fn read_own(names: Names, room: &mut [u8; ROOM]) -> Option<&[u8]> {
-    let mut line = Text::new();
-    line.push_all(ROOT);
+    let mut line = Vec::with_capacity(250);
+    line.extend_from_slice(ROOT);
     files::bytes(c"/proc/self/cgroup", |byte| {
         if byte != b'\n' {
             line.push(byte);
-        } else if group(line.bytes(), names).is_some() {
+        } else if group(&line, names).is_some() {
             return ControlFlow::Break(());
         } else {
-            line.cut(ROOT.len());
+            line.truncate(ROOT.len());
         }
         ControlFlow::Continue(())
     });
-    let (root, name, path) = group(line.bytes(), names)?;
-    let end = line.bytes().len();
+    let (root, name, path) = group(&line, names)?;
+    let end = line.len();
     let begin = end.checked_sub(path.len())?;
     for part in [b"/", name.as_bytes(), b"\0"] {
-        line.push_all(part);
+        line.extend_from_slice(part);
     }
     for begin in [begin, end] {
-        let begin = begin.checked_sub(root.len())?;
-        line.put(begin, root);
-        if let Some(length) = files::read(line.string(begin)?, room).map(<[u8]>::len) {
+        let path = line.get_mut(begin.checked_sub(root.len())?..)?;
+        path.get_mut(..root.len())?.copy_from_slice(root);
+        if let Some(length) = files::read(c_string(path)?, room).map(<[u8]>::len) {
             return room.get(..length);
         }
     }

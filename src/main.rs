@@ -1,7 +1,7 @@
 //! rini, the init of a container. A tour:
 //!
 //! 1. [`sys::entry`](sys) is where the kernel starts: it blocks every signal before anything else, and calls [`run`].
-//! 2. [`run`] goes through the phases in order: [`cli`] reads argv and the environment, [`logging`] is set up, `set_up`
+//! 2. [`prepare`] goes through the phases in order: [`cli`] reads argv and the environment, [`logging`] is set up, `set_up`
 //!    does what can still fail, and [`sys::spawn`] forks the child.
 //! 3. [`runtime`] is the rest of rini's life, one loop that cannot fail: it waits for a signal, tells the
 //!    [`supervisor`] what happened, and does what that decides. Its end is rini's exit code ([`exit`]), which `run`
@@ -50,20 +50,28 @@ use sys::spawn::{self, Placement, Program};
 use sys::terminal::{self, HandOff, Terminal};
 use voice::{Message, Part, Voice};
 
-/// Something kept rini from starting its child, and has been said.
-struct Refused;
-
 fn bytes(string: &'static CStr) -> &'static OsStr {
     OsStr::from_bytes(string.to_bytes())
 }
 
 /// Everything, from the first line to the exit code. The signals are blocked already.
 fn run(start: Start) -> u8 {
+    // Where it is, as it would be on the stack twice.
+    match &mut prepare(start) {
+        Ok(runtime) => runtime.run(),
+        Err(code) => *code,
+    }
+}
+
+/// Everything up to the start of the child. Err: there is none, and this is rini's exit code.
+#[inline(never)]
+fn prepare(start: Start) -> Result<Runtime, u8> {
     let argv = |index: usize| start.argv.get(index).map(bytes);
     let called = argv(0).unwrap_or_default();
     let personality = Personality::called(called);
     let variable = |name: &[u8]| start.environment.variable(name).map(|(_, value)| bytes(value));
-    let (mut options, mut place) = (Options::default(), cli::NOWHERE);
+    let mut options = Options::default();
+    let mut place = cli::NOWHERE;
     let parsed = cli::parse(personality, &argv, &variable, &mut options, &mut place);
     let voice = &personality.voice;
     logging::init(if parsed.is_ok() { options.verbosity } else { Verbosity::default() }, voice);
@@ -72,18 +80,17 @@ fn run(start: Start) -> u8 {
             for switch in personality.switches.iter().filter(|switch| cli::counts(switch, &variable)) {
                 voice.say(switch.notice, &[]);
             }
-            set_up(start, personality, options).unwrap_or(exit::CANNOT_START)
+            set_up(start, personality, &mut options)
         }
-        Err(message @ (Message::Help | Message::Version | Message::License)) => match print(voice, message, called) {
-            true => 0,
-            false => exit::CANNOT_START,
-        },
+        Err(message @ (Message::Help | Message::Version | Message::License)) => {
+            Err(if print(voice, message, called) { 0 } else { exit::CANNOT_START })
+        }
         Err(wrong) => {
             voice.say(wrong, &place);
             if cli::wants_usage(wrong) {
                 print(voice, Message::Usage, called);
             }
-            exit::CANNOT_START
+            Err(exit::CANNOT_START)
         }
     }
 }
@@ -94,10 +101,10 @@ fn print(voice: &Voice, message: Message, called: &'static OsStr) -> bool {
     voice.say(message, &[Part::Word(called), Part::Word(name), Part::Message(Message::Help)])
 }
 
-/// Everything that can keep the child from being started, its start, and the rest of rini's life. (By itself, as are
-/// others that are called once: in a small frame the offsets are of a byte, and not of four.)
+/// Everything that can keep the child from being started, and its start. (By itself, as are others that are called once: in a
+/// small frame the offsets are of a byte, and not of four.)
 #[inline(never)]
-fn set_up(start: Start, personality: &'static Personality, mut options: Options) -> Result<u8, Refused> {
+fn set_up(start: Start, personality: &'static Personality, options: &mut Options) -> Result<Runtime, u8> {
     let Start { argv, environment, mask } = start;
     let voice = &personality.voice;
     let role = role(personality, options.subreaper)?;
@@ -130,13 +137,13 @@ fn set_up(start: Start, personality: &'static Personality, mut options: Options)
         // The runtime closes every descriptor above 2, and nobody may own one by then.
         options.policy.terminal = terminal.is_some();
     }
-    Ok(Runtime::new(voice, child, role, options, hand_off).run())
+    Ok(Runtime::new(voice, child, role, options, hand_off))
 }
 
-/// Says why the child cannot be started.
-fn refuse(voice: &Voice, message: Message, errno: Errno) -> Refused {
+/// Says why the child cannot be started, and returns the exit code for that.
+fn refuse(voice: &Voice, message: Message, errno: Errno) -> u8 {
     voice.say(message, &[Part::Reason(errno)]);
-    Refused
+    exit::CANNOT_START
 }
 
 /// Leaves the terminal to the child's session.
@@ -147,7 +154,7 @@ fn leave_terminal(voice: &Voice) -> Option<HandOff> {
 }
 
 /// What rini is to the processes around it.
-fn role(personality: &Personality, subreaper_wanted: bool) -> Result<Role, Refused> {
+fn role(personality: &Personality, subreaper_wanted: bool) -> Result<Role, u8> {
     let voice = &personality.voice;
     let pid1 = Pid1::of_this_process();
     if let Some(pid1) = pid1.filter(|_| !subreaper_wanted) {
@@ -172,11 +179,11 @@ fn role(personality: &Personality, subreaper_wanted: bool) -> Result<Role, Refus
 }
 
 /// Asks the kernel for `signal` when the parent dies, and acts itself if it died before the kernel could know.
-fn watch_parent(voice: &Voice, signal: signal::Signal) -> Result<(), Refused> {
+fn watch_parent(voice: &Voice, signal: signal::Signal) -> Result<(), u8> {
     let parent = process::parent();
     process::set_parent_death_signal(signal).map_err(|errno| {
         voice.say(Message::CannotWatchParent, &[Part::Reason(errno), Part::Signal(signal)]);
-        Refused
+        exit::CANNOT_START
     })?;
     if process::parent() != parent {
         // It is blocked, so it waits for the child like any other that comes before there is one.

@@ -96,7 +96,7 @@ impl Runtime {
         voice: &'static Voice,
         child: Option<Spawned>,
         role: Role,
-        options: Options,
+        options: &mut Options,
         hand_off: Option<HandOff>,
     ) -> Runtime {
         let started = clock::now();
@@ -113,14 +113,14 @@ impl Runtime {
         Runtime {
             voice,
             remaining: Remaining::new(role.pid1(), child.as_ref().map(|child| child.pid)),
-            supervisor: Supervisor::new(options.policy),
+            supervisor: Supervisor::new(mem::take(&mut options.policy)),
             oom_kills: role.pid1().map(|_| 0),
             child,
             role,
             process_group: options.process_group,
             session: options.session,
             warn_on_reap: options.warn_on_reap,
-            remap: options.remap,
+            remap: mem::take(&mut options.remap),
             hand_off: match hand_off {
                 Some(HandOff::BySessionLeader) => SignalSet::of([Signal::HUP, Signal::CONT]),
                 Some(HandOff::Alone) | None => SignalSet::default(),
@@ -134,8 +134,10 @@ impl Runtime {
         }
     }
 
-    /// Runs until the child has ended; returns rini's exit code.
-    pub fn run(mut self) -> u8 {
+    /// Runs until the child has ended; returns rini's exit code. (In a frame of its own: so what led to here is no longer on
+    /// the stack.)
+    #[inline(never)]
+    pub fn run(&mut self) -> u8 {
         let (mut blind, mut received) = (false, Received::none());
         // Each change of a child is behind a SIGCHLD, also that it has come to rini as a zombie; and a look takes all that there
         // is. But at first there may be zombies from before rini's exec, of which no signal tells any more.

@@ -3,11 +3,9 @@
 //! Not by std's `fs`, which is made for any file: with its buffers, its paths and its errors it and what it takes of the C
 //! library are a tenth of the small static build.
 
-use super::Text;
 use libc::{c_int, c_long};
 use nix::errno::Errno;
 use std::ffi::CStr;
-use std::fmt::{self, Write};
 use std::mem::{self, offset_of};
 use std::ops::ControlFlow;
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
@@ -101,17 +99,10 @@ pub fn names(folder: &CStr, mut f: impl FnMut(&[u8])) {
     }
 }
 
-impl Text {
-    /// This as a C string, where it fits in and holds no null.
-    pub fn path(&mut self, text: fmt::Arguments<'_>) -> Option<&CStr> {
-        self.write_fmt(text).and_then(|()| self.write_str("\0")).ok()?;
-        self.string(0)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::sys::Text;
     use std::collections::BTreeSet;
     use std::fs;
 

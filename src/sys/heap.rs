@@ -33,9 +33,9 @@ static HEAP: Heap = Heap::new(&FIRST);
 #[cfg(not(test))]
 static FIRST: First = First(UnsafeCell::new([0; FIRST_SIZE]));
 
-/// A part of the program's own data: with all the rest of that it fits into one page. A rini that is asked for nothing special
-/// takes half of it.
-const FIRST_SIZE: usize = 1024;
+/// A part of the program's own data: with all the rest of that it fits into one page, which is written to in any case. A rini
+/// that is asked for nothing special takes half of it.
+const FIRST_SIZE: usize = 2048;
 
 #[repr(align(16))]
 struct First(UnsafeCell<[u8; FIRST_SIZE]>);

@@ -18,7 +18,7 @@ mod vfork;
 
 use signals::Mask;
 use std::ffi::{CStr, c_char};
-use std::fmt;
+use std::fmt::{self, Write};
 
 /// What the kernel handed over at the start.
 pub struct Start {
@@ -84,7 +84,7 @@ impl Strings {
 /// These bytes as a C string: the last is a null, and no other.
 ///
 /// As `CStr::from_bytes_with_nul`, which looks for it a word at a time, in 300 bytes of code.
-fn c_string(bytes: &[u8]) -> Option<&CStr> {
+pub fn c_string(bytes: &[u8]) -> Option<&CStr> {
     if bytes.iter().position(|byte| *byte == 0)? != bytes.len().saturating_sub(1) {
         return None;
     }
@@ -92,7 +92,7 @@ fn c_string(bytes: &[u8]) -> Option<&CStr> {
     Some(unsafe { CStr::from_bytes_with_nul_unchecked(bytes) })
 }
 
-/// A short text, to write into without an allocation; what does not fit in is an error.
+/// The path of a file in /proc, put together without an allocation; what does not fit in is an error.
 pub struct Text {
     bytes: [u8; LONGEST],
     length: usize,
@@ -107,34 +107,10 @@ impl Text {
         Text { bytes: [0; LONGEST], length: 0 }
     }
 
-    /// Leaves no more than the beginning.
-    pub fn cut(&mut self, length: usize) {
-        self.length = self.length.min(length);
-    }
-
-    /// Adds a byte, where there is room.
-    pub fn push(&mut self, byte: u8) {
-        if let Some(place) = self.bytes.get_mut(self.length) {
-            *place = byte;
-            self.length = self.length.saturating_add(1);
-        }
-    }
-
-    /// Adds bytes, as far as there is room.
-    pub fn push_all(&mut self, bytes: &[u8]) {
-        bytes.iter().for_each(|byte| self.push(*byte));
-    }
-
-    /// Writes over what is there.
-    pub fn put(&mut self, at: usize, bytes: &[u8]) {
-        for (place, byte) in self.bytes.iter_mut().skip(at).zip(bytes) {
-            *place = *byte;
-        }
-    }
-
-    /// What was written from there on, as a C string, if it ends with a null, and holds no other.
-    pub fn string(&self, from: usize) -> Option<&CStr> {
-        c_string(self.bytes().get(from..)?)
+    /// This as a C string, where it fits in and holds no null.
+    pub fn path(&mut self, text: fmt::Arguments<'_>) -> Option<&CStr> {
+        self.write_fmt(text).and_then(|()| self.write_str("\0")).ok()?;
+        c_string(self.bytes())
     }
 
     /// What was written.
@@ -143,7 +119,7 @@ impl Text {
     }
 }
 
-impl fmt::Write for Text {
+impl Write for Text {
     fn write_str(&mut self, more: &str) -> fmt::Result {
         let end = self.length.saturating_add(more.len());
         self.bytes.get_mut(self.length..end).ok_or(fmt::Error)?.copy_from_slice(more.as_bytes());
