@@ -302,7 +302,7 @@ impl Runtime {
                 Action::Continue => {
                     let _ = self.deliver(Signal::CONT, None);
                 }
-                Action::Kill(Target::Child) => self.kill(),
+                Action::Kill(Target::Child) => self.kill()?,
                 Action::Kill(Target::Remaining) => {
                     let (voice, asked) = (self.voice, self.asked_remaining);
                     let killed = self.remaining.kill(&mut |pid| report_kill(voice, pid, asked));
@@ -416,13 +416,24 @@ impl Runtime {
     }
 
     /// The grace period is over.
-    fn kill(&mut self) {
-        let Some(child) = &self.child else { return };
-        let pid = child.pid;
-        let _ = self.deliver(Signal::KILL, None);
-        self.killed = true;
-        // It has its name until it is reaped.
-        report_kill(self.voice, pid, self.asked);
+    fn kill(&mut self) -> ControlFlow<u8> {
+        let Some(pid) = self.child.as_ref().map(|child| child.pid) else { return ControlFlow::Continue(()) };
+        match self.deliver(Signal::KILL, None) {
+            Ok(()) => {
+                self.killed = true;
+                // It has its name until it is reaped.
+                report_kill(self.voice, pid, self.asked);
+            }
+            // It is another user's, as a program that is setuid.
+            Err(errno) => {
+                self.voice.say(Message::CannotKill, &[Part::Process(pid), Part::Reason(errno)]);
+                // The kernel kills whoever is in the namespace, with its PID 1. Elsewhere there is nothing left but to wait.
+                if self.role.pid1().is_some() {
+                    return ControlFlow::Break(self.finish(Some(Status::Killed(Signal::KILL))));
+                }
+            }
+        }
+        ControlFlow::Continue(())
     }
 
     /// Job control: hands the terminal on, where the shell has given it back to rini, and continues the child's group.

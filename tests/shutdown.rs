@@ -3,12 +3,13 @@
 //! Time is checked from below only: nothing comes early. How late something may come is the machine's affair.
 
 use crate::support::{
-    Running, beside, blocked_in, children_of, first_pid, namespaces, pid1, probe, probing, rini, state, status_field,
-    until,
+    Running, beside, blocked_in, children_of, emulation, first_pid, namespaces, pid1, probe, probing, rini, state,
+    status_field, tools, until,
 };
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use std::ffi::OsString;
+use std::process::Command;
 use std::time::{Duration, Instant};
 
 /// A child that records signals and does not end by them, but for SIGUSR2.
@@ -326,4 +327,26 @@ fn a_subreaper_escalates_too() {
     let line = output.err.last().unwrap();
     assert!(line.contains(" after SIGINT from pid ") && line.contains(&name[..4]), "{line}");
     assert!(rini().exists());
+}
+
+/// A child that rini may not kill, as a setuid program under a rini that is not root: PID 1 ends, and the kernel kills it with
+/// the namespace. (strace attaches to rini alone, and lets its kill fail.)
+#[test]
+fn a_child_that_cannot_be_killed_goes_down_with_pid_1() {
+    if emulation().is_some() || !namespaces() || !tools(&["strace"]) {
+        return;
+    }
+    let mut run = pid1(["-t", "0.1", "sh", "-c", "trap '' TERM; echo ready; exec sleep 1000"]).spawn();
+    run.expect("ready");
+    let child = run.only_child();
+    let mut strace = Command::new("strace");
+    strace.args(["-qq", "-o", "/dev/null", "-e", "inject=kill:error=EPERM", "-p", &run.pid().to_string()]);
+    let mut strace = strace.spawn().unwrap();
+    until("strace is attached", || status_field(run.pid(), "TracerPid") == strace.id().to_string());
+    run.signal(libc::SIGTERM);
+    let output = run.finish();
+    strace.wait().unwrap();
+    let line = "rini: ERROR cannot kill pid 2 (sleep), and the grace period is over: Operation not permitted";
+    assert_eq!((output.code(), output.err), (137, vec![line.to_owned()]));
+    assert_eq!(state(child), None);
 }
