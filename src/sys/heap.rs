@@ -10,11 +10,12 @@
 //! rini ask the kernel for nothing.
 //!
 //! It is for a program of one thread without signal handlers, which rini is; the unit tests are not, and have the
-//! system's allocator.
+//! system's allocator. rini's child has the same memory until its exec (`super::vfork`), and may be killed at any moment.
 
 use std::alloc::{GlobalAlloc, Layout};
 use std::cell::UnsafeCell;
 use std::ptr::{self, null_mut};
+use std::sync::atomic::{Ordering, compiler_fence};
 
 /// The smallest block: room for the pointer to the next free one, and the alignment that C asks of an allocator.
 const SMALLEST: usize = 16;
@@ -91,19 +92,21 @@ impl State {
     /// Makes a new block; null where the kernel has no memory.
     fn cut(&mut self, list: usize) -> *mut u8 {
         let size = SMALLEST.checked_shl(u32::try_from(list).unwrap_or(u32::MAX)).unwrap_or(usize::MAX);
-        let mut skipped = self.rest.align_offset(size.min(PAGE));
-        let mut needed = skipped.saturating_add(size);
-        if needed > self.left {
+        let skipped = self.rest.align_offset(size.min(PAGE));
+        let mut block = self.rest.wrapping_add(skipped);
+        let mut left = self.left.checked_sub(skipped.saturating_add(size));
+        if left.is_none() {
             // What is left of the last chunk is too small for this, and is lost: less than the block.
-            let chunk = map(CHUNK);
-            if chunk.is_null() {
-                return null_mut();
+            (block, left) = (map(CHUNK), CHUNK.checked_sub(size));
+            if block.is_null() {
+                return block;
             }
-            (self.rest, self.left, skipped, needed) = (chunk, CHUNK, 0, size);
         }
-        let block = self.rest.wrapping_add(skipped);
+        self.left = 0;
+        then();
         self.rest = block.wrapping_add(size);
-        self.left = self.left.saturating_sub(needed);
+        then();
+        self.left = left.unwrap_or(0);
         block
     }
 
@@ -112,8 +115,15 @@ impl State {
         // SAFETY: write wants an aligned place for a pointer: each block is one of at least 16 bytes, and nobody uses it
         // any more.
         unsafe { block.cast::<*mut u8>().write(*first) };
+        then();
         *first = block;
     }
+}
+
+/// What was written above is in memory before what is written below: the child may be killed here, and what it has done to
+/// the heap is then the parent's. In this order that is a block less, or what is left of a chunk, and never one twice.
+fn then() {
+    compiler_fence(Ordering::SeqCst);
 }
 
 /// Memory of the kernel's, all zeros, at a page; null where there is none.

@@ -4,8 +4,8 @@
 //! child's end. But nothing depends on that, as in an emulator it is a plain fork. So the child itself says that its exec has
 //! failed, and why; that it has, the parent sees in the memory that they share, where they do.
 //!
-//! Between the fork and the exec the child never returns into the program. It may have memory of the heap: rini has one thread,
-//! so nothing in it is half done. What it does not give back, the parent has for ever, and that is little.
+//! Between the fork and the exec the child never returns into the program. It may have memory of the heap, which is whole: rini has
+//! one thread, and stays whole if the child is killed. What it does not give back, the parent has for ever, and that is little.
 
 use super::process::Pid;
 use super::signals::{self, Disposition, Mask};
@@ -44,7 +44,7 @@ pub enum Placement<'a> {
     /// In a process group of its own, which becomes the foreground group of this terminal.
     Group(Option<&'a Terminal>),
     /// In a session of its own, which takes over the terminal on standard input. This is then called in the child, and
-    /// told whether it got that; it must not allocate.
+    /// told whether it got that.
     Session(&'a dyn Fn(Result<(), Errno>)),
 }
 
