@@ -127,10 +127,14 @@ pub enum Children {
 /// Stops are asked for apart ([`stop_of`]): for those the kernel would look closer at each child that is alive, and to look at
 /// thousands of them is what it takes to find the zombie behind.
 pub fn reap(block: bool) -> Children {
-    let info = match wait(libc::P_ALL, 0, libc::WEXITED | if block { 0 } else { libc::WNOHANG }) {
-        Ok(info) => info,
-        Err(Errno::EINTR) => return Children::Living,
-        Err(errno) => return Children::Unknown(errno),
+    let flags = libc::WEXITED | if block { 0 } else { libc::WNOHANG };
+    let info = loop {
+        match wait(libc::P_ALL, 0, flags) {
+            Ok(info) => break info,
+            // It says nothing about the children, and no signal would tell of them once more.
+            Err(Errno::EINTR) => (),
+            Err(errno) => return Children::Unknown(errno),
+        }
     };
     let (pid, status) = who(&info);
     match (info.si_code, Signal::from_number(status)) {
