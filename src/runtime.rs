@@ -176,8 +176,7 @@ impl Runtime {
                 }
             };
             look = more || taken && received.signal() == Some(Signal::CHLD);
-            let told = if taken { self.receive(&received) } else { self.tell(Event::Tick, None) };
-            if let ControlFlow::Break(code) = told {
+            if let ControlFlow::Break(code) = self.wake(taken.then_some(&received)) {
                 return code;
             }
         }
@@ -245,6 +244,18 @@ impl Runtime {
         let (voice, asked) = (self.voice, self.asked_remaining);
         let done = self.remaining.catch_up(&mut |pid| report_kill(voice, pid, asked));
         self.note(done)
+    }
+
+    /// The wait is over: by a signal, or the time for it is.
+    fn wake(&mut self, received: Option<&Received>) -> ControlFlow<u8> {
+        // The delay may be over with whatever is told next, and where the child is stopped, it is continued then.
+        if self.supervisor.holds_back() {
+            self.look_at_stops()?;
+        }
+        match received {
+            Some(received) => self.receive(received),
+            None => self.tell(Event::Tick, None),
+        }
     }
 
     fn receive(&mut self, received: &Received) -> ControlFlow<u8> {

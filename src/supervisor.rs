@@ -330,6 +330,11 @@ impl Supervisor {
         orphaned || self.policy.shutdown_signals.contains(signal)
     }
 
+    /// Whether a shutdown signal is being held back.
+    pub fn holds_back(&self) -> bool {
+        matches!(self.shutdown, Shutdown::Delayed { .. })
+    }
+
     /// When to come again, at the latest, with a `Tick` if with nothing else.
     pub fn deadline(&self) -> Option<Instant> {
         match (self.state, self.shutdown) {

@@ -282,6 +282,21 @@ fn a_stopped_child_is_continued_for_a_stop() {
     }
 }
 
+/// Also where it was stopped during the delay: of that no stop signal tells.
+#[test]
+fn a_child_that_is_stopped_in_the_delay_is_continued_at_its_end() {
+    if !namespaces() {
+        return;
+    }
+    let mut run = pid1(["--stop-delay", "500ms", "-v", "sleep", "1000"]).spawn();
+    let child = sleeper(&run);
+    run.signal(15);
+    run.err_line_with("held back for 500ms");
+    kill(child, Signal::SIGSTOP).unwrap();
+    until("the child is stopped", || state(child) == Some('T'));
+    assert_eq!(run.finish().code(), 143);
+}
+
 #[test]
 fn a_bad_value_is_refused_before_anything_starts() {
     for (options, variable, value, wanted) in [
