@@ -5,6 +5,7 @@
 //!   [`options`], [`bad_input`]: as PID 1 of a namespace, and not
 //! - [`tini`], [`dumb_init`], [`catatonit`]: under those names, beside those programs
 //! - [`mutations`]: not the binary, but the tests of its state machine: each way to break it is noticed
+//! - [`model`]: a model of the shutdown in spin, and that the state machine takes the same steps
 //! - [`terminal`]: on pseudo-terminals, under an interactive shell
 //! - [`docker`]: as the entry point of containers on a real engine; [`docker_init`]: as what the engine runs for `--init`;
 //!   [`podman`]: the same for podman and its pods, and runc by itself
@@ -41,6 +42,7 @@ mod docker_init;
 mod dumb_init;
 mod example;
 mod exit_codes;
+mod model;
 mod mutations;
 mod options;
 mod packages;

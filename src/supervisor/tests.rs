@@ -12,6 +12,8 @@ use super::*;
 use std::collections::{HashSet, VecDeque};
 use std::hash::Hash;
 
+mod model;
+
 fn signal(number: i32) -> Signal {
     Signal::from_number(number).unwrap()
 }
