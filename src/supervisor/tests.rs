@@ -6,6 +6,8 @@
 //! only the contract, says each time what should have been answered. Which role rini has does not come in here: no
 //! decision depends on it, and what only PID 1 may do is a matter of types (`sys::process::Pid1`).
 //!
+//! Beside a model that is not Rust, and checked by somebody else's program, stands [`model`].
+//!
 //! `tests/mutations.rs` breaks the machine in one place at a time, and expects these tests to fail.
 
 use super::*;

@@ -15,7 +15,8 @@
  *
  * What is not: a terminal and job control; rewritten signals; real-time signals and their queues; process groups; who sent a
  * signal; processes that rini may not kill, or that another namespace's have put in (`docker exec`); a kernel that refuses a
- * wait; a second rini. Time is no number: a period that has begun is over at some later moment.
+ * wait, or interrupts one; an orphan that comes to a subreaper alive, after the child's end, without the end of one of its
+ * children: of that no signal tells, and rini sees it when there is another reason to look. Time is no number: a period that has begun is over at some later moment.
  *
  * Bounds: WORLD processes beside the child at one time, as many as there are over time; LOW signals below SIGCHLD
  * and STOPS stops of the child, wherever they fall. Without the first of these nothing ends (-DFLOOD): the kernel hands out the
