@@ -9,8 +9,9 @@
 //! - The model's decisions are the machine's, and the other way round: spin lists every step of the model, and a test
 //!   of the machine (src/supervisor/tests/model.rs) takes it. A mistake in the model's decisions shows there too.
 //!
-//! All of it took 100 s of processor time. `RINI_MODEL=large` makes the model larger (see [`claims`]): there are 22,274,422 states
-//! then where the assertions are checked, and not 2,440,678 and 2,517,832, and that alone took eight minutes on a busy machine, and 2 GB.
+//! All of it took 100 s of processor time. `RINI_MODEL=large` makes the model larger (see [`claims`]): there are
+//! 22,274,422 states then where the assertions are checked, and not 2,440,678 and 2,517,832, and that alone took eight minutes on a
+//! busy machine, and 2 GB.
 
 use crate::mutations::{make_package, package_tests};
 use crate::support::tools;

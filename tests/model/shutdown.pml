@@ -16,11 +16,13 @@
  * What is not: a terminal and job control; rewritten signals; real-time signals and their queues; process groups; who sent a
  * signal; processes that rini may not kill, or that another namespace's have put in (`docker exec`); a kernel that refuses a
  * wait, or interrupts one; an orphan that comes to a subreaper alive, after the child's end, without the end of one of its
- * children: of that no signal tells, and rini sees it when there is another reason to look. Time is no number: a period that has begun is over at some later moment.
+ * children: of that no signal tells, and rini sees it when there is another reason to look. Time is no
+ * number: a period that has begun is over at some later moment.
  *
  * Bounds: WORLD processes beside the child at one time, as many as there are over time; LOW signals below SIGCHLD
- * and STOPS stops of the child, wherever they fall. Without the first of these nothing ends (-DFLOOD): the kernel hands out the
- * lowest number first, so somebody who sends SIGUSR1 without a pause keeps SIGTERM and SIGCHLD from ever being taken.
+ * and STOPS stops of the child, wherever they fall. Where there is no end of those signals a stop need not end either (-DFLOOD): the
+ * kernel hands out the lowest number first, so somebody who sends SIGUSR1 without a pause keeps SIGTERM and SIGCHLD from ever
+ * being taken.
  *
  * What has to hold: the assertions, and the two formulas at the end. The `#ifdef`s are mistakes, as in supervisor.pml.
  */
