@@ -6,6 +6,7 @@
 //! - [`tini`], [`dumb_init`], [`catatonit`]: under those names, beside those programs
 //! - [`mutations`]: not the binary, but the tests of its state machine: each way to break it is noticed
 //! - [`faults`]: each of its system calls fails, in every way
+//! - [`model`]: a model of the shutdown in spin, and that the state machine takes the same steps
 //! - [`terminal`]: on pseudo-terminals, under an interactive shell
 //! - [`docker`]: as the entry point of containers on a real engine; [`docker_init`]: as what the engine runs for `--init`;
 //!   [`podman`]: the same for podman and its pods, and runc by itself
@@ -43,6 +44,7 @@ mod dumb_init;
 mod example;
 mod exit_codes;
 mod faults;
+mod model;
 mod mutations;
 mod options;
 mod packages;

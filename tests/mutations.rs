@@ -131,10 +131,11 @@ const MUTATIONS: [(&str, &str, &str); 37] = [
 ];
 
 /// The machine and what it is made of, as a package of its own: it compiles in a second.
-fn make_package(folder: &Path) {
+pub fn make_package(folder: &Path) {
     let own = Path::new(env!("CARGO_MANIFEST_DIR"));
-    fs::create_dir_all(folder.join("src/supervisor")).unwrap();
-    for file in ["exit.rs", "signal.rs", "supervisor.rs", "supervisor/tests.rs", "text.rs", "time.rs"] {
+    fs::create_dir_all(folder.join("src/supervisor/tests")).unwrap();
+    let tests = ["supervisor/tests.rs", "supervisor/tests/model.rs"];
+    for file in ["exit.rs", "signal.rs", "supervisor.rs", "text.rs", "time.rs"].into_iter().chain(tests) {
         fs::copy(own.join("src").join(file), folder.join("src").join(file)).unwrap();
     }
     fs::copy(own.join("Cargo.lock"), folder.join("Cargo.lock")).unwrap();
@@ -154,15 +155,20 @@ fn make_package(folder: &Path) {
     .unwrap();
 }
 
-/// Its tests' output: that they ran at all is for the caller to see.
-fn run_tests(folder: &Path) -> Output {
+/// How to run its tests.
+pub fn package_tests(folder: &Path) -> Command {
     // One's tests are not another's: what Cargo says of its own must not come in between.
     let mut cargo = Command::new(env!("CARGO"));
     cargo.args(["test", "--quiet", "--offline", "--lib", "supervisor"]).current_dir(folder);
     for variable in ["RUSTFLAGS", "CARGO_TARGET_DIR", "CARGO_ENCODED_RUSTFLAGS"] {
         cargo.env_remove(variable);
     }
-    cargo.output().unwrap()
+    cargo
+}
+
+/// Its tests' output: that they ran at all is for the caller to see.
+fn run_tests(folder: &Path) -> Output {
+    package_tests(folder).output().unwrap()
 }
 
 #[test]

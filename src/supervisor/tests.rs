@@ -6,11 +6,15 @@
 //! only the contract, says each time what should have been answered. Which role rini has does not come in here: no
 //! decision depends on it, and what only PID 1 may do is a matter of types (`sys::process::Pid1`).
 //!
+//! Beside a model that is not Rust, and checked by somebody else's program, stands [`model`].
+//!
 //! `tests/mutations.rs` breaks the machine in one place at a time, and expects these tests to fail.
 
 use super::*;
 use std::collections::{HashSet, VecDeque};
 use std::hash::Hash;
+
+mod model;
 
 fn signal(number: i32) -> Signal {
     Signal::from_number(number).unwrap()

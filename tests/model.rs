@@ -1,0 +1,238 @@
+//! The shutdown in a model checker, spin, which is not of this project's making: tests/model/shutdown.pml is the kernel, rini's
+//! loop as src/runtime.rs has it, and somebody who does to them whatever can be done; tests/model/supervisor.pml is what rini
+//! decides, written by hand from the documentation.
+//!
+//! - spin looks at every state, and finds none in which a promise is broken, nor a way to go on for ever that breaks
+//!   one.
+//! - It does find one where the model has a mistake on purpose ([`WRONG_DECISIONS`], [`WRONG_LOOPS`]): each
+//!   promise can be broken.
+//! - The model's decisions are the machine's, and the other way round: spin lists every step of the model, and a test
+//!   of the machine (src/supervisor/tests/model.rs) takes it. A mistake in the model's decisions shows there too.
+//!
+//! All of it took 100 s of processor time. `RINI_MODEL=large` makes the model larger (see [`claims`]): there are
+//! 22,274,422 states then where the assertions are checked, and not 2,440,678 and 2,517,832, and that alone took eight minutes on a
+//! busy machine, and 2 GB.
+
+use crate::mutations::{make_package, package_tests};
+use crate::support::tools;
+use std::collections::VecDeque;
+use std::fs;
+use std::io::{self, Write as _};
+use std::path::Path;
+use std::process::Command;
+use std::sync::Mutex;
+use std::thread;
+
+/// How much the adversary can do: signals below SIGCHLD that it sends, processes beside the child, times that it stops the
+/// child; and how many children rini reaps before it looks at signals again.
+#[derive(Clone, Copy, Debug)]
+struct Size {
+    low: u32,
+    world: u32,
+    stops: u32,
+    batch: u32,
+}
+
+/// Two stop signals, so that there is a second one.
+const SIGNALS: Size = Size { low: 2, world: 0, stops: 1, batch: 1 };
+/// Two orphans, so that one may come when the other has been told.
+const PROCESSES: Size = Size { low: 1, world: 2, stops: 1, batch: 2 };
+/// For what has to end: it takes more time for each state.
+const SMALL: Size = Size { low: 1, world: 1, stops: 1, batch: 1 };
+const LARGE: Size = Size { low: 2, world: 2, stops: 2, batch: 2 };
+const LARGE_FOR_AN_END: Size = Size { low: 2, world: 1, stops: 1, batch: 1 };
+
+/// What is asked of the model.
+#[derive(Clone, Copy, Debug)]
+enum Claim {
+    /// No assertion fails.
+    Safety,
+    /// This formula holds, where everybody who can go on does so at some time.
+    Always(&'static str),
+}
+use Claim::{Always, Safety};
+
+const STOP_ENDS: Claim = Always("every_stop_ends");
+const END_IS_THE_END: Claim = Always("every_end_is_the_end");
+
+fn is_large() -> bool {
+    std::env::var("RINI_MODEL").as_deref() == Ok("large")
+}
+
+/// What is to hold, in which sizes.
+fn claims() -> Vec<(Claim, Size)> {
+    if is_large() {
+        return vec![(Safety, LARGE), (STOP_ENDS, LARGE_FOR_AN_END), (END_IS_THE_END, LARGE_FOR_AN_END)];
+    }
+    vec![(Safety, SIGNALS), (Safety, PROCESSES), (STOP_ENDS, SMALL), (END_IS_THE_END, SMALL)]
+}
+
+/// Mistakes in what the model decides, and a claim that is broken by each. They are the `#ifdef`s of supervisor.pml.
+const WRONG_DECISIONS: [(&str, Claim, Size); 9] = [
+    ("KILL_EARLY", Safety, SMALL),
+    ("DEADLINE_MOVES", Safety, SIGNALS),
+    ("SIGNAL_AFTER_REAP", Safety, SMALL),
+    ("FIRST_IS_LOST", Safety, SIGNALS),
+    ("NO_CONT", Safety, SMALL),
+    ("REST_NOT_ASKED", Safety, SMALL),
+    ("NEVER_KILLED", STOP_ENDS, SMALL),
+    ("TIME_AT_TICKS_ONLY", STOP_ENDS, SMALL),
+    ("REST_HAS_FOR_EVER", END_IS_THE_END, SMALL),
+];
+
+/// Mistakes in the loop: those of shutdown.pml.
+const WRONG_LOOPS: [(&str, Claim, Size); 9] = [
+    ("ONE_PER_SIGCHLD", Safety, SMALL),
+    ("MORE_IS_FORGOTTEN", Safety, SMALL),
+    ("NO_FIRST_LOOK", Safety, SMALL),
+    ("NO_LOOK_BEFORE_STOP", Safety, SMALL),
+    ("NO_LOOK_IN_DELAY", Safety, SMALL),
+    ("NO_CATCH_UP", Safety, PROCESSES),
+    ("STATUS_IS_LOST", Safety, SMALL),
+    ("NO_BATCH", STOP_ENDS, SMALL),
+    // No mistake of rini's, but what the model has to leave out for a stop to end.
+    ("FLOOD", STOP_ENDS, SMALL),
+];
+
+/// The files, in a folder where spin can make others.
+fn copy_model(folder: &Path) {
+    let model = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/model");
+    for file in ["supervisor.pml", "shutdown.pml", "steps.pml"] {
+        fs::copy(model.join(file), folder.join(file)).unwrap();
+    }
+}
+
+/// Runs this, and gives back what it prints.
+fn run(folder: &Path, command: &str, arguments: &[&str]) -> String {
+    let output = Command::new(command).args(arguments).current_dir(folder).output().unwrap();
+    assert!(output.status.success(), "{command} {arguments:?}: {output:?}");
+    String::from_utf8(output.stdout).unwrap()
+}
+
+/// Whether the claim holds in the model with these definitions, and what spin says of it.
+fn check(definitions: &[&str], claim: Claim, size: Size) -> (bool, String) {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    copy_model(folder);
+    let (large, sound) = (is_large(), definitions.is_empty());
+    let Size { low, world, stops, batch } = size;
+    let size = [("LOW", low), ("WORLD", world), ("STOPS", stops), ("BATCH", batch)];
+    let size = size.map(|(name, value)| format!("-D{name}={value}"));
+    let definitions: Vec<_> = definitions.iter().map(|name| format!("-D{name}")).chain(size).collect();
+    let definitions: Vec<_> = definitions.iter().map(String::as_str).collect();
+    run(folder, "spin", &[&definitions[..], &["-a", "shutdown.pml"]].concat());
+    let kind = if let Safety = claim { &["-DSAFETY", "-DNOCLAIM"][..] } else { &[] };
+    // What is found at once is not worth an optimisation, and memory not the time that it takes to save it.
+    let effort = match (large, sound) {
+        (_, false) => &["-O0"][..],
+        (false, true) => &["-O1"],
+        (true, true) => &["-O2", "-DCOLLAPSE"],
+    };
+    run(folder, "gcc", &[&["-w", "-o", "pan", "pan.c"], kind, effort].concat());
+    let fair = match claim {
+        Safety => vec![],
+        Always(formula) => vec!["-a", "-f", "-N", formula],
+    };
+    let text = run(folder, "./pan", &[&["-m1000000", "-w24"], &fair[..]].concat());
+    assert!(!text.contains("max search depth too small") && text.contains("states, stored"), "{text}");
+    let holds = text.contains("errors: 0\n");
+    if holds {
+        return (true, text);
+    }
+    // Every step of it, as far as a reader may want to go back.
+    let trail = run(folder, "spin", &[&definitions[..], &["-t", "-p", "-g", "shutdown.pml"]].concat());
+    let last = trail.lines().count().saturating_sub(300);
+    (false, trail.lines().skip(last).fold(text, |text, line| text + "\n" + line))
+}
+
+/// The line of what spin says about a search that tells how large it was.
+fn states(text: &str) -> &str {
+    text.lines().find(|line| line.contains("states, stored")).unwrap().trim()
+}
+
+/// Does this to each, as many at a time as there are processors.
+fn for_each<T: Send>(all: impl IntoIterator<Item = T>, act: impl Fn(T) + Sync) {
+    let waiting = Mutex::new(all.into_iter().collect::<VecDeque<_>>());
+    let next = || waiting.lock().unwrap().pop_front();
+    thread::scope(|scope| {
+        for _ in 0..thread::available_parallelism().unwrap().get() {
+            scope.spawn(|| {
+                while let Some(item) = next() {
+                    act(item);
+                }
+            });
+        }
+    });
+}
+
+/// Past the harness, which swallows what a test prints that passes: this is for the reader of the log.
+fn report(line: &str) {
+    let _ = io::stderr().write_all(format!("{line}\n").as_bytes());
+}
+
+#[test]
+fn the_model_keeps_its_promises() {
+    if !tools(&["spin", "gcc"]) {
+        return;
+    }
+    for_each(claims(), |(claim, size)| {
+        let (holds, text) = check(&[], claim, size);
+        assert!(holds, "{claim:?}, {size:?}: {text}");
+        report(&format!("{claim:?}, {size:?}: {}", states(&text)));
+    });
+}
+
+#[test]
+fn each_mistake_in_the_model_breaks_a_promise() {
+    if !tools(&["spin", "gcc"]) {
+        return;
+    }
+    for_each(WRONG_DECISIONS.into_iter().chain(WRONG_LOOPS), |(mistake, claim, size)| {
+        let (holds, text) = check(&[mistake], claim, size);
+        assert!(!holds, "{mistake} is not noticed by {claim:?}: {text}");
+        let how = text.lines().find(|line| line.starts_with("pan:1: ")).unwrap_or_default();
+        report(&format!("{mistake}: {}", how.trim_start_matches("pan:1: ")));
+    });
+}
+
+/// The steps of the model's decisions, a line each.
+fn steps(definitions: &[&str]) -> String {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    copy_model(folder);
+    let definitions: Vec<_> = definitions.iter().map(|name| format!("-D{name}")).collect();
+    let definitions: Vec<_> = definitions.iter().map(String::as_str).collect();
+    // -o2: what is printed belongs to a state, even if nothing else depends on it.
+    run(folder, "spin", &[&definitions[..], &["-o2", "-a", "steps.pml"]].concat());
+    run(folder, "gcc", &["-O0", "-w", "-DSAFETY", "-DPRINTF", "-o", "pan", "pan.c"]);
+    run(folder, "./pan", &[])
+}
+
+#[test]
+fn the_model_decides_as_the_machine_does() {
+    if !tools(&["spin", "gcc"]) {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    make_package(folder);
+    let list = folder.join("steps");
+    let mut replay = package_tests(folder);
+    replay.args(["--", "--ignored"]).env("RINI_MODEL_STEPS", &list);
+    let mut takes = |definitions: &[&str]| {
+        let steps = steps(definitions);
+        let count = steps.lines().filter(|line| line.starts_with("STEP ")).count();
+        fs::write(&list, steps).unwrap();
+        let output = replay.output().unwrap();
+        let text = String::from_utf8_lossy(&output.stdout).into_owned();
+        assert!(text.contains("1 passed; 0 failed") || text.contains("0 passed; 1 failed"), "{output:?}");
+        report(&format!("{count} steps, {definitions:?}: {}", output.status));
+        (output.status.success(), text)
+    };
+    let (same, text) = takes(&[]);
+    assert!(same, "{text}");
+    for (mistake, ..) in WRONG_DECISIONS {
+        let (same, _) = takes(&[mistake]);
+        assert!(!same, "{mistake}: the machine is said to do the same");
+    }
+}
