@@ -1,7 +1,7 @@
 //! The loop: wait for a signal, tell the supervisor, do what it says, reap. It cannot fail.
 //!
 //! It blocks in one place, the wait for a signal, and wakes for nothing else but the supervisor's deadline. Until the
-//! child is reaped its pid is the child's: [`Child`] owns that pid, and is given up at the reap. What is left then is
+//! child is reaped its pid is the child's: [`Spawned`] owns that pid, and is given up at the reap. What is left then is
 //! [`Remaining`].
 #![forbid(unsafe_code)]
 
