@@ -142,9 +142,8 @@ entry! {
     "5: .word {inherited} - (3b + 8)"
 }
 
-// Nothing: of the registers that libc reads only r12 is not 0, the address that the program was entered at. It is what r2
-// is made from, the register that data is found by, and the linker makes a jump to another function that of one that has
-// r2. The system call leaves r1 and r2.
+// r12, the address of the function that is jumped to: r2 is made from it, the register that data is found by, and musl reads
+// a word beside its `_start` by it. The system call takes it (in qemu's user mode it does not), and leaves r1 and r2.
 #[cfg(all(target_arch = "powerpc64", target_endian = "little"))]
 entry! {
     ["addis 2, 12, .TOC.-rini_entry@ha" "addi 2, 2, .TOC.-rini_entry@l"]
@@ -158,7 +157,7 @@ entry! {
         "li 0, {rt_sigprocmask}"
         "sc"
     ]
-    jump ["b _start"]
+    jump ["addis 12, 2, _start@toc@ha" "addi 12, 12, _start@toc@l" "mtctr 12" "bctr"]
 }
 
 // r14, a function for atexit, or 0, and the stack in r15: the system call leaves both, and every other register but r2.
