@@ -482,7 +482,11 @@ fn a_forwarded_signal_takes_two_system_calls() {
         text.lines().map(|line| line.split('(').next().unwrap().to_owned()).collect::<Vec<_>>()
     };
     // The wait after the last signal is written when it begins.
-    until("all is logged", || calls().iter().filter(|call| *call == "rt_sigtimedwait").count() >= 11);
+    let is_logged = |calls: &[String]| {
+        let sent = calls.iter().filter(|call| *call == "rt_sigqueueinfo").count();
+        sent == 10 && calls.last().is_some_and(|call| call == "rt_sigtimedwait")
+    };
+    until("all is logged", || is_logged(&calls()));
     run.signal(15);
     assert_eq!(run.finish().code(), 0);
     let _ = strace.wait();
