@@ -248,12 +248,13 @@ fn pid_1_keeps_a_signal_that_comes_before_its_tenth_instruction() {
     if !namespaces() {
         return;
     }
-    let exit_code = |instructions: usize| {
+    // The child waits for the signal, or for the end of its input.
+    let exit_code = |instructions: usize, is_lost: bool| {
         // In a thread of its own, whose children are in the new namespace: the first of them is its PID 1.
         let run = move || {
             nix::sched::unshare(nix::sched::CloneFlags::CLONE_NEWPID).unwrap();
             let mut command = Command::new(crate::support::rini());
-            command.args(["--", "sh", "-c", "exit 7"]);
+            command.args(["--", "sh", "-c", "read x; exit 7"]).stdin(std::process::Stdio::piped());
             // SAFETY: a system call in the forked child.
             unsafe { command.pre_exec(|| ptrace::traceme().map_err(Into::into)) };
             let mut child = command.spawn().unwrap();
@@ -267,12 +268,15 @@ fn pid_1_keeps_a_signal_that_comes_before_its_tenth_instruction() {
             until("it is stopped", || state(pid) == Some('T'));
             nix::sys::signal::kill(pid, nix::sys::signal::SIGTERM).unwrap();
             nix::sys::signal::kill(pid, nix::sys::signal::SIGCONT).unwrap();
-            crate::support::wait(&mut child).code()
+            let input = child.stdin.take().filter(|_| !is_lost);
+            let code = crate::support::wait(&mut child).code();
+            drop(input);
+            code
         };
         std::thread::spawn(run).join().unwrap()
     };
-    assert_eq!(exit_code(10), Some(143));
-    assert_eq!(exit_code(0), Some(7));
+    assert_eq!(exit_code(10, false), Some(143));
+    assert_eq!(exit_code(0, true), Some(7));
 }
 
 /// tini drops the signals of a fault even where somebody sent them (`docker kill -s ABRT`); a fault of rini's own is
