@@ -173,12 +173,11 @@ clone_and_run! {
 /// The same by a fork.
 #[cfg(not(rini_assembly))]
 unsafe fn clone_and_run(argument: *mut c_void, run: Run) -> c_long {
-    // SAFETY: clone without CLONE_VM and without a stack is fork (clone(2)), which wants that the child of a process with
-    // threads calls only what is safe in a signal handler: there is one thread.
-    let pid = unsafe { libc::syscall(libc::SYS_clone, c_long::from(libc::SIGCHLD), 0, 0, 0, 0) };
-    match Errno::result(pid) {
+    // libc's, as a kernel may tell the child from the parent by another register than that of the result (sparc).
+    // SAFETY: the child of a process with threads may call only what is safe in a signal handler: there is one thread.
+    match Errno::result(unsafe { libc::fork() }) {
         Ok(0) => run(argument),
-        Ok(pid) => pid,
+        Ok(pid) => c_long::from(pid),
         Err(errno) => c_long::from(errno as i32).saturating_neg(),
     }
 }
