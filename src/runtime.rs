@@ -191,7 +191,6 @@ impl Runtime {
         for _ in 0..BATCH {
             let children = process::reap(block && self.child.is_some());
             // Here, where it is known to be so, and not with the SIGCHLD: the first may be found before that is taken.
-            let explained = matches!(children, Children::Ended(pid, status) if self.is_explained(pid, status));
             if matches!(children, Children::Ended(..)) && !said {
                 self.voice.say(Message::ChildrenChanged, &[]);
                 said = true;
@@ -212,7 +211,7 @@ impl Runtime {
                     return self.tell(Event::Helpless, None).map_continue(|()| false);
                 }
                 Children::Ended(pid, status) if self.child.as_ref().is_some_and(|child| child.pid == pid) => {
-                    self.child_ended(status, explained);
+                    self.child_ended(status);
                     self.tell(Event::ChildEnded(status), None)?;
                 }
                 Children::Ended(pid, status) => {
@@ -477,19 +476,13 @@ impl Runtime {
         terminal.map_or(Foreground::Other, |terminal| terminal.foreground(child))
     }
 
-    /// Whether this is the child's end, and it has said why: it was never the program.
-    fn is_explained(&self, pid: Pid, status: Status) -> bool {
-        let Status::Exited(code) = status else { return false };
-        let child = self.child.as_ref().filter(|child| child.pid == pid);
-        // Where it is not known, these are the codes of that.
-        let may_be = matches!(code, exit::NOT_FOUND | exit::NOT_EXECUTABLE);
-        child.is_some_and(|child| child.exec_failed.unwrap_or(may_be))
-    }
-
     /// The child has been reaped: its pid is given up, and what it left is put in order.
-    fn child_ended(&mut self, status: Status, explained: bool) {
+    fn child_ended(&mut self, status: Status) {
         let Some(child) = self.child.take() else { return };
         let lasted = clock::now().since(self.tally.started);
+        // Where the exec has failed, the child has said why. Where nobody knows, these are the codes of that.
+        let may_be = || matches!(status, Status::Exited(exit::NOT_FOUND | exit::NOT_EXECUTABLE));
+        let explained = matches!(status, Status::Exited(_)) && child.exec_failed.unwrap_or_else(may_be);
         if !explained {
             self.suspect(child.pid, status, lasted);
         }

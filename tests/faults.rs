@@ -162,7 +162,6 @@ fn run(scenario: &Scenario, fault: Option<&str>) -> Outcome {
     let path = folder.path();
     symlink(rini(), path.join(scenario.called)).unwrap();
     let mut command = Command::new("timeout");
-    // Of the descriptors that it inherits, rini closes those above 2; and there should be the same number each time.
     command.args(["--signal=KILL", "10", "unshare", "--pid", "--fork", "--kill-child", "--mount-proc"]);
     command.args(["sh", "-c", INIT, "sh", "strace", "-qqq", "-o", "log"]);
     if let Some(fault) = fault {

@@ -98,8 +98,8 @@ pub struct Text {
     length: usize,
 }
 
-/// The longest are the paths of files in a cgroup.
-const LONGEST: usize = 512;
+/// They are a few dozen bytes long.
+const LONGEST: usize = 128;
 
 impl Text {
     /// An empty one.
