@@ -6,6 +6,7 @@
 //! - [`tini`], [`dumb_init`], [`catatonit`]: under those names, beside those programs
 //! - [`mutations`]: not the binary, but the tests of its state machine: each way to break it is noticed
 //! - [`faults`]: each of its system calls fails, in every way
+//! - [`unsafe_code`]: not the binary, but every `unsafe` of its source, and what it rests on
 //! - [`model`]: a model of the shutdown in spin, and that the state machine takes the same steps
 //! - [`terminal`]: on pseudo-terminals, under an interactive shell
 //! - [`docker`]: as the entry point of containers on a real engine; [`docker_init`]: as what the engine runs for `--init`;
@@ -57,3 +58,4 @@ mod signals;
 mod start;
 mod terminal;
 mod tini;
+mod unsafe_code;

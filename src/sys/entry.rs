@@ -41,8 +41,11 @@ static ALL: u64 = u64::MAX;
 #[cfg(rini_assembly)]
 macro_rules! entry {
     ($([$($before:literal)*])? block [$($block:literal)*] jump [$($jump:literal)*] $($data:literal)* $(; $option:ident)?) => {
+        // SAFETY: naked wants assembly that is the whole function, and does not return, as its type has it: the kernel comes here
+        // with nothing on the stack that it could return to, and the jump leaves it.
         #[cfg(not(test))]
         #[unsafe(naked)]
+        // SAFETY: no_mangle wants a name that is nobody else's: it begins with this program's.
         #[unsafe(no_mangle)]
         extern "C" fn rini_entry() -> ! {
             std::arch::naked_asm!(
@@ -57,8 +60,10 @@ macro_rules! entry {
             )
         }
 
+        // SAFETY: naked wants assembly that is the whole function: it is the jump.
         #[cfg(test)]
         #[unsafe(naked)]
+        // SAFETY: no_mangle wants a name that is nobody else's: it begins with this program's.
         #[unsafe(no_mangle)]
         extern "C" fn rini_entry() -> ! {
             std::arch::naked_asm!($($($before,)*)? $($jump,)*)
@@ -195,6 +200,8 @@ entry! {
 
 /// The C `main`: Rust's own start code sets SIGPIPE to ignored, which an exec would pass on to the program, and
 /// re-opens closed descriptors; so it does not run (`no_main`).
+// SAFETY: no_mangle wants a name that is nobody else's: it is the one that C's start code calls, and there is no other main
+// (`no_main`); in the tests' program there is, and this has no such name.
 #[cfg_attr(not(test), unsafe(no_mangle))]
 extern "C" fn main(argc: c_int, argv: *mut *mut c_char, environment: *mut *mut c_char) -> c_int {
     let mask =
@@ -214,4 +221,40 @@ fn strings(first: *mut *mut c_char, count: usize) -> Strings {
     // on the initial stack, which is writable, each with its null (execve(2)). libc's `environ` names the same slots,
     // but nothing in rini calls getenv or its kin: variables are read through this slice.
     Strings(unsafe { slice::from_raw_parts_mut(first, count.saturating_add(1)) })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::ffi::CString;
+
+    /// As the kernel lays them out; and what is done with them. (Under Miri, every byte that is read and every slot is watched.)
+    #[test]
+    fn strings_are_found_replaced_and_handed_on_by_their_slots() {
+        let words =
+            ["A=1", "", "PATH=/bin:/", "AB=2", "A=3", "LISTEN_PID", "\u{e9}="].map(|word| CString::new(word).unwrap());
+        let mut slots: Vec<*mut c_char> = words.iter().map(|word| word.as_ptr().cast_mut()).collect();
+        slots.push(std::ptr::null_mut());
+        let mut strings = strings(slots.as_mut_ptr(), words.len());
+        assert!(strings.iter().eq(words.iter().map(CString::as_c_str)));
+        assert_eq!((strings.get(words.len()), strings.get(99)), (None, None));
+        let value =
+            |strings: &Strings, name: &[u8]| strings.variable(name).map(|(slot, value)| (slot, value.to_owned()));
+        assert_eq!(value(&strings, b"A"), Some((0, c"1".to_owned())));
+        assert_eq!(value(&strings, b"AB"), Some((3, c"2".to_owned())));
+        assert_eq!(value(&strings, b"PATH"), Some((2, c"/bin:/".to_owned())));
+        assert_eq!(value(&strings, "\u{e9}".as_bytes()), Some((6, c"".to_owned())));
+        assert_eq!(
+            (value(&strings, b"LISTEN_PID"), value(&strings, b"P"), value(&strings, b"PATHS")),
+            (None, None, None)
+        );
+        strings.replace(0, c"A=4");
+        strings.replace(99, c"A=5");
+        assert_eq!(value(&strings, b"A"), Some((0, c"4".to_owned())));
+        for first in [0, 3, words.len()] {
+            // SAFETY: the read wants a slot of the array: `first` is one of them, or the null behind the last.
+            let slot = unsafe { *strings.slots(first) };
+            assert_eq!(slot.is_null(), first == words.len());
+        }
+    }
 }

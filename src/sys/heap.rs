@@ -138,6 +138,7 @@ fn map(length: usize) -> *mut u8 {
 // and no unwinding: each is a power of two of its own that is at least both, aligned to its size or a page, from one
 // list or one mapping; and nothing here panics. A greater alignment than a page gets null, which is allowed.
 unsafe impl GlobalAlloc for Heap {
+    // Any layout will do, as it is what the block is cut to.
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         match list_of(layout) {
             _ if layout.align() > PAGE => null_mut(),
@@ -146,6 +147,7 @@ unsafe impl GlobalAlloc for Heap {
         }
     }
 
+    // It wants a block of `alloc`'s, with its layout: by that it finds the list, or the length of the mapping.
     unsafe fn dealloc(&self, block: *mut u8, layout: Layout) {
         match list_of(layout) {
             Some(list) => self.with(|state| state.give_back(block, list)),

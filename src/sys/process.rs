@@ -219,7 +219,9 @@ pub fn write_to_stderr(line: &[u8]) {
     // SAFETY: pwritev2 wants an array of one iovec whose bytes can be read: `chunk` names `line`, which outlives the
     // call.
     let written = unsafe {
-        libc::syscall(libc::SYS_pwritev2, FD, &raw const chunk, c_long::from(1), here, here, libc::RWF_NOWAIT)
+        // As a whole word each: the last one is on the stack, and the C library's function reads a word there.
+        let flags = c_long::from(libc::RWF_NOWAIT);
+        libc::syscall(libc::SYS_pwritev2, FD, &raw const chunk, c_long::from(1), here, here, flags)
     };
     match Errno::result(written) {
         Ok(_) | Err(Errno::EBADF) => return,

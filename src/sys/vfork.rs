@@ -44,7 +44,10 @@ const FLAGS: c_int = libc::CLONE_VM | libc::CLONE_VFORK | libc::SIGCHLD;
 #[cfg(rini_assembly)]
 macro_rules! clone_and_run {
     ($($line:literal)* $(; $option:ident)?) => {
+        // SAFETY: naked wants assembly that is the whole function, and keeps to C's calling convention: in the parent it returns
+        // with the stack and the caller's registers as they were, in the child it jumps to what does not return.
         #[unsafe(naked)]
+        // It wants of its callers what `spawn` says there.
         unsafe extern "C" fn clone_and_run(argument: *mut c_void, run: Run) -> c_long {
             std::arch::naked_asm!(
                 $($line,)*
