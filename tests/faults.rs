@@ -1,25 +1,42 @@
-//! Every system call of rini's fails, once, in every way that its man page tells of.
+//! Every system call of rini's fails, in every way that its man page tells of: rini's own, as PID 1 and not, and those of its child
+//! between the clone and the exec.
 //!
-//! A scenario is run under strace, which lists rini's calls; then again for each call, each errno, and the first, second and last
-//! time of that call, with strace's `--inject`. rini is not PID 1 here but a subreaper, and PID 1 is a shell that looks at what
-//! is left when rini has ended.
+//! A scenario is run under ptrace (probe/inject.rs), and rini's calls are listed; then again for each call and each errno: at its
+//! first time, its second, its last, and every time. Reads and writes are cut short too, and what may be interrupted is, 20 times
+//! in a row. PID 1 of the namespace, here the injector, looks at what is left when rini has ended.
 //!
 //! What must hold, whatever fails: rini ends; if its child has run, with the child's code; if not, with a code of its own and a
-//! line that says why; and nobody is left without an init. What does not hold is in [`JUSTIFIED`], with the reason. All that came
-//! out is written to target/faults.md.
+//! line that says why; and nobody is left without an init. An interruption or a short write changes nothing of that. What does not hold is in [`JUSTIFIED`], with the reason. In a second
+//! part ([`CHURN`]) each call that an orphan or a signal needs fails every time, and rini's memory and descriptors must not grow.
 //!
-//! By default it is the first two times of each call, with one errno, another in each scenario, and what is justified is left
-//! out; `RINI_FAULTS=all` is everything, and takes some minutes.
+//! Three things show that it would be seen: programs in rini's place that hang, lose the code, leave somebody behind or grow; tini,
+//! which loses its child by an interrupted wait; and strace, which lists the same calls, and by which the same comes out.
+//!
+//! The short form takes for each call another errno in each scenario, and leaves out what is justified. All that came out is written to
+//! target/proof/faults.md.
 
-use crate::support::{emulation, namespaces, rini, tools};
-use std::collections::BTreeMap;
+use crate::support::{
+    BROKEN_BINARY, Start, emulation, executable, is_long, namespaces, probe, rini, skip, tools, write_proof,
+};
+use nix::errno::Errno;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 use std::fs;
 use std::os::unix::fs::symlink;
-use std::path::Path;
-use std::process::Command;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Instant;
+
+/// Whose system calls fail.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Whose {
+    /// rini's, as a subreaper.
+    Rini,
+    /// rini's, as PID 1 of a namespace of its own.
+    Pid1,
+    /// Its child's, before the exec.
+    Child,
+}
 
 /// What is run.
 struct Scenario {
@@ -27,108 +44,299 @@ struct Scenario {
     /// What rini is called by.
     called: &'static str,
     options: &'static [&'static str],
-    /// For a shell, rini's child, in a folder of its own. It makes the file `ran` there.
-    script: &'static str,
+    /// What rini runs: in a folder of its own, where it makes the file `ran`.
+    program: &'static [&'static str],
     code: i32,
+    /// What a shell does, before it becomes rini.
+    before: &'static str,
+    /// The injector's options: what standard error is (a file, if nothing is said), and whether there is a terminal, on which a line
+    /// has been typed.
+    streams: &'static [&'static str],
+    whose: &'static [Whose],
 }
 
+const ALL: &[Whose] = &[Whose::Rini, Whose::Pid1, Whose::Child];
+const OWN: &[Whose] = &[Whose::Rini, Whose::Pid1];
+
+/// Ends when rini waits for signals (in rt_sigtimedwait, call 128), so that it has been through all that is before that; or when that
+/// takes too long, as it may with a fault.
+const WAITING: &str = r#"
+    while [ $((n += 1)) -lt 5000 ] && read -r call rest </proc/$PPID/syscall && [ "$call" != 128 ]; do :; done
+    echo >ran; exit 7"#;
+
+const PLAIN: Scenario = Scenario {
+    name: "plain",
+    called: "rini",
+    options: &[],
+    program: &["sh", "-c", WAITING],
+    code: 7,
+    before: "",
+    streams: &[],
+    whose: ALL,
+};
+
+/// For `before`, in the background: gives rini an orphan and asks it to end, when it has blocked its signals, or waits for them (in
+/// rt_sigtimedwait, call 128, the kernel does not show them as blocked).
+const END_OF_PAUSE: &str = r#"
+    while status=$(cat /proc/$$/syscall /proc/$$/status 2>/dev/null); do
+        case $status in "128 "* | *SigBlk:?fffffffe7ffbfeff*) (: &); echo >ran; kill -TERM $$; exit ;; esac
+    done &"#;
+
 const SCENARIOS: &[Scenario] = &[
-    Scenario { name: "plain", called: "rini", options: &[], script: "echo >ran; exit 7", code: 7 },
+    PLAIN,
     Scenario {
         name: "orphans",
-        called: "rini",
         options: &["-w"],
-        script: "echo >ran; for i in 1 2 3 4 5; do (: &); done; exit 9",
+        program: &["sh", "-c", "echo >ran; for i in 1 2 3 4 5; do (: &); done; exit 9"],
         code: 9,
+        streams: &["--stderr", "pipe"],
+        whose: OWN,
+        ..PLAIN
     },
     Scenario {
         name: "group",
-        called: "rini",
         options: &["-g"],
-        script: "trap 'kill -KILL $p; exit 5' TERM; sleep 1000 & p=$!; echo >ran; kill -TERM $PPID; wait",
+        program: &[
+            "sh",
+            "-c",
+            "trap 'kill -KILL $p; exit 5' TERM; sleep 1000 & p=$!; echo >ran; kill -TERM $PPID; wait",
+        ],
         code: 5,
+        ..PLAIN
     },
     Scenario {
         name: "grace period",
-        called: "rini",
         options: &["-t", "0.1"],
-        script: "trap '' TERM; echo >ran; kill -TERM $PPID; exec sleep 1000",
+        program: &["sh", "-c", "trap '' TERM; echo >ran; kill -TERM $PPID; exec sleep 1000"],
         code: 137,
+        whose: OWN,
+        ..PLAIN
     },
     Scenario {
         name: "delay, rewrite",
-        called: "rini",
         options: &["--stop-delay", "0.05", "-r", "TERM:USR1"],
-        script: "trap 'kill -KILL $p; exit 6' USR1; sleep 1000 & p=$!; echo >ran; kill -TERM $PPID; wait",
+        program: &[
+            "sh",
+            "-c",
+            "trap 'kill -KILL $p; exit 6' USR1; sleep 1000 & p=$!; echo >ran; kill -TERM $PPID; wait",
+        ],
         code: 6,
+        whose: OWN,
+        ..PLAIN
     },
     Scenario {
         name: "terminate what is left",
-        called: "rini",
         options: &["--after-exit", "terminate", "-t", "0.1"],
-        script: "(trap '' TERM; exec sleep 1000) & (exec sleep 1000) & echo >ran; exit 3",
+        program: &["sh", "-c", "(trap '' TERM; exec sleep 1000) & (exec sleep 1000) & echo >ran; exit 3"],
         code: 3,
+        streams: &["--stderr", "pipe"],
+        whose: OWN,
+        ..PLAIN
     },
     Scenario {
         name: "wait for what is left",
-        called: "rini",
         options: &["--after-exit", "wait"],
-        script: "(sleep 0.05) & echo >ran; exit 4",
+        program: &["sh", "-c", "(sleep 0.05) & echo >ran; exit 4"],
         code: 4,
+        whose: OWN,
+        ..PLAIN
     },
-    Scenario { name: "said", called: "rini", options: &["-vvv"], script: "echo >ran; exit 7", code: 7 },
-    Scenario { name: "tini", called: "tini", options: &["-s", "--"], script: "echo >ran; exit 7", code: 7 },
+    Scenario { name: "killed", program: &["sh", "-c", "echo >ran; kill -KILL $$"], code: 137, whose: OWN, ..PLAIN },
+    Scenario { name: "said", options: &["-vvv"], streams: &["--stderr", "pipe"], whose: OWN, ..PLAIN },
+    Scenario {
+        name: "terminal",
+        options: &["-v"],
+        program: &["sh", "-c", "read x; echo >ran; exit 7"],
+        streams: &["--tty", "--stderr", "tty"],
+        ..PLAIN
+    },
+    Scenario {
+        name: "^Z on a terminal",
+        program: &["sh", "-c", "kill -TSTP $$; read x; echo >ran; exit 7"],
+        streams: &["--tty"],
+        whose: OWN,
+        ..PLAIN
+    },
+    Scenario { name: "pause", options: &["-P"], program: &[], code: 0, before: END_OF_PAUSE, whose: OWN, ..PLAIN },
+    Scenario {
+        name: "pause, by name",
+        called: "pause",
+        program: &[],
+        code: 0,
+        before: END_OF_PAUSE,
+        whose: OWN,
+        ..PLAIN
+    },
+    Scenario { name: "parent's death", options: &["-p", "TERM"], ..PLAIN },
+    Scenario {
+        name: "sockets",
+        before: "export LISTEN_PID=$$",
+        program: &["sh", "-c", "echo >ran; [ $LISTEN_PID = $$ ] && exit 7"],
+        ..PLAIN
+    },
+    Scenario { name: "tini", called: "tini", options: &["-s", "--"], ..PLAIN },
+    Scenario {
+        name: "tini, parent's death",
+        called: "tini",
+        options: &["-v", "-p", "SIGTERM", "--"],
+        whose: OWN,
+        ..PLAIN
+    },
     Scenario {
         name: "dumb-init",
         called: "dumb-init",
         options: &["-v"],
-        script: "trap 'kill -KILL $p; exit 5' TERM; sleep 1000 & p=$!; echo >ran; kill -TERM $PPID; wait",
+        program: &[
+            "sh",
+            "-c",
+            "trap 'kill -KILL $p; exit 5' TERM; sleep 1000 & p=$!; echo >ran; kill -TERM $PPID; wait",
+        ],
         code: 5,
+        ..PLAIN
     },
-    Scenario { name: "catatonit", called: "catatonit", options: &["--"], script: "echo >ran; exit 7", code: 7 },
+    Scenario {
+        name: "dumb-init on a terminal",
+        called: "dumb-init",
+        program: &["sh", "-c", "read x; echo >ran; exit 7"],
+        streams: &["--tty"],
+        ..PLAIN
+    },
+    Scenario { name: "catatonit", called: "catatonit", options: &["--"], ..PLAIN },
+    Scenario { name: "not found", program: &["nothing"], code: 127, streams: &["--stderr", "pipe"], ..PLAIN },
+    Scenario {
+        name: "no permission",
+        program: &["./data"],
+        code: 126,
+        streams: &["--tty", "--stderr", "tty"],
+        ..PLAIN
+    },
+    Scenario { name: "no #!", program: &["./script"], ..PLAIN },
+    Scenario { name: "help", options: &["--help"], program: &[], code: 0, whose: OWN, ..PLAIN },
 ];
 
-/// rini's system calls, and how each can fail as its man page has it. For those of the C library's start nothing is tried: they are
-/// not rini's.
+/// rini's system calls, and how each can fail as its man page has it, and by a seccomp profile that does not know it. For those of
+/// the C library's start nothing is tried: they are not rini's. What a close says comes when it has closed.
 const CALLS: &[(&str, &[&str])] = &[
     ("arch_prctl", &[]),
     ("brk", &[]),
-    ("chdir", &["EACCES", "EIO", "ELOOP", "ENOENT", "ENOMEM", "ENOTDIR"]),
-    ("clock_gettime", &["EFAULT", "EINVAL", "EPERM"]),
-    ("clone", &["EAGAIN", "EINVAL", "ENOMEM", "EPERM"]),
-    ("close", &["EBADF", "EINTR", "EIO"]),
+    ("chdir", &["EACCES", "EFAULT", "EIO", "ELOOP", "ENAMETOOLONG", "ENOENT", "ENOMEM", "ENOTDIR"]),
+    ("clock_gettime", &["EFAULT", "EINVAL", "ENODEV", "EPERM"]),
+    ("clone", &["EAGAIN", "EINVAL", "ENOMEM", "ENOSPC", "ENOSYS", "EPERM"]),
+    ("close", &["EBADF", "after EINTR", "after EIO", "after ENOSPC", "after EDQUOT"]),
     ("close_range", &["EINVAL", "EMFILE", "ENOMEM", "ENOSYS", "EPERM"]),
+    (
+        "execve",
+        &[
+            "E2BIG",
+            "EACCES",
+            "EAGAIN",
+            "EFAULT",
+            "EINVAL",
+            "EIO",
+            "EISDIR",
+            "ELIBBAD",
+            "ELOOP",
+            "EMFILE",
+            "ENAMETOOLONG",
+            "ENFILE",
+            "ENOENT",
+            "ENOEXEC",
+            "ENOMEM",
+            "ENOTDIR",
+            "EPERM",
+            "ETXTBSY",
+        ],
+    ),
     ("exit_group", &[]),
-    ("getpgid", &["ESRCH"]),
+    ("getdents64", &["EBADF", "EFAULT", "EINVAL", "ENOENT", "ENOTDIR"]),
+    ("getpgid", &["EPERM", "ESRCH"]),
+    ("getpgrp", &[]),
     ("getpid", &[]),
+    ("getppid", &[]),
     ("getrandom", &[]),
-    ("ioctl", &["EBADF", "EINVAL", "EIO", "ENOTTY", "EPERM"]),
+    ("getsid", &["EPERM", "ESRCH"]),
+    ("ioctl", &["EBADF", "EFAULT", "EINVAL", "EIO", "ENOTTY", "EPERM"]),
     ("kill", &["EINVAL", "EPERM", "ESRCH"]),
-    ("mmap", &["EAGAIN", "ENOMEM", "EPERM"]),
+    ("mmap", &["EAGAIN", "EINVAL", "ENOMEM", "EPERM"]),
     ("mprotect", &[]),
-    ("munmap", &["EINVAL"]),
-    ("openat", &["EACCES", "EINTR", "EMFILE", "ENFILE", "ENOENT", "ENOMEM", "ENXIO", "EPERM"]),
-    ("poll", &["EINTR", "ENOMEM"]),
+    ("munmap", &["EINVAL", "ENOMEM"]),
+    (
+        "openat",
+        &[
+            "EACCES",
+            "EAGAIN",
+            "EBUSY",
+            "EFAULT",
+            "EINTR",
+            "EINVAL",
+            "EIO",
+            "EISDIR",
+            "ELOOP",
+            "EMFILE",
+            "ENAMETOOLONG",
+            "ENFILE",
+            "ENODEV",
+            "ENOENT",
+            "ENOMEM",
+            "ENOTDIR",
+            "ENXIO",
+            "EOVERFLOW",
+            "EPERM",
+            "EROFS",
+        ],
+    ),
+    ("poll", &["EFAULT", "EINTR", "EINVAL", "ENOMEM"]),
     ("prctl", &["EINVAL", "EPERM"]),
     ("prlimit64", &[]),
-    ("pwritev2", &["EAGAIN", "EBADF", "EINTR", "EINVAL", "EIO", "ENOSPC", "EOPNOTSUPP", "EPIPE"]),
-    ("read", &["EAGAIN", "EBADF", "EINTR", "EIO", "EISDIR"]),
-    ("readlinkat", &["EACCES", "EINVAL", "ENOENT", "ENOMEM"]),
+    (
+        "pwritev2",
+        &[
+            "short",
+            "EAGAIN",
+            "EBADF",
+            "EDQUOT",
+            "EFAULT",
+            "EFBIG",
+            "EINTR",
+            "EINVAL",
+            "EIO",
+            "ENOSPC",
+            "ENOSYS",
+            "EOPNOTSUPP",
+            "EPERM",
+            "EPIPE",
+            "ESPIPE",
+        ],
+    ),
+    ("read", &["short", "EAGAIN", "EBADF", "EFAULT", "EINTR", "EINVAL", "EIO", "EISDIR"]),
+    ("readlinkat", &["EACCES", "EBADF", "EFAULT", "EINVAL", "EIO", "ELOOP", "ENOENT", "ENOMEM", "ENOTDIR"]),
     ("readlink", &[]),
     ("rseq", &[]),
     ("rt_sigaction", &["EFAULT", "EINVAL"]),
+    ("rt_sigpending", &["EFAULT", "EINVAL"]),
     ("rt_sigprocmask", &["EFAULT", "EINVAL"]),
     ("rt_sigqueueinfo", &["EAGAIN", "EINVAL", "EPERM", "ESRCH"]),
     ("rt_sigtimedwait", &["EAGAIN", "EINTR", "EINVAL"]),
     ("set_robust_list", &[]),
     ("set_tid_address", &[]),
     ("setpgid", &["EACCES", "EINVAL", "EPERM", "ESRCH"]),
+    ("setsid", &["EPERM"]),
+    (
+        "statx",
+        &["EACCES", "EBADF", "EFAULT", "EINVAL", "ELOOP", "ENAMETOOLONG", "ENOENT", "ENOMEM", "ENOSYS", "ENOTDIR"],
+    ),
     ("waitid", &["ECHILD", "EINTR", "EINVAL"]),
-    ("write", &["EAGAIN", "EBADF", "EINTR", "EIO", "ENOSPC", "EPIPE"]),
+    (
+        "write",
+        &[
+            "short", "zero", "EAGAIN", "EBADF", "EDQUOT", "EFAULT", "EFBIG", "EINTR", "EINVAL", "EIO", "ENOSPC",
+            "EPERM", "EPIPE",
+        ],
+    ),
 ];
 
 /// A run, as PID 1 saw it.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 struct Outcome {
     /// None: it did not end.
     code: Option<i32>,
@@ -137,147 +345,601 @@ struct Outcome {
     left: usize,
     /// What was said.
     lines: Vec<String>,
+    /// What was printed.
+    out: String,
     /// The calls, by their names.
     calls: Vec<String>,
+    /// How often a call was made to fail.
+    injected: usize,
 }
 
-/// PID 1: runs the rest of its words, and counts who is there behind it, zombies apart, when that has stopped to change.
-const INIT: &str = r#"
-"$@" 2>err
-code=$?
-try=0
-while [ $((try += 1)) -lt 5000 ]; do
-    left=0
-    for process in /proc/[0-9]*; do
-        read -r line 2>/dev/null <"$process/stat" || continue
-        case ${line%% *}:${line##*) } in 1:* | *:Z* | *:X*) ;; *) left=$((left + 1)) ;; esac
-    done
-    [ $left -gt 0 ] || break
-done
-echo "$code $left"
-"#;
+/// An errno's number.
+fn number(name: &str) -> i32 {
+    let known = |number: &i32| format!("{:?}", Errno::from_raw(*number)) == name;
+    (1..134).find(known).unwrap_or_else(|| panic!("no errno {name}"))
+}
 
-fn run(scenario: &Scenario, fault: Option<&str>) -> Outcome {
+/// A fault as the injector has it.
+fn fault(call: &str, what: &str, when: &str) -> String {
+    let what = match what.strip_prefix("after ") {
+        _ if what == "short" => what.to_owned(),
+        _ if what == "zero" => "retval=0".to_owned(),
+        Some(errno) => format!("after={}", number(errno)),
+        None => format!("error={}", number(what)),
+    };
+    format!("{call}:{what}:{when}")
+}
+
+/// Runs these words in a folder with this link to rini.
+fn run_words(called: &str, words: &[&str]) -> Outcome {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path();
-    symlink(rini(), path.join(scenario.called)).unwrap();
-    let mut command = Command::new("timeout");
-    command.args(["--signal=KILL", "10", "unshare", "--pid", "--fork", "--kill-child", "--mount-proc"]);
-    command.args(["sh", "-c", INIT, "sh", "strace", "-qqq", "-o", "log"]);
-    if let Some(fault) = fault {
-        command.args(["-e", &format!("inject={fault}")]);
-    }
-    command.arg(path.join(scenario.called)).args(scenario.options).args(["sh", "-c", scenario.script]);
-    command.current_dir(path).env_remove("RINI_LOG");
-    let output = command.output().expect("timeout, of coreutils");
-    let text = String::from_utf8_lossy(&output.stdout).into_owned();
-    let mut numbers = text.split_whitespace().map(|word| word.parse::<i32>().unwrap());
-    let read = |name: &str| fs::read_to_string(path.join(name)).unwrap_or_default();
+    symlink(rini(), path.join(called)).unwrap();
+    fs::write(path.join("data"), BROKEN_BINARY).unwrap();
+    executable(path, "script", "echo >ran; exit 7\n");
+    let start = Start::of(probe()).args(words).in_namespace();
+    // Where the second folder has it, so that looking along it is a part of this.
+    let start = start.with(|command| command.env_remove("RUST_BACKTRACE"));
+    let start = start.env("PATH", "/nowhere:/bin:/usr/bin").with(|command| command.current_dir(path));
+    let output = start.run();
+    assert!(output.out.len() == 2 && output.code() == 0, "{words:?}: {output:?}");
+    let [injected, code, left] = output.out[1].split(' ').collect::<Vec<_>>().try_into().unwrap();
+    let read = |name: &str| String::from_utf8_lossy(&fs::read(path.join(name)).unwrap_or_default()).into_owned();
     Outcome {
-        code: numbers.next(),
-        left: numbers.next().unwrap_or(0) as usize,
+        code: code.parse().ok(),
         ran: path.join("ran").exists(),
-        lines: read("err").lines().map(str::to_owned).collect(),
-        calls: calls(&read("log")),
+        left: left.parse().unwrap(),
+        lines: read("err").lines().map(|line| line.trim_end().to_owned()).collect(),
+        out: read("out"),
+        calls: output.out[0].split_whitespace().map(str::to_owned).collect(),
+        injected: injected.parse().unwrap(),
     }
 }
 
-fn calls(log: &str) -> Vec<String> {
-    let lines = log.lines().filter(|line| line.starts_with(|c: char| c.is_ascii_lowercase()));
-    lines.skip(1).map(|line| line.split('(').next().unwrap().to_owned()).collect()
+fn run(scenario: &Scenario, whose: Whose, fault: Option<&str>, limit: &str) -> Outcome {
+    let mut words = vec!["inject", "--limit", limit];
+    match whose {
+        Whose::Rini => (),
+        Whose::Pid1 => words.push("--pid1"),
+        Whose::Child => words.push("--child"),
+    }
+    words.extend(scenario.streams);
+    words.extend(fault.iter().flat_map(|fault| ["--fault", fault]));
+    let before = format!("{}\nexec \"$@\"", scenario.before);
+    if !scenario.before.is_empty() {
+        words.extend(["--execs", "2", "sh", "-c", &before, "sh"]);
+    }
+    let called = format!("./{}", scenario.called);
+    words.push(&called);
+    words.extend(scenario.options);
+    words.extend(scenario.program);
+    run_words(scenario.called, &words)
 }
 
-/// What is wrong with an outcome.
-fn wrong(scenario: &Scenario, outcome: &Outcome) -> Option<&'static str> {
+const UNSAID: &str = "nothing has run, and nothing is said";
+
+/// What is wrong with an outcome, where it is `usual` without a fault.
+fn wrong(usual: &Outcome, outcome: &Outcome) -> Option<&'static str> {
     match outcome {
         Outcome { code: None, .. } => Some("it does not end"),
         Outcome { left: 1.., .. } => Some("processes are left"),
-        Outcome { ran: true, code, .. } if *code != Some(scenario.code) => Some("the code is another"),
+        Outcome { ran: true, code, .. } if *code != usual.code => Some("the code is another"),
+        Outcome { ran: false, code, out, .. } if *code == usual.code && *out == usual.out && !usual.ran => None,
         Outcome { ran: false, code: Some(0), .. } => Some("nothing has run, and the code is 0"),
-        Outcome { ran: false, lines, .. } if lines.is_empty() => Some("nothing has run, and nothing is said"),
+        Outcome { ran: false, lines, .. } if lines.is_empty() => Some(UNSAID),
         _ => None,
     }
 }
 
-/// A call and an errno for which something else comes out, and why.
-const JUSTIFIED: &[(&str, &str, &str)] = &[
-    ("rt_sigprocmask", "EFAULT", CONSTANT),
-    ("rt_sigprocmask", "EINVAL", CONSTANT),
-    ("rt_sigtimedwait", "EINVAL", CONSTANT),
-    ("waitid", "EINVAL", CONSTANT),
-    ("waitid", "ECHILD", "there is a child: it has not been reaped, and SIGCHLD is not ignored"),
-    ("rt_sigqueueinfo", "ESRCH", REAPED),
-    ("kill", "ESRCH", REAPED),
-    ("kill", "EINVAL", CONSTANT),
-    ("kill", "EPERM", "it is said, and as PID 1 rini would end, and the kernel kill all; another waits for the child"),
-    ("prctl", "EINVAL", SUBREAPER),
-    ("prctl", "EPERM", SUBREAPER),
+/// Whose call fails how, so that something else comes out, and why. Of the times: `+` is every time, and nothing any.
+const JUSTIFIED: &[(&[Whose], &str, &str, &str, &str)] = &[
+    (ALL, "rt_sigprocmask", "EFAULT", "", CONSTANT),
+    (ALL, "rt_sigprocmask", "EINVAL", "", CONSTANT),
+    (OWN, "rt_sigtimedwait", "EINVAL", "", CONSTANT),
+    (OWN, "waitid", "EINVAL", "", CONSTANT),
+    (OWN, "waitid", "ECHILD", "", "there is a child: it has not been reaped, and SIGCHLD is not ignored"),
+    (OWN, "waitid", "EINTR", "1+", FOR_EVER),
+    (OWN, "rt_sigtimedwait", "EINTR", "1+", FOR_EVER),
+    (OWN, "rt_sigtimedwait", "EAGAIN", "1+", FOR_EVER),
+    (OWN, "write", "EINTR", "1+", FOR_EVER),
+    (OWN, "clock_gettime", "EFAULT", "1+", CLOCK),
+    (OWN, "clock_gettime", "EINVAL", "1+", CLOCK),
+    (OWN, "clock_gettime", "ENODEV", "1+", CLOCK),
+    (OWN, "clock_gettime", "EPERM", "1+", CLOCK),
+    (OWN, "getsid", "EPERM", "", OWN_SESSION),
+    (OWN, "getsid", "ESRCH", "", OWN_SESSION),
+    (OWN, "openat", "ENXIO", "", HIDDEN),
+    (OWN, "ioctl", "EBADF", "", FOREGROUND),
+    (OWN, "ioctl", "EFAULT", "", FOREGROUND),
+    (OWN, "ioctl", "EINVAL", "", FOREGROUND),
+    (OWN, "ioctl", "EIO", "", FOREGROUND),
+    (OWN, "ioctl", "ENOTTY", "", FOREGROUND),
+    (OWN, "ioctl", "EPERM", "", FOREGROUND),
+    (OWN, "rt_sigqueueinfo", "ESRCH", "", REAPED),
+    (OWN, "kill", "ESRCH", "", REAPED),
+    (OWN, "kill", "EINVAL", "", CONSTANT),
+    (
+        OWN,
+        "kill",
+        "EPERM",
+        "",
+        "it is said, and as PID 1 rini would end, and the kernel kill all; another waits for the child",
+    ),
+    (OWN, "prctl", "EINVAL", "", SUBREAPER),
+    (OWN, "prctl", "EPERM", "", SUBREAPER),
 ];
 const CONSTANT: &str = "what this is about is the same at every call, and right";
 const REAPED: &str = "rini has not reaped the child, so there is such a process";
 const SUBREAPER: &str = "it is said, and rini has no orphans then";
 
-fn justified(call: &str, errno: &str) -> Option<&'static str> {
-    JUSTIFIED.iter().find(|(known, of, _)| *known == call && *of == errno).map(|(_, _, reason)| *reason)
+const FOR_EVER: &str = "a wait that is interrupted for ever is none; 20 times in a row do no harm";
+const OWN_SESSION: &str =
+    "nobody is denied their own session; the SIGHUP of leaving the terminal passes for one that was sent";
+const FOREGROUND: &str = "where the foreground group cannot be asked for, the terminal is left alone, and stops who reads it as it \
+    does a background job";
+const HIDDEN: &str =
+    "this says that there is no terminal, and without one who is stopped is so until somebody continues it";
+const CLOCK: &str = "there is always CLOCK_MONOTONIC; without it no period would ever be over";
+
+fn justified(whose: Whose, call: &str, what: &str, when: &str) -> Option<&'static str> {
+    let holds = |(of, known, how, times, _): &&(&[Whose], &str, &str, &str, &str)| {
+        of.contains(&whose) && *known == call && *how == what && when.ends_with(times)
+    };
+    JUSTIFIED.iter().find(holds).map(|(.., reason)| *reason)
 }
 
-#[test]
-fn no_failing_system_call_loses_the_child_or_its_code() {
-    if emulation().is_some() || !namespaces() || !tools(&["strace", "timeout", "unshare"]) {
-        return;
+/// That nothing is said, where it is the saying that fails.
+fn cannot_say(call: &str, wrong: Option<&str>) -> Option<&'static str> {
+    let writes = ["write", "pwritev2"].contains(&call);
+    (writes && wrong == Some(UNSAID)).then_some("it is this call that says it")
+}
+
+/// A call that is made to fail.
+struct Row {
+    scenario: &'static Scenario,
+    whose: Whose,
+    call: &'static str,
+    what: &'static str,
+    when: String,
+}
+
+/// Does this to all of them, as many at a time as keep the processors busy, and gives back what comes out, in their order.
+fn each<T: Sync, R: Send>(all: &[T], act: impl Fn(&T) -> R + Sync) -> Vec<R> {
+    let (next, found) = (AtomicUsize::new(0), Mutex::new(BTreeMap::new()));
+    std::thread::scope(|scope| {
+        for _ in 0..4 {
+            scope.spawn(|| {
+                loop {
+                    let number = next.fetch_add(1, Ordering::Relaxed);
+                    let Some(item) = all.get(number) else { return };
+                    let result = act(item);
+                    found.lock().unwrap().insert(number, result);
+                }
+            });
+        }
+    });
+    found.into_inner().unwrap().into_values().collect()
+}
+
+/// Whether it can be done here.
+fn possible() -> bool {
+    if cfg!(not(target_arch = "x86_64")) {
+        skip("probe/inject.rs knows the registers of x86-64 only");
+        return false;
     }
-    let all = std::env::var_os("RINI_FAULTS").is_some_and(|value| value == "all");
-    let mut faults = Vec::new();
-    for (number, scenario) in SCENARIOS.iter().enumerate() {
-        let usual = run(scenario, None);
-        assert!(usual.ran && wrong(scenario, &usual).is_none(), "{}: {usual:?}", scenario.name);
+    emulation().is_none() && namespaces()
+}
+
+/// How a scenario goes without a fault, and how often each call is made, at the most: the child may be faster or slower.
+fn usual(scenario: &Scenario, whose: Whose) -> (Outcome, BTreeMap<String, usize>) {
+    let mut most = BTreeMap::new();
+    let mut last = None;
+    for _ in 0..3 {
+        let usual = run(scenario, whose, None, "10");
+        let runs = !scenario.program.iter().any(|word| ["nothing", "./data"].contains(word)) && scenario.name != "help";
+        assert!(
+            usual.code == Some(scenario.code) && usual.ran == runs && usual.left == 0,
+            "{}, {whose:?}: {usual:?}",
+            scenario.name
+        );
         let mut counts = BTreeMap::new();
         for call in &usual.calls {
             *counts.entry(call.clone()).or_insert(0) += 1;
         }
         for (call, count) in counts {
+            let known = most.entry(call).or_insert(0);
+            *known = count.max(*known);
+        }
+        last = Some(usual);
+    }
+    (last.unwrap(), most)
+}
+
+/// At which of `count` times a call is to fail.
+fn times(call: &str, count: usize, what: &str, number: usize) -> Vec<String> {
+    let mut times: Vec<String> =
+        [1, 2, count].into_iter().filter(|time| *time <= count).map(|time| time.to_string()).collect();
+    times.dedup();
+    // It is made once, and in its place 65,533 of another, which need not be watched.
+    if call != "close_range" {
+        times.push("1+".to_owned());
+    }
+    if matches!(what, "EINTR" | "short" | "EAGAIN") {
+        times.push("1..20".to_owned());
+    }
+    if !is_long() {
+        // One of them, another for each scenario and call.
+        times = vec![times[number % times.len()].clone()];
+    }
+    times
+}
+
+#[test]
+fn no_failing_system_call_loses_the_child_or_its_code() {
+    if !possible() {
+        return;
+    }
+    let begin = Instant::now();
+    let runs: Vec<_> =
+        SCENARIOS.iter().flat_map(|scenario| scenario.whose.iter().map(move |whose| (scenario, *whose))).collect();
+    let usuals = each(&runs, |(scenario, whose)| usual(scenario, *whose));
+    let (mut rows, mut number, mut kinds) = (Vec::new(), 0, BTreeSet::new());
+    for ((scenario, whose), (_, counts)) in runs.iter().zip(&usuals) {
+        for (call, count) in counts {
             let known = CALLS.iter().find(|(known, _)| *known == call);
-            let (call, errnos) = known.unwrap_or_else(|| panic!("how can {call} fail?"));
-            let times = if all { vec![1, 2, count] } else { vec![1, 2] };
-            let mut times: Vec<i32> = times.into_iter().filter(|time| *time <= count).collect();
-            times.dedup();
-            let mut errnos: Vec<_> = errnos.iter().filter(|errno| all || justified(call, errno).is_none()).collect();
-            if !all && !errnos.is_empty() {
-                errnos = vec![errnos[number % errnos.len()]];
+            let (call, whats) = known.unwrap_or_else(|| panic!("how can {call} fail?"));
+            number += 1;
+            let mut whats: Vec<_> =
+                whats.iter().filter(|what| is_long() || justified(*whose, call, what, "").is_none()).collect();
+            if !is_long() && !whats.is_empty() {
+                // Two, at a time each.
+                let places = [number % whats.len(), (number + whats.len() / 2) % whats.len()];
+                whats = BTreeSet::from(places).into_iter().map(|place| whats[place]).collect();
             }
-            for errno in errnos {
-                faults.extend(times.iter().map(|time| (scenario, *call, *errno, *time)));
+            for (place, what) in whats.into_iter().enumerate() {
+                kinds.insert((*whose, *call));
+                let times = times(call, *count, what, number / 3 + place);
+                let times = times.into_iter().filter(|when| is_long() || justified(*whose, call, what, when).is_none());
+                rows.extend(times.map(|when| Row { scenario, whose: *whose, call, what, when }));
             }
         }
     }
-    let (next, rows) = (AtomicUsize::new(0), Mutex::new(BTreeMap::new()));
-    std::thread::scope(|scope| {
-        for _ in 0..4 {
-            scope.spawn(|| {
-                while let Some((scenario, call, errno, time)) = faults.get(next.fetch_add(1, Ordering::Relaxed)) {
-                    let outcome = run(scenario, Some(&format!("{call}:error={errno}:when={time}")));
-                    rows.lock()
-                        .unwrap()
-                        .insert((scenario.name, *call, *errno, *time), (wrong(scenario, &outcome), outcome));
-                }
-            });
-        }
+    let usual_of: BTreeMap<_, _> =
+        runs.iter().zip(&usuals).map(|((scenario, whose), (usual, _))| ((scenario.name, *whose), usual)).collect();
+    let outcomes = each(&rows, |row| {
+        let reason = justified(row.whose, row.call, row.what, &row.when);
+        // What is known to hang need not do so for long.
+        let limit = if reason.is_some() { "2" } else { "10" };
+        run(row.scenario, row.whose, Some(&fault(row.call, row.what, &row.when)), limit)
     });
-    let rows = rows.into_inner().unwrap();
-    let mut report =
-        "| scenario | call | errno | time | code | ran | said | |\n|---|---|---|---|---|---|---|---|\n".to_owned();
+
+    let mut report = Report::default();
     let mut surprising = String::new();
-    for ((scenario, call, errno, time), (wrong, outcome)) in &rows {
-        let code = outcome.code.map_or("–".to_owned(), |code| code.to_string());
-        let reason = justified(call, errno);
-        let lines = outcome.lines.join("<br>");
-        let what = wrong.map_or(String::new(), |wrong| format!("{wrong}: {}", reason.unwrap_or("?")));
-        let row = format!("| {scenario} | {call} | {errno} | {time} | {code} | {} | {lines} | {what} |\n", outcome.ran);
-        report += &row;
-        if wrong.is_some() && reason.is_none() {
-            let _ = write!(surprising, "{row}");
+    for (row, outcome) in rows.iter().zip(&outcomes) {
+        let usual = usual_of[&(row.scenario.name, row.whose)];
+        let changed = (outcome.code, outcome.ran, &outcome.out) != (usual.code, usual.ran, &usual.out);
+        let harm = matches!(row.what, "EINTR" | "short") && changed;
+        let wrong = wrong(usual, outcome).or(harm.then_some("an interruption does harm"));
+        let reason = justified(row.whose, row.call, row.what, &row.when).or_else(|| cannot_say(row.call, wrong));
+        if let (Some(wrong), None) = (wrong, reason) {
+            let Row { scenario: Scenario { name, .. }, whose, call, what, when } = row;
+            let Outcome { code, ran, left, lines, .. } = outcome;
+            let _ = writeln!(
+                surprising,
+                "{name}, {whose:?}: {call} {what} {when}: {wrong}: {code:?} {ran} {left} {lines:?}"
+            );
+        }
+        report.add(row, usual, outcome, wrong, reason);
+    }
+    report.write(kinds.len(), begin.elapsed().as_secs());
+    assert!(surprising.is_empty(), "of {} faults:\n{surprising}", rows.len());
+    // The child may be faster than when the calls were counted.
+    assert!(report.missed * 20 < rows.len(), "{} of {} faults did not happen", report.missed, rows.len());
+}
+
+/// Scenarios, and times.
+type Places = BTreeMap<&'static str, BTreeSet<String>>;
+
+/// What came out, for a reader.
+#[derive(Default)]
+struct Report {
+    /// By whose call, the call, the outcome and the errno: in which scenarios, at which times.
+    rows: BTreeMap<(Whose, &'static str, String, &'static str), Places>,
+    /// By scenario: as without a fault, said or not said, not started, justified, surprising, not reached.
+    counts: BTreeMap<(&'static str, Whose), [usize; 6]>,
+    missed: usize,
+    total: usize,
+}
+
+/// A line, with its numbers left out.
+fn blurred(line: &str) -> String {
+    let mut blurred = String::new();
+    for c in line.chars() {
+        match c {
+            '0'..='9' if blurred.ends_with('N') => (),
+            '0'..='9' => blurred.push('N'),
+            '|' => blurred.push('/'),
+            c => blurred.push(c),
         }
     }
-    fs::write(Path::new(env!("CARGO_MANIFEST_DIR")).join("target/faults.md"), &report).unwrap();
-    assert!(surprising.is_empty(), "of {} faults:\n{surprising}", rows.len());
+    blurred
+}
+
+impl Report {
+    fn add(&mut self, row: &Row, usual: &Outcome, outcome: &Outcome, wrong: Option<&str>, reason: Option<&str>) {
+        // How often rini looks is a matter of chance.
+        let keep = |line: &&String| !line.contains(" TRACE ") && !line.contains(" DEBUG ");
+        let set =
+            |outcome: &Outcome| outcome.lines.iter().filter(keep).map(|line| blurred(line)).collect::<BTreeSet<_>>();
+        let (before, after) = (set(usual), set(outcome));
+        let said: Vec<_> = after.difference(&before).cloned().collect();
+        let (what, column) = match (wrong, reason) {
+            (Some(wrong), Some(reason)) => (format!("{wrong}: {reason}"), 3),
+            (Some(wrong), None) => (format!("**{wrong}**"), 4),
+            _ if outcome.injected == 0 => ("not reached".to_owned(), 5),
+            _ if usual.ran && !outcome.ran => {
+                (format!("not started, {}: {}", outcome.code.unwrap_or(-1), said.join("; ")), 2)
+            }
+            _ if outcome.code != usual.code => (format!("{}: {}", outcome.code.unwrap_or(-1), said.join("; ")), 2),
+            _ if !said.is_empty() => (format!("as without, and says: {}", said.join("; ")), 1),
+            _ if after.len() < before.len() => ("as without, and a line is lost".to_owned(), 1),
+            _ => ("as without".to_owned(), 0),
+        };
+        self.total += 1;
+        self.missed += usize::from(column == 5);
+        self.counts.entry((row.scenario.name, row.whose)).or_default()[column] += 1;
+        let place = self.rows.entry((row.whose, row.call, what, row.what)).or_default();
+        place.entry(row.scenario.name).or_default().insert(row.when.clone());
+    }
+
+    fn write(&self, kinds: usize, seconds: u64) {
+        let sums = self.counts.values().fold([0; 6], |sum, row| std::array::from_fn(|i| sum[i] + row[i]));
+        let mut text = format!(
+            "{METHOD}\n{} faults in {} scenarios, {kinds} pairs of who calls and which call, in {seconds} s.\n\n\
+            | scenario | whose calls | as without a fault | said, or a line lost | not started, said | justified | surprising | not reached |\n\
+            |---|---|---:|---:|---:|---:|---:|---:|\n",
+            self.total,
+            self.counts.len()
+        );
+        let line = |counts: &[usize; 6]| counts.map(|count| format!(" {count} |")).concat();
+        for ((scenario, whose), counts) in &self.counts {
+            let _ = writeln!(text, "| {scenario} | {} |{}", told(*whose), line(counts));
+        }
+        let _ = writeln!(text, "| **all** | |{}", line(&sums));
+        text += "\n### The matrix\n\nRows that differ in the scenario, the errno or the time alone are one: each of its errnos, in each of these \
+            scenarios, at each of these times (1+: every time; 1..20: 20 times in a row). Numbers in what is said are N.\n\n\
+            | whose | call | errno | what comes of it | scenarios: times |\n|---|---|---|---|---|\n";
+        // The errnos by which the same comes out in the same scenarios.
+        let mut folded: BTreeMap<_, Vec<&str>> = BTreeMap::new();
+        for ((whose, call, what, errno), places) in &self.rows {
+            // And of the scenarios those that share their times.
+            let mut by_times: BTreeMap<_, Vec<&str>> = BTreeMap::new();
+            for (scenario, times) in places {
+                let mut times: Vec<_> = times.iter().cloned().collect();
+                times.sort_by_key(|time| (time.contains(['+', '.']), time.len(), time.clone()));
+                by_times.entry(times.join(" ")).or_default().push(scenario);
+            }
+            let mut all = Vec::new();
+            for (times, scenarios) in by_times {
+                let here: Vec<_> =
+                    SCENARIOS.iter().filter(|one| one.whose.contains(whose)).map(|one| one.name).collect();
+                let scenarios =
+                    if scenarios.len() == here.len() { "all".to_owned() } else { numbers(&scenarios).join(" ") };
+                all.push(format!("{scenarios}: {times}"));
+            }
+            folded.entry((*whose, *call, what.clone(), all.join("; "))).or_default().push(errno);
+        }
+        for ((whose, call, what, places), errnos) in &folded {
+            let _ = writeln!(text, "| {} | {call} | {} | {what} | {places} |", told(*whose), errnos.join(" "));
+        }
+        text += "\nThe scenarios:";
+        for (number, scenario) in SCENARIOS.iter().enumerate() {
+            let _ = write!(text, " {} {},", number + 1, scenario.name);
+        }
+        text.pop();
+        text += ".\n";
+        write_part(0, text);
+    }
+}
+
+fn numbers(names: &[&str]) -> Vec<String> {
+    let place = |name: &&str| SCENARIOS.iter().position(|scenario| scenario.name == *name).unwrap() + 1;
+    names.iter().map(|name| place(name).to_string()).collect()
+}
+
+fn told(whose: Whose) -> &'static str {
+    match whose {
+        Whose::Rini => "rini",
+        Whose::Pid1 => "rini as PID 1",
+        Whose::Child => "its child",
+    }
+}
+
+const METHOD: &str = "
+Each scenario is run under a ptrace harness (tests/probe/inject.rs) that lists the calls, and then again for each call and each
+errno that its man page (or a seccomp profile) allows: at its first, second and last time and every time; reads and writes
+are cut to one byte too, and what may be interrupted is so 20 times in a row. rini's calls are made to fail as a subreaper and
+as PID 1 of a namespace, its child's between clone and exec. What must hold: rini ends, with the child's code if that has run,
+and else with one of its own and a line; and nobody is left behind. tini-static and docker-init are tini here, and podman-init is
+catatonit, by the same data.
+";
+
+/// What the tests have found, each in its place: they may end in any order, and only some may be run.
+static PARTS: Mutex<[String; 3]> = Mutex::new([const { String::new() }; 3]);
+
+fn write_part(place: usize, text: String) {
+    let mut parts = PARTS.lock().unwrap();
+    parts[place] = text;
+    write_proof("faults", "Each system call fails", &parts.concat());
+}
+
+/// What orphans and signals need, twice; and what rini is then: its descriptors, its resident memory, its data.
+fn churn(pid1: bool, fault: Option<&str>, words: &[&str]) -> (Outcome, Vec<Vec<u64>>) {
+    let mut all = vec!["inject", "--limit", "60"];
+    if pid1 {
+        all.push("--pid1");
+    }
+    all.extend(fault.iter().flat_map(|fault| ["--fault", fault]));
+    all.extend(words);
+    let probe = probe().into_os_string().into_string().unwrap();
+    all.extend([probe.as_str(), "churn", if is_long() { "300" } else { "60" }]);
+    let outcome = run_words("rini", &all);
+    let numbers = |line: &str| line.split(' ').map(|word| word.parse().unwrap()).collect();
+    let seen = outcome.out.lines().map(numbers).collect();
+    (outcome, seen)
+}
+
+/// What grows from the first half to the second: more descriptors, more data, or more than a page or two that was touched late.
+fn grows(seen: &[Vec<u64>]) -> bool {
+    let [first, last] = seen else { panic!("{seen:?}") };
+    last[0] > first[0] || last[1] > first[1] + 8 || last[2] > first[2]
+}
+
+/// A reaper, for the negative control.
+const LEAKY: &str = "
+import ctypes, os, signal, sys
+ctypes.CDLL(None).prctl(36, 1)
+signal.signal(signal.SIGUSR1, signal.SIG_IGN)
+child, pid, kept = os.spawnvp(os.P_NOWAIT, sys.argv[1], sys.argv[1:]), 0, []
+while pid != child:
+    pid, status = os.wait()
+    LEAK
+os._exit(status >> 8)";
+
+const RINI: &[&str] = &["./rini", "-w", "-vvv"];
+
+#[test]
+fn what_fails_every_time_takes_no_memory_and_no_descriptor() {
+    if !possible() || !tools(&["python3"]) {
+        return;
+    }
+    // The negative control: a reaper that opens a file for each orphan, and one that keeps a word for each.
+    for what in ["os.open('/dev/null', 0)", "kept.append(b'%d' % pid * 1000)"] {
+        let script = LEAKY.replace("LEAK", what);
+        let (outcome, seen) = churn(false, None, &["python3", "-c", &script]);
+        assert!(outcome.code == Some(7) && grows(&seen), "{what} is not seen: {seen:?}, {outcome:?}");
+    }
+    let mut rows = Vec::new();
+    for pid1 in [false, true] {
+        let (outcome, seen) = churn(pid1, None, RINI);
+        assert!(outcome.code == Some(7) && !grows(&seen), "{seen:?}, {outcome:?}");
+        for (number, (call, whats)) in CALLS.iter().enumerate() {
+            // What happens again and again.
+            if outcome.calls.iter().filter(|made| made == call).count() < 50 {
+                continue;
+            }
+            // Of a descriptor that is not closed at all there is nothing to be said.
+            let mut whats: Vec<_> = whats.iter().filter(|what| (*call, **what) != ("close", "EBADF")).collect();
+            whats.retain(|what| justified(Whose::Pid1, call, what, "").is_none());
+            if !is_long() && !whats.is_empty() {
+                whats = vec![whats[number % whats.len()]];
+            }
+            for what in whats {
+                let when = if justified(Whose::Pid1, call, what, "1+").is_some() { "1..5000" } else { "1+" };
+                rows.push((pid1, *call, *what, when));
+            }
+        }
+    }
+    let found = each(&rows, |(pid1, call, what, when)| churn(*pid1, Some(&fault(call, what, when)), RINI));
+    let mut text = "\n### Memory and descriptors\n\nOrphans that are killed, and as many signals, twice; each call that they need \
+        fails every time. rini's descriptors, resident memory and data (KiB) after the first half and after the second:\n\n\
+        | whose | call | errno | when | failed | first half | second half |\n|---|---|---|---|---:|---|---|\n"
+        .to_owned();
+    let mut surprising = String::new();
+    for ((pid1, call, what, when), (outcome, seen)) in rows.iter().zip(&found) {
+        let sound = outcome.code == Some(7) && outcome.left == 0 && seen.len() == 2 && !grows(seen);
+        if !sound || outcome.injected == 0 {
+            let Outcome { code, left, injected, .. } = outcome;
+            let _ = writeln!(surprising, "{pid1} {call} {what} {when}: {seen:?} {code:?} {left} {injected}");
+        }
+        let whose = told(if *pid1 { Whose::Pid1 } else { Whose::Rini });
+        let halves: Vec<_> = seen.iter().map(|half| format!("{half:?}")).collect();
+        let _ =
+            writeln!(text, "| {whose} | {call} | {what} | {when} | {} | {} |", outcome.injected, halves.join(" | "));
+    }
+    text +=
+        "\nA reaper in rini's place that opens a file for each orphan, or keeps a word for each, is seen to grow.\n";
+    write_part(1, text);
+    assert!(surprising.is_empty(), "{surprising}");
+}
+
+#[test]
+fn what_breaks_the_promises_is_seen() {
+    if !possible() || !tools(&["tini"]) {
+        return;
+    }
+    let usual = run(&PLAIN, Whose::Rini, None, "10");
+    let child = ["sh", "-c", WAITING];
+    let mut text = "\n### Negative controls\n\n| in rini's place | what is seen |\n|---|---|\n".to_owned();
+    let planted = [
+        (r#""$@"; while :; do :; done"#, "it does not end"),
+        (r#""$@"; exit 0"#, "the code is another"),
+        (r#"sleep 1000 & "$@""#, "processes are left"),
+        ("exit 0", "nothing has run, and the code is 0"),
+        ("exit 1", UNSAID),
+    ];
+    for (script, wanted) in planted {
+        for pid1 in [false, true] {
+            let limit = if wanted == "it does not end" { "2" } else { "10" };
+            let mut words = vec!["inject", "--limit", limit];
+            // With PID 1 whoever is left goes too.
+            if pid1 && wanted == "processes are left" {
+                continue;
+            }
+            words.extend(pid1.then_some("--pid1"));
+            words.extend(["sh", "-c", script, "sh"]);
+            let outcome = run_words("rini", &[&words[..], &child].concat());
+            assert_eq!(wrong(&usual, &outcome), Some(wanted), "{script}: {outcome:?}");
+        }
+        let _ = writeln!(text, "| `sh -c '{script}'` | {wanted} |");
+    }
+    // A real one: it takes an interrupted wait for the end.
+    let tini = |fault: &[&str]| {
+        let words = [&["inject"], fault, &["tini", "-s", "--"], &child].concat();
+        wrong(&usual, &run_words("rini", &words))
+    };
+    assert_eq!(tini(&[]), None);
+    let seen = tini(&["--fault", &fault("wait4", "EINTR", "1+")]);
+    assert!(seen.is_some(), "tini survives it");
+    let _ = writeln!(text, "| tini, wait4 EINTR | {} |", seen.unwrap());
+    write_part(2, text);
+}
+
+/// strace lists the same calls, and the same comes out by its faults.
+#[test]
+fn the_injector_does_as_strace_does() {
+    if !possible() || !tools(&["strace", "setsid"]) {
+        return;
+    }
+    let strace = |fault: Option<String>, words: &[&str]| {
+        let folder = tempfile::tempdir().unwrap();
+        let log = folder.path().join("log");
+        let mut start = Start::of("setsid").args(["strace", "-qqq", "-o"]).args([&log]).in_namespace();
+        start = start.args(fault.iter().flat_map(|fault| ["-e", fault]));
+        start = start.args([rini()]).args(words).with(|command| command.current_dir(&folder));
+        let output = start.run();
+        let log = fs::read_to_string(log).unwrap();
+        let lines = log.lines().filter(|line| line.starts_with(|c: char| c.is_ascii_lowercase()));
+        let calls: Vec<_> = lines.skip(1).map(|line| line.split('(').next().unwrap().to_owned()).collect();
+        let ran = folder.path().join("ran").exists();
+        (calls, output.code(), ran, output.err)
+    };
+    let help = SCENARIOS.iter().find(|scenario| scenario.name == "help").unwrap();
+    let (calls, code, ..) = strace(None, &["--help"]);
+    assert_eq!((code, calls), (0, run(help, Whose::Rini, None, "10").calls));
+    for (call, what, when) in [
+        ("clone", "EAGAIN", "1"),
+        ("rt_sigaction", "EFAULT", "1"),
+        ("rt_sigtimedwait", "EINTR", "1"),
+        ("rt_sigtimedwait", "EINVAL", "1+"),
+        ("waitid", "EINTR", "2"),
+        ("openat", "EMFILE", "1"),
+        ("read", "EIO", "1+"),
+        ("prctl", "EPERM", "1"),
+    ] {
+        let own = run(&PLAIN, Whose::Rini, Some(&fault(call, what, when)), "10");
+        let (calls, code, ran, lines) = strace(Some(format!("inject={call}:error={what}:when={when}")), PLAIN.program);
+        assert!(own.injected > 0 && calls.iter().any(|made| made == call), "{call} {what} {when}: {own:?}");
+        assert_eq!((Some(code), ran, lines), (own.code, own.ran, own.lines), "{call} {what} {when}");
+    }
 }

@@ -9,19 +9,21 @@
 //! - The model's decisions are the machine's, and the other way round: spin lists every step of the model, and a test
 //!   of the machine (src/supervisor/tests/model.rs) takes it. A mistake in the model's decisions shows there too.
 //!
-//! All of it took 100 s of processor time. `RINI_MODEL=large` makes the model larger (see [`claims`]): there are
+//! All of it took 100 s of processor time. `RINI_PROOF=long` makes the model larger (see [`claims`]): there are
 //! 22,274,422 states then where the assertions are checked, and not 2,440,678 and 2,517,832, and that alone took eight minutes on a
-//! busy machine, and 2 GB.
+//! busy machine, and 2 GB. The figures are written to target/proof/model.md.
 
 use crate::mutations::{make_package, package_tests};
-use crate::support::tools;
-use std::collections::VecDeque;
+use crate::support::{is_long, tools, write_proof};
+use std::collections::{BTreeMap, VecDeque};
+use std::fmt::Write as _;
 use std::fs;
 use std::io::{self, Write as _};
 use std::path::Path;
 use std::process::Command;
 use std::sync::Mutex;
 use std::thread;
+use std::time::Instant;
 
 /// How much the adversary can do: signals below SIGCHLD that it sends, processes beside the child, times that it stops the
 /// child; and how many children rini reaps before it looks at signals again.
@@ -55,13 +57,9 @@ use Claim::{Always, Safety};
 const STOP_ENDS: Claim = Always("every_stop_ends");
 const END_IS_THE_END: Claim = Always("every_end_is_the_end");
 
-fn is_large() -> bool {
-    std::env::var("RINI_MODEL").as_deref() == Ok("large")
-}
-
 /// What is to hold, in which sizes.
 fn claims() -> Vec<(Claim, Size)> {
-    if is_large() {
+    if is_long() {
         return vec![(Safety, LARGE), (STOP_ENDS, LARGE_FOR_AN_END), (END_IS_THE_END, LARGE_FOR_AN_END)];
     }
     vec![(Safety, SIGNALS), (Safety, PROCESSES), (STOP_ENDS, SMALL), (END_IS_THE_END, SMALL)]
@@ -114,7 +112,7 @@ fn check(definitions: &[&str], claim: Claim, size: Size) -> (bool, String) {
     let folder = tempfile::tempdir().unwrap();
     let folder = folder.path();
     copy_model(folder);
-    let (large, sound) = (is_large(), definitions.is_empty());
+    let (large, sound) = (is_long(), definitions.is_empty());
     let Size { low, world, stops, batch } = size;
     let size = [("LOW", low), ("WORLD", world), ("STOPS", stops), ("BATCH", batch)];
     let size = size.map(|(name, value)| format!("-D{name}={value}"));
@@ -145,11 +143,6 @@ fn check(definitions: &[&str], claim: Claim, size: Size) -> (bool, String) {
     (false, trail.lines().skip(last).fold(text, |text, line| text + "\n" + line))
 }
 
-/// The line of what spin says about a search that tells how large it was.
-fn states(text: &str) -> &str {
-    text.lines().find(|line| line.contains("states, stored")).unwrap().trim()
-}
-
 /// Does this to each, as many at a time as there are processors.
 fn for_each<T: Send>(all: impl IntoIterator<Item = T>, act: impl Fn(T) + Sync) {
     let waiting = Mutex::new(all.into_iter().collect::<VecDeque<_>>());
@@ -165,9 +158,42 @@ fn for_each<T: Send>(all: impl IntoIterator<Item = T>, act: impl Fn(T) + Sync) {
     });
 }
 
+/// What the three tests have found, each in its place: they may end in any order, and only some may be run.
+static FOUND: Mutex<[String; 3]> = Mutex::new([const { String::new() }; 3]);
+
 /// Past the harness, which swallows what a test prints that passes: this is for the reader of the log.
 fn report(line: &str) {
     let _ = io::stderr().write_all(format!("{line}\n").as_bytes());
+}
+
+/// Puts one test's part into the report.
+fn write_report(place: usize, text: String) {
+    let mut found = FOUND.lock().unwrap();
+    found[place] = text;
+    write_proof("model", "The shutdown in a model checker", &format!("{METHOD}{}", found.concat()));
+}
+
+const METHOD: &str = "
+tests/model/shutdown.pml is the kernel, rini's loop, and an adversary who sends signals, stops the child and makes
+processes; spin looks at every state of it. Its decisions (tests/model/supervisor.pml) are tied to the code: each step that
+spin lists is taken by the state machine of src/supervisor.rs, and it knows no others. The negative controls are the planted
+mistakes: spin has to refute each, and the state machine has to differ from each mistaken model.
+";
+
+/// What spin tells of a search: what is before this, as a number.
+fn figure(text: &str, what: &str) -> String {
+    let line = text.lines().find(|line| line.contains(what)).unwrap_or_else(|| panic!("no {what}: {text}"));
+    line.split_whitespace().next().unwrap().to_owned()
+}
+
+/// As the reader of a table wants it.
+fn told((claim, size): (Claim, Size)) -> String {
+    let claim = match claim {
+        Safety => "no assertion fails",
+        Always(formula) => formula,
+    };
+    let Size { low, world, stops, batch } = size;
+    format!("{claim} | {low} signals, {world} processes, {stops} stops, batch {batch}")
 }
 
 #[test]
@@ -175,11 +201,22 @@ fn the_model_keeps_its_promises() {
     if !tools(&["spin", "gcc"]) {
         return;
     }
-    for_each(claims(), |(claim, size)| {
+    let rows = Mutex::new(BTreeMap::new());
+    for_each(claims().into_iter().enumerate(), |(number, (claim, size))| {
+        let begin = Instant::now();
         let (holds, text) = check(&[], claim, size);
         assert!(holds, "{claim:?}, {size:?}: {text}");
-        report(&format!("{claim:?}, {size:?}: {}", states(&text)));
+        let (states, memory) = (figure(&text, "states, stored"), figure(&text, "total actual memory usage"));
+        let (transitions, seconds) = (figure(&text, "transitions (="), begin.elapsed().as_secs_f64());
+        report(&format!("{claim:?}, {size:?}: {states} states, {seconds:.1} s"));
+        let claim = told((claim, size));
+        let row = format!("| {claim} | {states} | {transitions} | {memory} | {seconds:.0} | holds |\n");
+        rows.lock().unwrap().insert(number, row);
     });
+    let rows = rows.into_inner().unwrap();
+    let head = "| claim | size | states | transitions | MB | s | |\n|---|---|---:|---:|---:|---:|---|\n";
+    let rows: String = rows.into_values().collect();
+    write_report(0, format!("\n### What holds in every state\n\n{head}{rows}"));
 }
 
 #[test]
@@ -187,12 +224,22 @@ fn each_mistake_in_the_model_breaks_a_promise() {
     if !tools(&["spin", "gcc"]) {
         return;
     }
-    for_each(WRONG_DECISIONS.into_iter().chain(WRONG_LOOPS), |(mistake, claim, size)| {
+    let rows = Mutex::new(BTreeMap::new());
+    for_each(WRONG_DECISIONS.into_iter().chain(WRONG_LOOPS).enumerate(), |(number, (mistake, claim, size))| {
         let (holds, text) = check(&[mistake], claim, size);
         assert!(!holds, "{mistake} is not noticed by {claim:?}: {text}");
         let how = text.lines().find(|line| line.starts_with("pan:1: ")).unwrap_or_default();
-        report(&format!("{mistake}: {}", how.trim_start_matches("pan:1: ")));
+        let how = how.trim_start_matches("pan:1: ");
+        report(&format!("{mistake}: {how}"));
+        let how = how.split(" (at depth").next().unwrap().replace('|', "\\|");
+        let row = format!("| {mistake} | {} | `{how}` |\n", told((claim, size)));
+        rows.lock().unwrap().insert(number, row);
     });
+    let rows = rows.into_inner().unwrap();
+    let count = rows.len();
+    let head = "| mistake | refuted by | size | how |\n|---|---|---|---|\n";
+    let rows: String = rows.into_values().collect();
+    write_report(1, format!("\n### {count} mistakes, all refuted\n\n{head}{rows}"));
 }
 
 /// The steps of the model's decisions, a line each.
@@ -219,6 +266,7 @@ fn the_model_decides_as_the_machine_does() {
     let list = folder.join("steps");
     let mut replay = package_tests(folder);
     replay.args(["--", "--ignored"]).env("RINI_MODEL_STEPS", &list);
+    let mut rows = String::new();
     let mut takes = |definitions: &[&str]| {
         let steps = steps(definitions);
         let count = steps.lines().filter(|line| line.starts_with("STEP ")).count();
@@ -227,7 +275,10 @@ fn the_model_decides_as_the_machine_does() {
         let text = String::from_utf8_lossy(&output.stdout).into_owned();
         assert!(text.contains("1 passed; 0 failed") || text.contains("0 passed; 1 failed"), "{output:?}");
         report(&format!("{count} steps, {definitions:?}: {}", output.status));
-        (output.status.success(), text)
+        let same = output.status.success();
+        let name = definitions.first().unwrap_or(&"the model as it is");
+        let _ = writeln!(rows, "| {name} | {count} | {} |", if same { "takes all, and no others" } else { "differs" });
+        (same, text)
     };
     let (same, text) = takes(&[]);
     assert!(same, "{text}");
@@ -235,4 +286,6 @@ fn the_model_decides_as_the_machine_does() {
         let (same, _) = takes(&[mistake]);
         assert!(!same, "{mistake}: the machine is said to do the same");
     }
+    let head = "| model | steps | the machine |\n|---|---:|---|\n";
+    write_report(2, format!("\n### The model's steps, taken by the state machine\n\n{head}{rows}"));
 }

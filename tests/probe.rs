@@ -16,6 +16,8 @@
 //! | `leave N` | joins another process group, leaves N processes behind in its own, and does as `signals 15` |
 //! | `exec PROGRAM ...` | becomes PROGRAM, with nothing in between |
 //! | `eat MIB` | uses so much memory, and exits with 0 if nobody minds |
+//! | `churn N` | twice: makes N orphans that are killed, sends as many SIGUSR1 to its parent, waits until that has reaped all, and prints how many descriptors that has, its resident memory and its data in KiB; exits with 7 |
+//! | `inject ...` | runs a program and makes a system call of it fail: probe/inject.rs |
 //! | `count BYTES` | prints how many arguments it got and their length together |
 #![no_main]
 #![allow(unsafe_code, missing_docs)]
@@ -33,6 +35,10 @@
     clippy::undocumented_unsafe_blocks,
     clippy::unwrap_used
 )]
+
+#[cfg(target_arch = "x86_64")]
+#[path = "probe/inject.rs"]
+mod inject;
 
 use libc::{c_char, c_int, siginfo_t};
 use std::ffi::CStr;
@@ -80,6 +86,9 @@ extern "C" fn main(argc: c_int, argv: *const *const c_char) -> c_int {
             libc::execv(*argv.add(2), argv.add(2));
             return 1;
         },
+        Some("churn") => churn(number(2).unwrap()),
+        #[cfg(target_arch = "x86_64")]
+        Some("inject") => inject::inject(&(2..words.len()).map(|i| text(i).unwrap()).collect::<Vec<_>>()),
         Some("eat") => {
             let mut eaten: Vec<Vec<u8>> = Vec::new();
             for n in 0..number(2).unwrap() {
@@ -206,6 +215,41 @@ fn orphans(count: i32) {
     println!("made {count}");
     let _ = stdin().read_to_end(&mut Vec::new());
     exit(0)
+}
+
+fn churn(count: i32) {
+    unsafe { libc::signal(libc::SIGUSR1, libc::SIG_IGN) };
+    let (own, parent) = (std::process::id().to_string(), unsafe { libc::getppid() });
+    let read = |file: &str| fs::read_to_string(format!("/proc/{parent}/{file}")).unwrap();
+    for _ in 0..2 {
+        for _ in 0..count {
+            unsafe {
+                let child = libc::fork();
+                if child == 0 {
+                    if libc::fork() == 0 {
+                        libc::kill(libc::getpid(), libc::SIGKILL);
+                    }
+                    libc::_exit(0);
+                }
+                libc::waitpid(child, std::ptr::null_mut(), 0);
+                libc::kill(parent, libc::SIGUSR1);
+            }
+        }
+        // Only this one is left, and its parent sleeps: there is nothing that it has not dealt with.
+        while read(&format!("task/{parent}/children")).split_whitespace().any(|pid| pid != own)
+            || !read("status").contains("State:\tS")
+        {
+            std::thread::yield_now();
+        }
+        let status = read("status");
+        let field = |name: &str| {
+            let line = status.lines().find_map(|line| line.strip_prefix(name)).unwrap();
+            line.split_whitespace().next().unwrap().to_owned()
+        };
+        let descriptors = fs::read_dir(format!("/proc/{parent}/fd")).unwrap().count();
+        println!("{descriptors} {} {}", field("VmRSS:"), field("VmData:"));
+    }
+    exit(7)
 }
 
 fn storm() {

@@ -254,8 +254,12 @@ pub fn print(mut bytes: &[u8]) -> Result<(), Errno> {
     while !bytes.is_empty() {
         // SAFETY: write wants bytes that can be read: they are a slice.
         let written = unsafe { libc::write(libc::STDOUT_FILENO, bytes.as_ptr().cast(), bytes.len()) };
-        let written = Errno::result(written)?;
-        bytes = bytes.get(usize::try_from(written).unwrap_or(0)..).unwrap_or(&[]);
+        match Errno::result(written) {
+            Err(Errno::EINTR) => (),
+            // Nothing of it is written: the next one would tell the same.
+            Ok(0) => return Err(Errno::EIO),
+            written => bytes = bytes.get(usize::try_from(written?).unwrap_or(0)..).unwrap_or(&[]),
+        }
     }
     Ok(())
 }

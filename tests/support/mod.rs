@@ -645,3 +645,16 @@ pub fn namespaces() -> bool {
     }
     true
 }
+
+/// Whether the proofs are to look at everything: `RINI_PROOF=long`. Otherwise it is what a change can wait for.
+pub fn is_long() -> bool {
+    std::env::var("RINI_PROOF").as_deref() == Ok("long")
+}
+
+/// What came out, for a reader: target/proof/PART.md.
+pub fn write_proof(part: &str, title: &str, text: &str) {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/proof");
+    fs::create_dir_all(&folder).unwrap();
+    let form = if is_long() { "The long form (`RINI_PROOF=long`)." } else { "The short form." };
+    fs::write(folder.join(format!("{part}.md")), format!("## {title}\n\n{form}\n{text}")).unwrap();
+}
