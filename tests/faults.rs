@@ -110,7 +110,7 @@ const CALLS: &[(&str, &[&str])] = &[
     ("openat", &["EACCES", "EINTR", "EMFILE", "ENFILE", "ENOENT", "ENOMEM", "ENXIO", "EPERM"]),
     ("poll", &["EINTR", "ENOMEM"]),
     ("prctl", &["EINVAL", "EPERM"]),
-    ("prlimit64", &[]),
+    ("prlimit64", &["EFAULT", "EINVAL", "EPERM"]),
     ("pwritev2", &["EAGAIN", "EBADF", "EINTR", "EINVAL", "EIO", "ENOSPC", "EOPNOTSUPP", "EPIPE"]),
     ("read", &["EAGAIN", "EBADF", "EINTR", "EIO", "EISDIR"]),
     ("readlinkat", &["EACCES", "EINVAL", "ENOENT", "ENOMEM"]),
