@@ -62,6 +62,11 @@ fn can_storm() -> bool {
     emulation().is_none() && namespaces()
 }
 
+/// A user that nobody else is, another run of these tests neither: the kernel has limits for all processes of one together.
+fn own_user(which: u32) -> u32 {
+    0x1000_0000 + std::process::id() * 4 + which
+}
+
 /// Random numbers (xorshift64*), the same for the same seed.
 struct Random(u64);
 
@@ -253,8 +258,8 @@ fn lost_or_doubled(queuers: &[Queuer], record: &[Recorded]) -> Vec<String> {
 /// Many processes queue values to a rini whose user may have so many signals queued. What was recorded, and how often a
 /// sender was refused.
 fn flood(senders: usize, each: usize, limit: Option<u64>) -> (Vec<Queuer>, Vec<Recorded>, usize) {
-    // A user of its own: the kernel counts what is queued for all processes of a user together.
-    let user = 4200 + u32::from(limit.is_some());
+    // The kernel counts what is queued for all processes of a user together.
+    let user = own_user(u32::from(limit.is_some()));
     let limit_queue = move || {
         let Some(limit) = limit else { return Ok(()) };
         let limit = libc::rlimit { rlim_cur: limit, rlim_max: limit };
@@ -465,7 +470,7 @@ fn a_fork_bomb_in_a_container_is_stopped() {
         return;
     }
     let Some(image) = docker::image() else { return };
-    let (began, rounds, made) = (Instant::now(), count(2, 20), count(5_000, 50_000));
+    let (began, rounds, made) = (Instant::now(), count(2, 10), count(5_000, 20_000));
     let limit = 64;
     let (mut most, mut lasted, mut refusals, mut last) = (0, 0, 0, None);
     for _ in 0..rounds {
@@ -524,7 +529,8 @@ fn a_child_that_forks_faster_than_it_is_reaped_holds_up_no_signal() {
             let options = ["--after-exit", after_exit];
             let start = if first { pid1 } else { beside };
             // A user of its own, so that the limit is this storm's alone.
-            let mut run = start(probing(&options, &["storm", &makers.to_string()])).processes(2500).user(4210).spawn();
+            let mut run =
+                start(probing(&options, &["storm", &makers.to_string()])).processes(2500).user(own_user(2)).spawn();
             run.expect("made 1000");
             // Faster than it is reaped: rini does not run at all for a while. Only from outside can a PID 1 be stopped.
             run.signal(libc::SIGSTOP);
@@ -534,7 +540,8 @@ fn a_child_that_forks_faster_than_it_is_reaped_holds_up_no_signal() {
             run.signal(libc::SIGTERM);
             run.signal(libc::SIGCONT);
             let output = run.finish();
-            assert_eq!(output.code(), 143, "{output:?}");
+            // Nothing is said either: nobody had to be killed for outliving the grace period.
+            assert_eq!((output.code(), &output.err[..]), (143, &[][..]), "{output:?}");
         }
         assert!(least > backlog / 2, "there were only {least} zombies");
         let what = if first { "PID 1" } else { "a subreaper" };
@@ -960,7 +967,7 @@ const ENDINGS: [Ending; 3] = [
     Ending { deaf: false, lives: 300, options: &[], other: Some((143, SIGNAL_S)) },
     Ending { deaf: true, lives: 300, options: &[], other: None },
     // The grace period, which cannot be shorter, runs out as the child ends.
-    Ending { deaf: true, lives: 1300, options: &["-t", "1ms"], other: Some((137, KILLED)) },
+    Ending { deaf: true, lives: 1600, options: &["-t", "1ms"], other: Some((137, KILLED)) },
 ];
 
 fn shoot_at_end(way: Way, ending: Ending, after: Duration, rows: &mut Histogram) {
@@ -1005,12 +1012,30 @@ fn a_stop_signal_at_any_microsecond_of_start_and_end_counts() {
             }
         }
     }
-    // Both sides of each edge have been seen, or the sweep was beside it.
-    assert!(beside.count(BEFORE) > 0 && beside.count(ARRIVED) > 0 && first.count(ARRIVED) > 0);
-    for (ending, rows) in ENDINGS.iter().zip(&at_end) {
-        let seen = |what| rows.count(what) > 0;
-        assert!(seen(CHILD_S) && ending.other.is_none_or(|(_, what)| seen(what)), "{:?}: {:?}", ending, rows.sums);
-    }
+    // Both sides of each edge have to be seen, or the sweep was beside it. On a busy machine a time may not be met: again then.
+    let (at_once, late) = (micros(0), micros(10_000));
+    until("both sides of the start are seen", || {
+        for (way, rows, early) in [(Way::ALL[0], &mut first, DROPPED), (Way::ALL[1], &mut beside, BEFORE)] {
+            if rows.count(early) == 0 {
+                shoot_at_start(way, true, at_once, rows);
+            }
+            if rows.count(ARRIVED) == 0 {
+                shoot_at_start(way, true, late, rows);
+            }
+        }
+        first.count(DROPPED).min(beside.count(BEFORE)).min(first.count(ARRIVED)).min(beside.count(ARRIVED)) > 0
+    });
+    until("both sides of the end are seen", || {
+        ENDINGS.into_iter().zip(&mut at_end).all(|(ending, rows)| {
+            let mut seen = |what, after| {
+                if rows.count(what) == 0 {
+                    shoot_at_end(Way::ALL[0], ending, after, rows);
+                }
+                rows.count(what) > 0
+            };
+            seen(CHILD_S, late) && ending.other.is_none_or(|(_, what)| seen(what, at_once))
+        })
+    });
     // Negative controls: a signal that was lost when the signals were blocked, or not as PID 1; an end by a signal when the
     // program had run; another code.
     let [pid1, subreaper] = Way::ALL;
@@ -1037,7 +1062,7 @@ fn a_stop_signal_at_any_microsecond_of_start_and_end_counts() {
     let _ = writeln!(
         text,
         "**End.** {} rinis whose child says that it is there, runs for 300 µs more, and exits with 7; a SIGTERM 0 to 999 µs \
-         after what it said: to a child that dies of it, to one that does not, and to one that does not, lives for 1300 µs, and has a grace period \
+         after what it said: to a child that dies of it, to one that does not, and to one that does not, lives for 1600 µs, and has a grace period \
          of 1 ms. No other code, nobody left behind, no hang. (Time of the signal as measured, from when the test had read \
          the line.)",
         at_end.iter().map(Histogram::total).sum::<usize>(),
@@ -1066,7 +1091,7 @@ fn marked(mark: &str) -> Vec<Pid> {
 }
 
 #[test]
-fn ten_thousand_starts_and_stops_leave_nothing_behind() {
+fn starts_and_stops_leave_nothing_behind() {
     if !can_storm() {
         return;
     }
