@@ -101,7 +101,10 @@ impl Runtime {
     ) -> Runtime {
         let started = clock::now();
         match &child {
-            Some(child) => voice.started(child.pid),
+            Some(child) => {
+                voice.started(child.pid);
+                signals::leave_room_for_forwarding();
+            }
             None => {
                 voice.say(Message::Paused, &[]);
             }

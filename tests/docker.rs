@@ -30,7 +30,7 @@ fn done<I: IntoIterator<Item: AsRef<OsStr>>>(args: I) -> String {
 }
 
 /// The image that all tests share, or None where no engine answers, which is said aloud.
-fn image() -> Option<&'static str> {
+pub fn image() -> Option<&'static str> {
     static IMAGE: OnceLock<Result<String, String>> = OnceLock::new();
     match IMAGE.get_or_init(make_image) {
         Ok(name) => Some(name),
@@ -106,14 +106,14 @@ fn busybox() -> Option<PathBuf> {
 }
 
 /// A container with an attached client. Dropped, it is removed.
-struct Container {
+pub struct Container {
     name: String,
     client: Option<Running>,
 }
 
 impl Container {
     /// `docker run` of the image with these flags and this command.
-    fn run(image: &str, flags: &[&str], command: &[&str]) -> Container {
+    pub fn run(image: &str, flags: &[&str], command: &[&str]) -> Container {
         static COUNT: AtomicU32 = AtomicU32::new(0);
         let name = format!("rini-test-{}-{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
         // Standard input stays open as long as the client does: the probe's `orphans` ends with it.
@@ -127,12 +127,12 @@ impl Container {
         Container::run(image, &["--entrypoint", command[0]], &command[1..])
     }
 
-    fn client(&mut self) -> &mut Running {
+    pub fn client(&mut self) -> &mut Running {
         self.client.as_mut().unwrap()
     }
 
     /// The next line of its standard output.
-    fn line(&mut self) -> String {
+    pub fn line(&mut self) -> String {
         self.client().line()
     }
 
@@ -154,7 +154,7 @@ impl Container {
     }
 
     /// `docker COMMAND... NAME`.
-    fn docker(&self, command: &[&str]) -> String {
+    pub fn docker(&self, command: &[&str]) -> String {
         done([command, &[&self.name]].concat())
     }
 
@@ -163,7 +163,7 @@ impl Container {
     }
 
     /// The pid of its PID 1 on this machine.
-    fn pid(&self) -> Pid {
+    pub fn pid(&self) -> Pid {
         let pid = Pid::from_raw(self.inspect("{{.State.Pid}}").parse().unwrap());
         assert!(state(pid).is_some(), "the engine's pid {pid} is not in this machine's /proc");
         pid
@@ -175,11 +175,11 @@ impl Container {
     }
 
     /// The end of the client, which has the container's exit code and the rest of its output.
-    fn finish(mut self) -> crate::support::Output {
+    pub fn finish(mut self) -> crate::support::Output {
         self.client.take().unwrap().finish()
     }
 
-    fn code(self) -> i32 {
+    pub fn code(self) -> i32 {
         self.finish().code()
     }
 }

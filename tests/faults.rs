@@ -287,7 +287,7 @@ const CALLS: &[(&str, &[&str])] = &[
     ),
     ("poll", &["EFAULT", "EINTR", "EINVAL", "ENOMEM"]),
     ("prctl", &["EINVAL", "EPERM"]),
-    ("prlimit64", &[]),
+    ("prlimit64", &["EFAULT", "EINVAL", "EPERM"]),
     (
         "pwritev2",
         &[

@@ -11,7 +11,12 @@
 //! | `exit N` | exits with N |
 //! | `die N` | lets signal N act on it by default |
 //! | `orphans N` | makes N orphans that exit at once, prints `made N`, exits with 0 at the end of its standard input |
-//! | `storm` | makes orphans for ever; prints `made 1000` once there have been as many |
+//! | `storm [MAKERS]` | makes orphans for ever, in so many processes; prints `made 1000` once the first has made as many |
+//! | `batches` | for each line `N` on its standard input makes N orphans and prints `made N`; exits with 3 at the end of that |
+//! | `keeper PROGRAM ...` | runs PROGRAM, and as its init reaps, but keeps a note of each orphan and a descriptor for every tenth |
+//! | `queue PID FIRST COUNT` | queues COUNT real-time signals with the values FIRST and up, again where the queue is full; prints `sent COUNT pid OWN refused N` |
+//! | `bomb N` | a fork bomb; prints `made N refused M` when it has made as many processes and some were refused; SIGTERM ends the first |
+//! | `brief MICROS CODE [deaf]` | prints `going`, runs so long, exits with CODE; deaf: with every signal blocked |
 //! | `send PID N VALUE` | prints `sending PID UID`, queues signal N with VALUE, waits for the end of its standard input |
 //! | `leave N` | joins another process group, leaves N processes behind in its own, and does as `signals 15` |
 //! | `exec PROGRAM ...` | becomes PROGRAM, with nothing in between |
@@ -46,6 +51,8 @@ use std::fs;
 use std::io::{Read, stdin};
 use std::mem::zeroed;
 use std::process::exit;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
 
 #[unsafe(no_mangle)]
 extern "C" fn main(argc: c_int, argv: *const *const c_char) -> c_int {
@@ -69,7 +76,31 @@ extern "C" fn main(argc: c_int, argv: *const *const c_char) -> c_int {
         Some("exit") => return number(2).unwrap(),
         Some("die") => die(number(2).unwrap()),
         Some("orphans") => orphans(number(2).unwrap()),
-        Some("storm") => storm(),
+        Some("storm") => storm(number(2).unwrap_or(1)),
+        Some("batches") => {
+            for line in stdin().lines() {
+                let count: u64 = line.unwrap().parse().unwrap();
+                for _ in 0..count {
+                    orphan();
+                }
+                println!("made {count}");
+            }
+            return 3;
+        }
+        Some("keeper") => return keeper(unsafe { argv.add(2) }),
+        Some("queue") => queue(number(2).unwrap(), number(3).unwrap() as usize, number(4).unwrap() as usize),
+        Some("bomb") => bomb(number(2).unwrap() as u64),
+        Some("brief") => {
+            if text(4) == Some("deaf") {
+                mask(ALL);
+            }
+            println!("going");
+            let (began, lasts) = (Instant::now(), Duration::from_micros(number(2).unwrap() as u64));
+            while began.elapsed() < lasts {
+                std::hint::spin_loop();
+            }
+            return number(3).unwrap();
+        }
         Some("send") => send(number(2).unwrap(), number(3).unwrap(), number(4).unwrap() as usize),
         Some("leave") => unsafe {
             let other = idle();
@@ -252,7 +283,14 @@ fn churn(count: i32) {
     exit(7)
 }
 
-fn storm() {
+fn storm(makers: i32) {
+    for _ in 1..makers {
+        if unsafe { libc::fork() } == 0 {
+            loop {
+                orphan();
+            }
+        }
+    }
     for count in 1_u64.. {
         orphan();
         if count == 1000 {
@@ -266,4 +304,84 @@ fn send(pid: i32, signal: i32, value: usize) {
     let value = libc::sigval { sival_ptr: value as *mut libc::c_void };
     assert_eq!(unsafe { libc::sigqueue(pid, signal, value) }, 0);
     let _ = stdin().read_to_end(&mut Vec::new());
+}
+
+/// An init that is wrong in two ways, for the tests to notice: what it keeps grows with each orphan.
+fn keeper(program: *const *const c_char) -> c_int {
+    let child = unsafe { libc::fork() };
+    if child == 0 {
+        unsafe {
+            libc::execv(*program, program);
+            libc::_exit(127);
+        }
+    }
+    let mut kept: Vec<(siginfo_t, Option<fs::File>)> = Vec::new();
+    loop {
+        let mut info: siginfo_t = unsafe { zeroed() };
+        assert_eq!(unsafe { libc::waitid(libc::P_ALL, 0, &raw mut info, libc::WEXITED) }, 0);
+        if unsafe { info.si_pid() } == child {
+            return unsafe { info.si_status() };
+        }
+        let file = kept.len().is_multiple_of(10).then(|| fs::File::open("/dev/null").unwrap());
+        kept.push((info, file));
+        std::hint::black_box(&kept);
+    }
+}
+
+/// By the raw call, for 32 and 33. A value has its signal: 32 + value % 33.
+fn queue(pid: i32, first: usize, count: usize) {
+    let mut refused = 0;
+    for value in first..first + count {
+        let signal = 32 + (value % 33) as c_int;
+        // The kernel's layout: number, errno, code, then on 64 bits a hole, the sender's pid and uid, and the value.
+        let mut info = [0_u64; 16];
+        info[0] = signal as u64;
+        info[1] = u64::from(libc::SI_QUEUE as u32);
+        info[2] = u64::from(std::process::id()) | u64::from(unsafe { libc::getuid() }) << 32;
+        info[3] = value as u64;
+        while unsafe { libc::syscall(libc::SYS_rt_sigqueueinfo, pid, signal, info.as_ptr()) } < 0 {
+            assert_eq!(std::io::Error::last_os_error().raw_os_error(), Some(libc::EAGAIN));
+            refused += 1;
+            unsafe { libc::sched_yield() };
+        }
+    }
+    println!("sent {count} pid {} refused {refused}", std::process::id());
+}
+
+/// Every process makes others, and half of them end behind that: what those leave is the init's.
+fn bomb(wanted: u64) {
+    let size = 2 * size_of::<AtomicU64>();
+    let (access, flags) = (libc::PROT_READ | libc::PROT_WRITE, libc::MAP_SHARED | libc::MAP_ANONYMOUS);
+    let page = unsafe { libc::mmap(std::ptr::null_mut(), size, access, flags, -1, 0) };
+    assert_ne!(page, libc::MAP_FAILED);
+    let [made, refused] = unsafe { &*page.cast::<[AtomicU64; 2]>() };
+    let (mut first, mut told) = (true, false);
+    loop {
+        let count = made.load(Ordering::Relaxed);
+        match unsafe { libc::fork() } {
+            -1 => {
+                let refused = refused.fetch_add(1, Ordering::Relaxed);
+                // Not all at once, or nobody is left to go on.
+                if !first && refused.is_multiple_of(8) {
+                    unsafe { libc::_exit(0) }
+                }
+                unsafe { libc::sched_yield() };
+            }
+            0 => {
+                first = false;
+                made.fetch_add(1, Ordering::Relaxed);
+            }
+            _ if !first && count.is_multiple_of(2) => unsafe { libc::_exit(0) },
+            _ => (),
+        }
+        if first {
+            // The zombies of the first are its own, and would be all that the limit has room for.
+            while unsafe { libc::waitpid(-1, std::ptr::null_mut(), libc::WNOHANG) } > 0 {}
+            let refused = refused.load(Ordering::Relaxed);
+            if !told && count >= wanted && refused > 0 {
+                told = true;
+                println!("made {count} refused {refused}");
+            }
+        }
+    }
 }

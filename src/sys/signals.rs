@@ -148,6 +148,29 @@ impl Received {
     }
 }
 
+/// Lowers how many signals may be queued to rini (getrlimit(2), RLIMIT_SIGPENDING) below that of the child, which has its own by now.
+///
+/// The kernel counts what is queued to all processes of a user together, and asks the receiver's limit. With the same limit for
+/// both, a sender takes the place of the signal that rini has just taken, and then there is none to send it on: it would go
+/// without its value, and be merged with another that has none. So it is the sender that is refused, and knows it. (A child of
+/// another user has a queue that rini cannot see the end of.)
+pub fn leave_room_for_forwarding() {
+    // The soft limit and the hard one, on every machine of 64 bits each; where they cannot be read it stays 0.
+    let mut limit = [0_u64; 2];
+    let none = ptr::null_mut::<u64>();
+    // SAFETY: prlimit64 wants room for two limits, which outlives the call; pid 0 is this process. (musl's setrlimit is made for
+    // threads, and large.)
+    unsafe { libc::syscall(libc::SYS_prlimit64, 0, libc::RLIMIT_SIGPENDING, none, limit.as_mut_ptr()) };
+    let [soft, _] = &mut limit;
+    // With 1 there would be none for rini, and nothing would come through.
+    if *soft > 1 {
+        // Some more than the one, as there may be others of this user.
+        *soft = soft.saturating_sub((*soft / 8).max(1));
+        // SAFETY: prlimit64 wants two limits to read, which outlive the call.
+        unsafe { libc::syscall(libc::SYS_prlimit64, 0, libc::RLIMIT_SIGPENDING, limit.as_ptr(), none) };
+    }
+}
+
 /// Whether to wait for a signal or only to look.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Patience {
