@@ -6,6 +6,7 @@
 //! - [`tini`], [`dumb_init`], [`catatonit`]: under those names, beside those programs
 //! - [`mutations`]: not the binary, but the tests of its state machine: each way to break it is noticed
 //! - [`faults`]: each of its system calls fails, in every way
+//! - [`surroundings`]: in every combination of hostile ones, and the list of its system calls
 //! - [`model`]: a model of the shutdown in spin, and that the state machine takes the same steps
 //! - [`terminal`]: on pseudo-terminals, under an interactive shell
 //! - [`docker`]: as the entry point of containers on a real engine; [`docker_init`]: as what the engine runs for `--init`;
@@ -55,5 +56,6 @@ mod release;
 mod shutdown;
 mod signals;
 mod start;
+mod surroundings;
 mod terminal;
 mod tini;

@@ -340,7 +340,13 @@ fn a_sigxfsz_of_rini_s_own_making_is_not_forwarded() {
         use std::os::unix::process::CommandExt;
         let none = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
         // SAFETY: the closure runs in a forked child and makes one system call.
-        unsafe { command.pre_exec(move || Errno::result(libc::setrlimit(libc::RLIMIT_FSIZE, &raw const none)).map(drop).map_err(Into::into)) };
+        unsafe {
+            command.pre_exec(move || {
+                nix::errno::Errno::result(libc::setrlimit(libc::RLIMIT_FSIZE, &raw const none))
+                    .map(drop)
+                    .map_err(Into::into)
+            })
+        };
     };
     let mut run = pid1(probing(&["-vvv"], &["signals", "15"]))
         .with(|command| {
