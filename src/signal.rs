@@ -47,6 +47,8 @@ impl Signal {
     pub const KILL: Signal = Signal::known(libc::SIGKILL);
     /// A write to a pipe without a reader.
     pub const PIPE: Signal = Signal::known(libc::SIGPIPE);
+    /// A write to a file at the limit of its size.
+    pub const XFSZ: Signal = Signal::known(libc::SIGXFSZ);
     /// Stop; cannot be caught.
     pub const STOP: Signal = Signal::known(libc::SIGSTOP);
     /// Terminate: what asks a process to end.

@@ -8,6 +8,7 @@
 //! - [`faults`]: each of its system calls fails, in every way
 //! - [`unsafe_code`]: not the binary, but every `unsafe` of its source, and what it rests on
 //! - [`storms`]: orphans, signals, forks and starts by the thousand; `RINI_PROOF=long`: by the million
+//! - [`surroundings`]: in every combination of hostile ones, and the list of its system calls
 //! - [`model`]: a model of the shutdown in spin, and that the state machine takes the same steps
 //! - [`terminal`]: on pseudo-terminals, under an interactive shell
 //! - [`docker`]: as the entry point of containers on a real engine; [`docker_init`]: as what the engine runs for `--init`;
@@ -58,6 +59,7 @@ mod shutdown;
 mod signals;
 mod start;
 mod storms;
+mod surroundings;
 mod terminal;
 mod tini;
 mod unsafe_code;

@@ -328,6 +328,42 @@ fn a_sigpipe_of_rini_s_own_making_is_not_forwarded() {
     assert_eq!((output.code(), output.out), (0, vec![]));
 }
 
+/// A file at the limit of its size (RLIMIT_FSIZE) does the same with SIGXFSZ. And one that somebody
+/// sends is still forwarded.
+#[test]
+fn a_sigxfsz_of_rini_s_own_making_is_not_forwarded() {
+    if !namespaces() {
+        return;
+    }
+    let file = tempfile::tempfile().unwrap();
+    let limit = |command: &mut std::process::Command| {
+        use std::os::unix::process::CommandExt;
+        let none = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
+        // SAFETY: the closure runs in a forked child and makes one system call.
+        unsafe {
+            command.pre_exec(move || {
+                nix::errno::Errno::result(libc::setrlimit(libc::RLIMIT_FSIZE, &raw const none))
+                    .map(drop)
+                    .map_err(Into::into)
+            })
+        };
+    };
+    let mut run = pid1(probing(&["-vvv"], &["signals", "15"]))
+        .with(|command| {
+            limit(command);
+            command.stderr(file.try_clone().unwrap())
+        })
+        .spawn();
+    run.expect_ready();
+    // The third is the same signal, from outside.
+    for signal in [10, 12, 25, 15] {
+        run.signal(signal);
+        run.expect(&format!("signal {signal} code -1 pid 0 uid 0 value 0"));
+    }
+    let output = run.finish();
+    assert_eq!((output.code(), output.out, file.metadata().unwrap().len()), (0, vec![], 0));
+}
+
 /// One that is inherited as ignored is still rini's to forward; the child decides.
 #[test]
 fn an_ignored_signal_is_forwarded_too() {

@@ -225,7 +225,7 @@ pub fn write_to_stderr(line: &[u8]) {
     };
     match Errno::result(written) {
         Ok(_) | Err(Errno::EBADF) => return,
-        Err(Errno::EPIPE) => return signals::take_own_sigpipe(),
+        Err(errno) if came_with_a_signal(errno) => return,
         // EAGAIN too: some file systems give it for a file that a write would not have to wait for.
         Err(_) => (),
     }
@@ -242,10 +242,22 @@ pub fn write_to_stderr(line: &[u8]) {
     if ready == 1 && poll.revents & libc::POLLOUT != 0 {
         // SAFETY: write wants bytes that can be read: they are a slice, of which it is given no more than there is.
         let written = unsafe { libc::write(FD, line.as_ptr().cast(), line.len().min(libc::PIPE_BUF)) };
-        if written < 0 && Errno::last() == Errno::EPIPE {
-            signals::take_own_sigpipe();
+        if written < 0 {
+            came_with_a_signal(Errno::last());
         }
     }
+}
+
+/// Whether a write fails so with a signal to rini: a broken pipe, or a file at the limit of its size (RLIMIT_FSIZE). That is then
+/// taken.
+fn came_with_a_signal(errno: Errno) -> bool {
+    let signal = match errno {
+        Errno::EPIPE => Signal::PIPE,
+        Errno::EFBIG => Signal::XFSZ,
+        _ => return false,
+    };
+    signals::take_own(signal);
+    true
 }
 
 /// Writes all of `bytes` to standard output, blocking if need be: for `--help` and its like, before anything is

@@ -189,12 +189,12 @@ pub fn wait(patience: Patience, received: &mut Received) -> Result<bool, Errno> 
     take(Mask::ALL, patience, received)
 }
 
-/// Takes the SIGPIPE that the kernel has just sent to rini for a write of its own.
+/// Takes the SIGPIPE or SIGXFSZ that the kernel has just sent to rini for a write of its own.
 ///
 /// It is nobody else's, so it must not be forwarded. Nor may it wait to be taken: it would wake rini, and a line about
 /// that would bring the next one. It is taken before one that somebody sent, as it was sent to rini's thread.
-pub fn take_own_sigpipe() {
-    let _ = take(Mask(Signal::PIPE.bit()), Patience::None, &mut Received::none());
+pub fn take_own(signal: Signal) {
+    let _ = take(Mask(signal.bit()), Patience::None, &mut Received::none());
 }
 
 fn take(set: Mask, patience: Patience, Received(info): &mut Received) -> Result<bool, Errno> {
