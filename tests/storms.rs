@@ -637,9 +637,11 @@ impl Launched {
         assert_eq!(unsafe { libc::kill(self.pid.as_raw(), signal) }, 0);
     }
 
-    /// Whether rini has blocked the signals: the launched process had none blocked before its exec.
+    /// Whether rini has blocked the signals: the launched process had none blocked before its exec, and no child. (While it
+    /// waits for them the kernel shows them as not blocked, and by then there is a child.)
     fn has_blocked(&self) -> bool {
-        u64::from_str_radix(&status_field(self.pid, "SigBlk"), 16).unwrap() & 1 << (libc::SIGTERM - 1) != 0
+        let blocked = u64::from_str_radix(&status_field(self.pid, "SigBlk"), 16).unwrap();
+        blocked & 1 << (libc::SIGTERM - 1) != 0 || !children_of(self.pid).is_empty()
     }
 
     /// Reads on; false at the end, when nobody has the pipe any more.
@@ -926,25 +928,41 @@ fn fate(way: Way, blocked: bool, signal: i32, end: End, recorded: Option<bool>, 
     }
 }
 
-/// A signal while rini starts, this long after the clone. With `record` the program notes it, and is ended by another one
+/// From when a time is counted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum From {
+    /// The clone that becomes rini. On a busy machine nearly all of the time until rini's first instruction.
+    Clone,
+    /// When rini was seen to have blocked the signals: from here on nothing may be lost.
+    Block,
+}
+
+/// A signal while rini starts, this long after that. With `record` the program notes it, and is ended by another one
 /// later; else it ends the program, by its default action.
-fn shoot_at_start(way: Way, record: bool, after: Duration, rows: &mut Histogram) {
+fn shoot_at_start(way: Way, record: bool, from: From, after: Duration, rows: &mut Histogram) {
     let (command, signal) =
         if record { (&["signals", "15"][..], libc::SIGINT) } else { (&["alive"][..], libc::SIGTERM) };
     let mut launched = launch(way, &words("rini", &[], command));
-    launched.spin_until(after);
-    let blocked = launched.has_blocked();
+    if from == From::Block {
+        while !launched.has_blocked() {
+            assert!(launched.began.elapsed() < LIMIT, "rini does not block the signals");
+        }
+    }
+    let base = if from == From::Block { launched.began.elapsed() } else { Duration::ZERO };
+    launched.spin_until(base + after);
+    let blocked = from == From::Block || launched.has_blocked();
     launched.signal(signal);
-    let sent = launched.began.elapsed();
-    if launched.has_line("ready") {
-        // Without a record: it may have been dropped, and this is a second one. With it, the lower number comes first.
+    let sent = launched.began.elapsed() - base;
+    // With a record the first one has to be there, the lower number coming first. Without one, and behind the block, the first alone
+    // has to end it, or nothing does; before that it may have been dropped.
+    if (record || !blocked) && launched.has_line("ready") {
         launched.signal(libc::SIGTERM);
     }
     let (end, text) = launched.end();
     let recorded = record.then(|| text.lines().any(|line| line.starts_with("signal 2 ")));
     let fate = fate(way, blocked, signal, end, recorded, &text);
     let what = fate.unwrap_or_else(|| {
-        panic!("{}, a signal {sent:?} after the clone, blocked: {blocked}: {end:?}, {text:?}", way.name())
+        panic!("{}, a signal {sent:?} from the {from:?} on, blocked: {blocked}: {end:?}, {text:?}", way.name())
     });
     rows.add(sent.as_micros() as u64, what);
 }
@@ -996,12 +1014,16 @@ fn a_stop_signal_at_any_microsecond_of_start_and_end_counts() {
     let (began, micros) = (Instant::now(), Duration::from_micros);
     let (starts, ends) = (count(40, 2000) as u64, count(25, 2000) as u64);
     let (mut first, mut beside) = (Histogram::default(), Histogram::default());
+    let mut behind = Way::ALL.map(|_| Histogram::default());
     // The four and the six take turns at each time, so that a burst of load meets all of them.
     for step in 0..starts {
         let after = micros(step * 2000 / starts);
         for record in [true, false] {
-            shoot_at_start(Way::ALL[0], record, after, &mut first);
-            shoot_at_start(Way::ALL[1], record, after, &mut beside);
+            shoot_at_start(Way::ALL[0], record, From::Clone, after, &mut first);
+            shoot_at_start(Way::ALL[1], record, From::Clone, after, &mut beside);
+            for (way, rows) in Way::ALL.into_iter().zip(&mut behind) {
+                shoot_at_start(way, record, From::Block, micros(step * 1000 / starts), rows);
+            }
         }
     }
     let mut at_end = ENDINGS.map(|_| Histogram::default());
@@ -1017,10 +1039,10 @@ fn a_stop_signal_at_any_microsecond_of_start_and_end_counts() {
     until("both sides of the start are seen", || {
         for (way, rows, early) in [(Way::ALL[0], &mut first, DROPPED), (Way::ALL[1], &mut beside, BEFORE)] {
             if rows.count(early) == 0 {
-                shoot_at_start(way, true, at_once, rows);
+                shoot_at_start(way, true, From::Clone, at_once, rows);
             }
             if rows.count(ARRIVED) == 0 {
-                shoot_at_start(way, true, late, rows);
+                shoot_at_start(way, true, From::Block, late, rows);
             }
         }
         first.count(DROPPED).min(beside.count(BEFORE)).min(first.count(ARRIVED)).min(beside.count(ARRIVED)) > 0
@@ -1054,10 +1076,15 @@ fn a_stop_signal_at_any_microsecond_of_start_and_end_counts() {
          Before each, /proc tells whether rini has blocked the signals. If so, the program must get it. If not, the kernel decides: \
          not as PID 1 it ends the process, and then nothing of the program may have run; as PID 1 it drops the signal. (Time of the \
          signal as measured, from the clone on. A program that leaves SIGTERM to its default action shows no loss as PID 1, as it \
-         gets a second one.)\n\nNot as PID 1:\n\n{}\nAs PID 1:\n\n{}\n",
+         gets a second one.)\n\nNot as PID 1:\n\n{}\nAs PID 1:\n\n{}\n\
+         And {} rinis whose signal comes 0 to 999 µs after they were seen to have blocked the signals, with no second one for the \
+         default action: each has to arrive.\n\nNot as PID 1:\n\n{}\nAs PID 1:\n\n{}\n",
         first.total() + beside.total(),
         beside.table(&[BEFORE, ARRIVED]),
         first.table(&[DROPPED, ARRIVED]),
+        behind.iter().map(Histogram::total).sum::<usize>(),
+        behind[1].table(&[ARRIVED]),
+        behind[0].table(&[ARRIVED]),
     );
     let _ = writeln!(
         text,
