@@ -633,8 +633,8 @@ fn no_failing_system_call_loses_the_child_or_its_code() {
     }
     report.write(kinds.len(), begin.elapsed().as_secs());
     assert!(surprising.is_empty(), "of {} faults:\n{surprising}", rows.len());
-    // The child may be faster than when the calls were counted.
-    assert!(report.missed * 20 < rows.len(), "{} of {} faults did not happen", report.missed, rows.len());
+    // The last time is that of the run with the most calls, and the child may be faster in another; the report counts these too.
+    assert!(report.missed * 10 < rows.len(), "{} of {} faults did not happen", report.missed, rows.len());
 }
 
 /// Scenarios, and times.
