@@ -592,11 +592,11 @@ fn launch(way: Way, words: &[CString]) -> Launched {
     // becomes a program or exits.
     let pid = unsafe {
         assert_eq!(libc::pipe2(ends.as_mut_ptr(), libc::O_CLOEXEC), 0);
+        // A shell's job in the background may have been given these as ignored. Here, as they may come before the child's first step.
+        libc::signal(libc::SIGINT, libc::SIG_DFL);
+        libc::signal(libc::SIGTERM, libc::SIG_DFL);
         let pid = libc::syscall(libc::SYS_clone, flags, 0, 0, 0, 0) as i32;
         if pid == 0 {
-            // A shell's job in the background may have been given these as ignored, and passes that on.
-            libc::signal(libc::SIGINT, libc::SIG_DFL);
-            libc::signal(libc::SIGTERM, libc::SIG_DFL);
             // In a session of its own there is no terminal to hand over.
             libc::setsid();
             libc::dup2(libc::open(c"/dev/null".as_ptr(), libc::O_RDONLY | libc::O_CLOEXEC), 0);
