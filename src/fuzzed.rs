@@ -55,6 +55,12 @@ pub fn with<T>(bytes: &[u8], work: impl FnOnce(&[u8]) -> T + std::panic::UnwindS
     std::panic::catch_unwind(|| work(bytes)).unwrap_or_else(|_| panic!("of these bytes: \"{}\"", bytes.escape_ascii()))
 }
 
+/// How much processor time this thread has taken, in seconds; nothing where the kernel does not say.
+pub fn processor_time() -> f64 {
+    let text = fs::read_to_string("/proc/thread-self/schedstat").unwrap_or_default();
+    text.split(' ').next().and_then(|nanoseconds| nanoseconds.parse::<f64>().ok()).unwrap_or(0.0) / 1e9
+}
+
 static ROWS: Mutex<BTreeMap<String, BTreeMap<String, String>>> = Mutex::new(BTreeMap::new());
 
 /// Puts a row, by its first field, into the table of a part of the proof, target/proof/<part>.md: what this run has had of

@@ -6,12 +6,11 @@
 //! the folder where it keeps what it has found, tests/fuzz/corpus/command_line.
 
 use crate::cli::{self, NOWHERE, Options};
-use crate::exit::Remap;
-use crate::personality::{self, Personality};
-use crate::signal::{Rewrite, Signal, SignalSet};
+use crate::personality::Personality;
+use crate::signal::Signal;
 use crate::supervisor::AfterExit;
 use crate::time::Duration;
-use crate::voice::{Message, Part};
+use crate::voice::Message;
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 
@@ -745,94 +744,6 @@ pub fn read(bytes: &[u8]) -> Came {
     read_words(&[&[called], &words[..]].concat(), &strings)
 }
 
-/// Words that are options, values, both or neither, right and wrong.
-const WORDS: [&[u8]; 40] = [
-    b"-g",
-    b"-s",
-    b"-w",
-    b"-v",
-    b"-vvg",
-    b"-e",
-    b"-e7",
-    b"-e=7:8",
-    b"-p",
-    b"-pTERM",
-    b"-r15:0",
-    b"-t",
-    b"-t=1.5",
-    b"-P",
-    b"-c",
-    b"-h",
-    b"-x",
-    b"-",
-    b"--",
-    b"",
-    b"-=",
-    b"-g=",
-    b"--=",
-    b"--remap-exit",
-    b"--grace-period=8s",
-    b"--stop-delay=0",
-    b"--stop-signals=KILL",
-    b"--after-exit=wait",
-    b"--pause",
-    b"--rewrite=TERM:QUIT",
-    b"--re",
-    b"--verb",
-    b"--version",
-    b"--subreaper=1",
-    b"--\xff\n",
-    b"7",
-    b"15:3",
-    b"SIGTERM",
-    b"prog",
-    b"-\xc3",
-];
-
-/// Variables, right and wrong.
-const VARIABLES: [&[u8]; 40] = [
-    b"RINI_PROCESS_GROUP=1",
-    b"RINI_PROCESS_GROUP=Off",
-    b"RINI_PROCESS_GROUP=",
-    b"RINI_PROCESS_GROUP=2",
-    b"RINI_SUBREAPER=yes",
-    b"RINI_SUBREAPER=\xff",
-    b"RINI_REMAP_EXIT=143,1:0",
-    b"RINI_REMAP_EXIT=1,,2",
-    b"RINI_REMAP_EXIT=256",
-    b"RINI_LOG=warn,rini::runtime=debug",
-    b"RINI_LOG= INFO ,rini",
-    b"RINI_LOG=rini::",
-    b"RINI_LOG=",
-    b"RINI_STOP_SIGNALS=TERM,sigrtmax-3",
-    b"RINI_STOP_SIGNALS=CHLD",
-    b"RINI_STOP_SIGNALS=RTMIN+31",
-    b"RINI_GRACE_PERIOD=8s",
-    b"RINI_GRACE_PERIOD=0.0009",
-    b"RINI_GRACE_PERIOD=8760h",
-    b"RINI_GRACE_PERIOD=8760.000001h",
-    b"RINI_GRACE_PERIOD=1.5.5\"\\",
-    b"RINI_STOP_DELAY=0.5m",
-    b"RINI_STOP_DELAY=0",
-    b"RINI_STOP_DELAY=-1",
-    b"RINI_AFTER_EXIT=terminate",
-    b"RINI_AFTER_EXIT=Wait",
-    b"RINI_REWRITE=TERM:QUIT,HUP:0",
-    b"RINI_REWRITE=TSTP:TSTP,15:9",
-    b"RINI_REWRITE=KILL:TERM",
-    b"TINI_SUBREAPER=",
-    b"TINI_KILL_PROCESS_GROUP=0",
-    b"TINI_VERBOSITY=0",
-    b"TINI_VERBOSITY= +3x",
-    b"TINI_VERBOSITY=-1",
-    b"DUMB_INIT_DEBUG=1",
-    b"DUMB_INIT_SETSID=0",
-    b"DUMB_INIT_SETSID=1",
-    b"CATATONIT_DEBUG=",
-    b"CATATONIT_LOG=x",
-    b"RINI_PROCESS_GROUP",
-];
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -840,11 +751,102 @@ mod tests {
 
     const HEADING: &str = "## Command lines and environments
 
-Short text. {form}.
+{form} of `cargo test --release --bin rini any_words`. Each command line is read by rini, as it is from a real start, and by an independent \
+reader that was written from the documentation; the two have to agree on every option, on where PROGRAM begins, and on what is refused \
+and why; a refusal of rini's is one line that names the option or the variable and shows the value; what follows PROGRAM is \
+never looked at. *Started*: accepted; *printed*: help, version or license; *refused*: with a message and exit code 1.
 
 | What | How many | Started | Printed | Refused |
 | --- | ---: | ---: | ---: | ---: |
 ";
+
+    /// Words that are options, values, both or neither, right and wrong.
+    const WORDS: [&[u8]; 40] = [
+        b"-g",
+        b"-s",
+        b"-w",
+        b"-v",
+        b"-vvg",
+        b"-e",
+        b"-e7",
+        b"-e=7:8",
+        b"-p",
+        b"-pTERM",
+        b"-r15:0",
+        b"-t",
+        b"-t=1.5",
+        b"-P",
+        b"-c",
+        b"-h",
+        b"-x",
+        b"-",
+        b"--",
+        b"",
+        b"-=",
+        b"-g=",
+        b"--=",
+        b"--remap-exit",
+        b"--grace-period=8s",
+        b"--stop-delay=0",
+        b"--stop-signals=KILL",
+        b"--after-exit=wait",
+        b"--pause",
+        b"--rewrite=TERM:QUIT",
+        b"--re",
+        b"--verb",
+        b"--version",
+        b"--subreaper=1",
+        b"--\xff\n",
+        b"7",
+        b"15:3",
+        b"SIGTERM",
+        b"prog",
+        b"-\xc3",
+    ];
+
+    /// Variables, right and wrong.
+    const VARIABLES: [&[u8]; 40] = [
+        b"RINI_PROCESS_GROUP=1",
+        b"RINI_PROCESS_GROUP=Off",
+        b"RINI_PROCESS_GROUP=",
+        b"RINI_PROCESS_GROUP=2",
+        b"RINI_SUBREAPER=yes",
+        b"RINI_SUBREAPER=\xff",
+        b"RINI_REMAP_EXIT=143,1:0",
+        b"RINI_REMAP_EXIT=1,,2",
+        b"RINI_REMAP_EXIT=256",
+        b"RINI_LOG=warn,rini::runtime=debug",
+        b"RINI_LOG= INFO ,rini",
+        b"RINI_LOG=rini::",
+        b"RINI_LOG=",
+        b"RINI_STOP_SIGNALS=TERM,sigrtmax-3",
+        b"RINI_STOP_SIGNALS=CHLD",
+        b"RINI_STOP_SIGNALS=RTMIN+31",
+        b"RINI_GRACE_PERIOD=8s",
+        b"RINI_GRACE_PERIOD=0.0009",
+        b"RINI_GRACE_PERIOD=8760h",
+        b"RINI_GRACE_PERIOD=8760.000001h",
+        b"RINI_GRACE_PERIOD=1.5.5\"\\",
+        b"RINI_STOP_DELAY=0.5m",
+        b"RINI_STOP_DELAY=0",
+        b"RINI_STOP_DELAY=-1",
+        b"RINI_AFTER_EXIT=terminate",
+        b"RINI_AFTER_EXIT=Wait",
+        b"RINI_REWRITE=TERM:QUIT,HUP:0",
+        b"RINI_REWRITE=TSTP:TSTP,15:9",
+        b"RINI_REWRITE=KILL:TERM",
+        b"TINI_SUBREAPER=",
+        b"TINI_KILL_PROCESS_GROUP=0",
+        b"TINI_VERBOSITY=0",
+        b"TINI_VERBOSITY= +3x",
+        b"TINI_VERBOSITY=-1",
+        b"DUMB_INIT_DEBUG=1",
+        b"DUMB_INIT_SETSID=0",
+        b"DUMB_INIT_SETSID=1",
+        b"CATATONIT_DEBUG=",
+        b"CATATONIT_LOG=x",
+        b"RINI_PROCESS_GROUP",
+    ];
 
     #[derive(Default)]
     struct Tally {
@@ -879,7 +881,7 @@ Short text. {form}.
 
     #[test]
     fn every_short_command_line_is_read_as_documented() {
-        let most = if is_long() { 4 } else { 2 };
+        let most = if is_long() { 4 } else { 3 };
         let mut tally = Tally::default();
         let mut sequences: Vec<Vec<&[u8]>> = vec![vec![]];
         for length in 0..=most {
@@ -894,5 +896,100 @@ Short text. {form}.
             }
         }
         tally.report(&format!("each sequence of up to {most} of {} words, under each of 5 names", WORDS.len()), 100);
+    }
+
+    /// Two at a time, in both orders, so that one beats the other; before a program, and before options that beat both.
+    #[test]
+    fn every_pair_of_variables_is_read_as_documented() {
+        let mut tally = Tally::default();
+        let lines: [&[&[u8]]; 3] =
+            [&[b"prog"], &[b"-gv", b"prog"], &[b"-e1", b"-t9", b"-rUSR1:0", b"--stop-delay=0", b"--", b"-x"]];
+        for name in 0..5 {
+            for (one, other) in VARIABLES.iter().flat_map(|one| VARIABLES.iter().map(move |other| (one, other))) {
+                for line in lines {
+                    tally.count(with(&bytes(name, &[one, other], line), read));
+                }
+            }
+            tally.count(with(&bytes(name, &[], &[b"-V"]), read));
+        }
+        tally.report(
+            &format!("each pair of {} variables, with 3 command lines, under each of 5 names", VARIABLES.len()),
+            3,
+        );
+    }
+
+    /// Of each variable, and of each option, every value that is a few characters long, of those that durations, signals, codes
+    /// and rules are made of.
+    #[test]
+    fn every_short_value_is_read_as_documented() {
+        const OF: &[u8] = b"0159.:,-+smhTMRIN ";
+        let most = if is_long() { 5 } else { 3 };
+        let mut values: Vec<Vec<u8>> = vec![vec![]];
+        let (mut tally, mut begin) = (Tally::default(), 0);
+        for _ in 0..most {
+            let end = values.len();
+            for value in begin..end {
+                values.extend(OF.iter().map(|byte| [&values[value][..], &[*byte]].concat()).collect::<Vec<_>>());
+            }
+            begin = end;
+        }
+        // Where that is not refused at once, they are longer: with a beginning that signals have.
+        for value in values {
+            for (name, option) in
+                [(0, "-t"), (0, "-e"), (0, "-r"), (0, "--stop-signals="), (1, "-e"), (2, "-r"), (0, "-pRT")]
+            {
+                tally.count(with(&bytes(name, &[], &[&[option.as_bytes(), &value].concat(), b"prog"]), read));
+            }
+            let variable = [b"TINI_VERBOSITY=", &value[..]].concat();
+            tally.count(with(&bytes(1, &[&variable], &[b"-v", b"prog"]), read));
+        }
+        tally.report(&format!("each value of up to {most} of {} characters, of each kind of value", OF.len()), 0);
+    }
+
+    /// A word, and perhaps broken: bytes lost, doubled, or others.
+    fn word(random: &mut Random) -> Vec<u8> {
+        let own: [&[&[u8]]; 3] =
+            [&WORDS, &VARIABLES, &[b"=", b",", b":", b"RTMIN+3", b"8760h", b"1ms", b"debug", b"terminate"]];
+        let mut word = own[random.below(3)];
+        if random.below(3) == 0 {
+            word = own[0];
+        }
+        let mut word = word[random.below(word.len())].to_vec();
+        while random.below(3) == 0 {
+            let at = random.below(word.len() + 1);
+            match random.below(5) {
+                0 => word.truncate(at),
+                1 => word.insert(at, u8::try_from(random.below(256)).unwrap().max(1)),
+                2 => drop(word.splice(at..at, own[2][random.below(own[2].len())].iter().copied())),
+                3 => word.extend_from_slice(WORDS[random.below(WORDS.len())]),
+                _ => word = word.repeat(2),
+            }
+        }
+        word.truncate(200);
+        word
+    }
+
+    #[test]
+    fn random_command_lines_are_read_as_documented() {
+        let (count, mut random) = (if is_long() { 20_000_000 } else { 100_000 }, Random(1));
+        let mut tally = Tally::default();
+        for _ in 0..count {
+            let name = u8::try_from(random.below(256)).unwrap();
+            let variables: Vec<Vec<u8>> = (0..random.below(3)).map(|_| word(&mut random)).collect();
+            let words: Vec<Vec<u8>> = (0..random.below(6)).map(|_| word(&mut random)).collect();
+            let variables: Vec<&[u8]> = variables.iter().map(Vec::as_slice).collect();
+            let words: Vec<&[u8]> = words.iter().map(Vec::as_slice).collect();
+            tally.count(with(&bytes(name, &variables, &words), read));
+        }
+        tally.report("random", count / 100);
+    }
+
+    #[test]
+    fn kept_command_lines_are_read_as_documented() {
+        let mut tally = Tally::default();
+        for bytes in kept("command_line") {
+            tally.count(with(&bytes, read));
+        }
+        tally.report("kept by libFuzzer", 5);
     }
 }

@@ -9,10 +9,8 @@
 //! to a depth by itself, and looks whether that is so.
 
 use super::*;
-use crate::fuzzed::{Random, is_long, kept, with};
+use crate::fuzzed::{Random, is_long, kept, processor_time, report, with};
 use std::collections::HashMap;
-use std::collections::hash_map::{DefaultHasher, Entry};
-use std::hash::Hasher;
 
 /// What a history has come to.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -284,30 +282,202 @@ pub fn follow(bytes: &[u8]) -> Followed {
     onlooker.followed
 }
 
-const HEADING: &str = "## The state machine in long histories
+const HEADING: &str = "## The state machine in every history, and in long ones
 
-Short text. {form}.
+{form} of `cargo test --release --bin rini supervisor::tests`. An answer is what the machine says to one event, behind some history, after \
+some time, with some policy; each is judged by witnesses who know the contract and not the code. *Every state*: the machine is finite if time \
+is taken as what is left until its deadline, so the states that histories of any length lead to can be listed; each event is tried in each \
+of them, after each passing of time. *Each history*: up to that depth, without taking two for one that lead to the same state; \
+and whether such two have the same answers. *Random*, *kept*: policies, signals and times of any kind, as the bytes come. \
+Seconds are of processor time.
 
-| What | Answers | Seconds |
-| --- | ---: | ---: |
+| What | Policies | Histories | States | Answers | Seconds |
+| --- | ---: | ---: | ---: | ---: | ---: |
 ";
 
-fn report(what: &str, row: &str) {
-    crate::fuzzed::report("histories", HEADING, what, row);
+/// A row of the report.
+pub struct Sum {
+    what: String,
+    policies: u64,
+    /// How many there are.
+    all: usize,
+    histories: u64,
+    states: u64,
+    answers: u64,
+    began: f64,
 }
 
-/// A second's worth of them, and in the long form some minutes'.
+impl Sum {
+    pub fn begin(what: &str, all: usize) -> Sum {
+        let (what, began) = (what.to_owned(), processor_time());
+        Sum { what, policies: 0, all, histories: 0, states: 0, answers: 0, began }
+    }
+
+    /// One more policy is done.
+    pub fn add(&mut self, states: usize, answers: u64) {
+        self.policies += 1;
+        self.states += u64::try_from(states).unwrap();
+        self.answers += answers;
+        // The long form takes its time: there is a row before it is at its end.
+        if is_long() || self.all == usize::try_from(self.policies).unwrap() {
+            self.report();
+        }
+    }
+
+    fn report(&self) {
+        let Sum { what, policies, all, histories, states, answers, began } = self;
+        let took = processor_time() - began;
+        let count = |count: &u64| if *count == 0 { "–".to_owned() } else { count.to_string() };
+        let [histories, states] = [histories, states].map(count);
+        let policies = if *all == 0 { "–".to_owned() } else { format!("{policies} of {all}") };
+        report("histories", HEADING, what, &format!("{policies} | {histories} | {states} | {answers} | {took:.1}"));
+    }
+}
+
+/// Some seconds of them, and in the long form some minutes.
 #[test]
 fn random_long_histories_keep_the_promises() {
-    let (count, mut random) = (if is_long() { 3_000_000 } else { 6000 }, Random(1));
-    let mut sum = Followed::default();
+    let (count, mut random) = (if is_long() { 2_000_000 } else { 10_000 }, Random(1));
+    let (mut sum, mut all) = (Sum::begin("random", 0), Followed::default());
     for _ in 0..count {
         // As many short ones as long ones: those that begin are seen more often then.
         let length = 1 << random.below(13);
         let length = random.below(length) + 8;
         let followed = with(&random.bytes(length), follow);
-        sum.events += followed.events;
-        sum.answers.iter_mut().zip(followed.answers).for_each(|(sum, more)| *sum += more);
+        all.events += followed.events;
+        all.answers.iter_mut().zip(followed.answers).for_each(|(all, more)| *all += more);
+        sum.histories += 1;
     }
-    println!("{sum:?}");
+    for (kind, count) in KINDS.iter().zip(all.answers) {
+        assert!(count > 100, "{count} times {kind}: these histories do not go everywhere");
+    }
+    sum.answers = all.events;
+    sum.report();
+}
+
+#[test]
+fn kept_histories_keep_the_promises() {
+    let mut sum = Sum::begin("kept by libFuzzer", 0);
+    for bytes in kept("supervisor") {
+        sum.answers += with(&bytes, follow).events;
+        sum.histories += 1;
+    }
+    assert!(sum.histories > 20, "{} of them", sum.histories);
+    sum.report();
+}
+
+/// Every history up to a depth, each by itself.
+struct Walk<'a, W> {
+    policy: &'a Policy,
+    events: &'a [Event],
+    steps: &'a [u64],
+    witness: std::marker::PhantomData<W>,
+    /// All that the machine has answered in a state, and which states that led to.
+    known: HashMap<Key, Vec<(Actions, Key)>>,
+    histories: u64,
+}
+
+impl<W: Witness> Walk<'_, W> {
+    fn go(&mut self, machine: &Supervisor, now: Instant, witness: &W, depth: u32) {
+        // Behind the end nothing comes; to see that in each history up to the depth would be most of the work.
+        let depth = if machine.state == State::Ended { depth.min(1) } else { depth };
+        if depth == 0 {
+            return;
+        }
+        let mut answers = Vec::with_capacity(self.events.len() * self.steps.len());
+        for event in self.events {
+            for passed in self.steps {
+                let (mut machine, mut witness) = (machine.clone(), witness.clone());
+                let now = now.later_by(Duration::from_secs(*passed));
+                let actions = machine.handle(*event, now);
+                witness.see(self.policy, *event, passed * NANOSECONDS, &actions.iter().collect::<Vec<_>>());
+                witness.see_deadline(machine.deadline().map(|deadline| nanoseconds(deadline.since(now))));
+                answers.push((actions, key(&machine, now)));
+                self.histories += 1;
+                self.go(&machine, now, &witness, depth - 1);
+            }
+        }
+        let first = self.known.entry(key(machine, now)).or_insert_with(|| answers.clone());
+        assert_eq!(*first, answers, "two histories to one state, {machine:?}, and two answers");
+    }
+}
+
+/// The states that are behind less than so many events, where two histories to the same state are taken for one.
+fn merged(policy: &Policy, events: &[Event], steps: &[u64], depth: u32) -> HashSet<Key> {
+    let mut level = vec![(Supervisor::new(policy.clone()), BEGIN)];
+    let mut known = HashSet::from([key(&level[0].0, BEGIN)]);
+    for _ in 1..depth {
+        let mut next = vec![];
+        for (machine, now) in level {
+            for (event, passed) in events.iter().flat_map(|event| steps.iter().map(move |passed| (*event, *passed))) {
+                let (mut machine, now) = (machine.clone(), now.later_by(Duration::from_secs(passed)));
+                machine.handle(event, now);
+                if known.insert(key(&machine, now)) {
+                    next.push((machine, now));
+                }
+            }
+        }
+        level = next;
+    }
+    known
+}
+
+fn walk<W: Witness>(policy: &Policy, events: &[Event], steps: &[u64], depth: u32, witness: &W, sum: &mut Sum) {
+    let (known, witness_type) = (HashMap::new(), std::marker::PhantomData);
+    let mut walk = Walk { policy, events, steps, witness: witness_type, known, histories: 0 };
+    walk.go(&Supervisor::new(policy.clone()), BEGIN, witness, depth);
+    let states: HashSet<Key> = walk.known.keys().copied().collect();
+    assert_eq!(states, merged(policy, events, steps, depth), "with {policy:?}");
+    sum.histories += walk.histories;
+    sum.add(states.len(), walk.histories);
+}
+
+/// By the clock where that is known, and by the promises.
+fn walk_all(policies: &[Policy], events: &[Event], steps: &[u64], depth: u32, sum: &mut Sum) {
+    for policy in policies {
+        match policy.terminal {
+            true => walk(policy, events, steps, depth, &Promises::default(), sum),
+            false => walk(policy, events, steps, depth, &Clock::new(policy), sum),
+        }
+    }
+}
+
+#[test]
+fn each_history_up_to_a_depth_keeps_the_promises() {
+    let all = [policies(false, &SHORT), policies(true, &SHORT)].concat();
+    let events = every_event(&SHORT);
+    let what = |depth: u32, events: &[Event], steps: &[u64]| {
+        format!("each history of up to {depth} of {} events, after each of {} times", events.len(), steps.len())
+    };
+    let depth = if is_long() { 3 } else { 2 };
+    let mut sum = Sum::begin(&what(depth, &events, SHORT.steps), all.len());
+    walk_all(&all, &events, SHORT.steps, depth, &mut sum);
+
+    // Deeper, with what a shutdown and a ^Z are made of.
+    let events = [
+        Event::Signal(Signal::TERM),
+        Event::Signal(Signal::CONT),
+        Event::Signal(Signal::TSTP),
+        Event::Tick,
+        Event::ChildStopped { by: Signal::TSTP, foreground: Foreground::Child },
+        Event::ChildEnded(Status::Exited(7)),
+        Event::NoChildren,
+    ];
+    let (depth, steps) = (if is_long() { 6 } else { 3 }, [0, GRACE]);
+    let mut sum = Sum::begin(&what(depth, &events, &steps), all.len());
+    walk_all(&all, &events, &steps, depth, &mut sum);
+}
+
+/// A walk is worth something only if it sees two answers for one: here the key leaves out what the machine goes by.
+#[test]
+#[should_panic(expected = "two histories to one state")]
+fn two_answers_in_one_state_are_seen() {
+    let policy = Policy { shutdown_signals: SignalSet::of([Signal::TERM]), ..Policy::default() };
+    let (known, witness) = (HashMap::new(), std::marker::PhantomData);
+    let mut walk = Walk { policy: &policy, events: &[Event::Tick], steps: &[0], witness, known, histories: 0 };
+    let machine = Supervisor::new(policy.clone());
+    walk.go(&machine, BEGIN, &Promises::default(), 1);
+    // The same state, where everything else is the same but for the event that it was made with.
+    walk.events = &[Event::Signal(Signal::TERM)];
+    walk.go(&machine, BEGIN, &Promises::default(), 1);
 }
