@@ -180,18 +180,25 @@ fn texts(versions: &[(&str, String)]) {
     fs::write(folder.join("texts"), blob).expect("Cargo's folder");
 }
 
-fn main() {
-    println!("cargo::rerun-if-changed=build.rs");
-    let versions = versions();
-    texts(&versions);
-    let target = |what: &str| env::var(format!("CARGO_CFG_TARGET_{what}")).unwrap_or_default();
+/// Makes what the source wants to be compiled, and says whether there is an entry point of rini's own.
+pub fn prepare() -> bool {
+    texts(&versions());
     println!("cargo::rustc-check-cfg=cfg(rini_assembly)");
-    if match &*target("ARCH") {
+    let target = |what: &str| env::var(format!("CARGO_CFG_TARGET_{what}")).unwrap_or_default();
+    let is_known = match &*target("ARCH") {
         "x86_64" | "x86" | "aarch64" | "arm" | "s390x" | "riscv64" => true,
         "powerpc64" => target("ENDIAN") == "little",
         _ => false,
-    } {
+    };
+    if is_known {
         println!("cargo::rustc-cfg=rini_assembly");
+    }
+    is_known
+}
+
+fn main() {
+    println!("cargo::rerun-if-changed=build.rs");
+    if prepare() {
         println!("cargo::rustc-link-arg-bin=rini=-Wl,--entry=rini_entry");
     }
 }

@@ -492,6 +492,9 @@ pub fn directive(part: &'static [u8]) -> Option<Directive> {
 }
 
 #[cfg(test)]
+pub mod any_words;
+
+#[cfg(test)]
 mod tests {
     use super::*;
     use crate::signal::Signal;

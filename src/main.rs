@@ -24,6 +24,8 @@ mod cgroup;
 mod cli;
 mod diagnosis;
 mod exit;
+#[cfg(test)]
+mod fuzzed;
 mod logging;
 mod personality;
 mod proc;

@@ -484,4 +484,4 @@ impl Supervisor {
 }
 
 #[cfg(test)]
-mod tests;
+pub mod tests;

@@ -1,13 +1,16 @@
-//! The state machine (src/supervisor.rs) is broken in one place at a time, and its own tests have to notice.
+//! The state machine (src/supervisor.rs) is broken in one place at a time, and its own tests have to notice. So is the reading of
+//! the command line, and the test by any words (src/cli/any_words.rs) has to.
 //!
 //! A test that no mistake can fail proves nothing. These are mistakes that would each cost somebody a container: a
 //! signal too many, a kill too early or never, an exit code that lies.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::fs;
 use std::io::{self, Write as _};
+use std::os::unix::fs::symlink;
 use std::path::Path;
-use std::process::{Command, Output};
+use std::process::Command;
 
 /// What is wrong with it, the text that is there once, and the text in its place.
 const MUTATIONS: [(&str, &str, &str); 37] = [
@@ -130,12 +133,63 @@ const MUTATIONS: [(&str, &str, &str); 37] = [
     ),
 ];
 
+/// The same for the reading of the command line and the environment: the file first.
+const MISREADINGS: [(&str, &str, &str, &str); 16] = [
+    ("no grace period at all is taken", "cli.rs", "Some(duration(value, 1_000_000)", "Some(duration(value, 0)"),
+    ("a minute is six seconds", "cli.rs", "b\"m\" => 60_000,", "b\"m\" => 6_000,"),
+    ("a seventh decimal counts ten times", "cli.rs", "missing.checked_sub(1)?;", "missing.saturating_sub(1);"),
+    (
+        "an option's rules are added to the variable's",
+        "cli.rs",
+        "if !mem::replace(&mut seen.remap, true) {",
+        "if false {",
+    ),
+    ("tini's variable beats RINI_LOG", "cli.rs", "by_tini &= means != Means::Log;", ""),
+    ("-v beats tini's variable", "cli.rs", "if seen.verbose > 0 && !by_tini {", "if seen.verbose > 0 {"),
+    ("an empty variable counts", "cli.rs", "variable(name).filter(|value| !value.is_empty())", "variable(name)"),
+    ("a reserved variable is passed over", "cli.rs", "return Err(Message::Reserved);", ""),
+    (
+        "the program begins a word late",
+        "cli.rs",
+        "Some(count.saturating_sub(left(&mut parser)));",
+        "Some(count.saturating_sub(left(&mut parser)).saturating_add(1));",
+    ),
+    (
+        "nothing is read behind a value",
+        "cli.rs",
+        "if is_end || before && is_no_option {",
+        "if is_end || is_no_option {",
+    ),
+    (
+        "a session's rules beat the user's",
+        "cli.rs",
+        "insert_default(*signal, Signal::STOP)",
+        "insert(*signal, Some(Signal::STOP))",
+    ),
+    (
+        "SIGCHLD can be a stop signal",
+        "signal.rs",
+        "Signal::KILL | Signal::STOP | Signal::CHLD)",
+        "Signal::KILL | Signal::STOP)",
+    ),
+    ("RTMIN-1 is RTMIN+1", "signal.rs", "Some((first, digits)) if *first == sign =>", "Some((_, digits)) =>"),
+    ("the first rule for a code wins", "exit.rs", "self.0.iter().rev()", "self.0.iter()"),
+    ("a value is shown without quotes", "voice.rs", "Part::Word(word) if quoted => Quoted(word).fmt(f),", ""),
+    (
+        "a bad variable is not named",
+        "personality/rini.txt",
+        "== BadVariable error\n{1}: {4:?} is not {5}",
+        "== BadVariable error\n{4:?} is not {5}",
+    ),
+];
+
 /// The machine and what it is made of, as a package of its own: it compiles in a second.
 pub fn make_package(folder: &Path) {
     let own = Path::new(env!("CARGO_MANIFEST_DIR"));
     fs::create_dir_all(folder.join("src/supervisor/tests")).unwrap();
-    let tests = ["supervisor/tests.rs", "supervisor/tests/model.rs"];
-    for file in ["exit.rs", "signal.rs", "supervisor.rs", "text.rs", "time.rs"].into_iter().chain(tests) {
+    link_kept(folder);
+    let tests = ["supervisor/tests.rs", "supervisor/tests/histories.rs", "supervisor/tests/model.rs"];
+    for file in ["exit.rs", "fuzzed.rs", "signal.rs", "supervisor.rs", "text.rs", "time.rs"].into_iter().chain(tests) {
         fs::copy(own.join("src").join(file), folder.join("src").join(file)).unwrap();
     }
     fs::copy(own.join("Cargo.lock"), folder.join("Cargo.lock")).unwrap();
@@ -150,55 +204,115 @@ pub fn make_package(folder: &Path) {
     fs::write(folder.join("Cargo.toml"), manifest).unwrap();
     fs::write(
         folder.join("src/lib.rs"),
-        "#![allow(warnings)]\nmod exit;\nmod signal;\nmod supervisor;\nmod text;\nmod time;\n",
+        "#![allow(warnings)]\nmod exit;\n#[cfg(test)]\nmod fuzzed;\nmod signal;\nmod supervisor;\nmod text;\nmod time;\n",
     )
     .unwrap();
 }
 
+/// What fuzzing has found to be worth keeping.
+fn link_kept(folder: &Path) {
+    fs::create_dir_all(folder.join("tests")).unwrap();
+    symlink(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fuzz"), folder.join("tests/fuzz")).unwrap();
+}
+
+/// All of rini, as a package of its own.
+fn make_whole_package(folder: &Path) {
+    let own = Path::new(env!("CARGO_MANIFEST_DIR"));
+    link_kept(folder);
+    let mut copy = Command::new("cp");
+    copy.arg("-r").args(["src", "build.rs", "Cargo.lock"].map(|path| own.join(path)));
+    assert!(copy.arg(folder).status().unwrap().success());
+    let manifest = fs::read_to_string(own.join("Cargo.toml")).unwrap();
+    // Without the dependencies and targets that are for the tests and benches.
+    let (begin, rest) = manifest.split_once("[dev-dependencies]").unwrap();
+    let (_, lints) = rest.split_once("[lints.rust]").unwrap();
+    let manifest = format!("{begin}[profile.test]\ndebug = false\n[lints.rust]{lints}");
+    fs::write(folder.join("Cargo.toml"), manifest).unwrap();
+}
+
 /// How to run its tests.
 pub fn package_tests(folder: &Path) -> Command {
+    tests_of(folder, &["--lib", "supervisor"])
+}
+
+fn tests_of(folder: &Path, which: &[&str]) -> Command {
     // One's tests are not another's: what Cargo says of its own must not come in between.
     let mut cargo = Command::new(env!("CARGO"));
-    cargo.args(["test", "--quiet", "--offline", "--lib", "supervisor"]).current_dir(folder);
-    for variable in ["RUSTFLAGS", "CARGO_TARGET_DIR", "CARGO_ENCODED_RUSTFLAGS"] {
+    cargo.args(["test", "--quiet", "--offline"]).args(which).current_dir(folder);
+    for variable in ["RUSTFLAGS", "CARGO_TARGET_DIR", "CARGO_ENCODED_RUSTFLAGS", "RINI_PROOF"] {
         cargo.env_remove(variable);
     }
     cargo
 }
 
-/// Its tests' output: that they ran at all is for the caller to see.
-fn run_tests(folder: &Path) -> Output {
-    package_tests(folder).output().unwrap()
+/// Breaks it in one place at a time, and looks which tests fail; `which` are run, and they stand in this module.
+fn break_each<'a>(
+    folder: &Path,
+    which: &[&str],
+    module: &str,
+    mistakes: impl Iterator<Item = (&'a str, &'a str, &'a str, &'a str)>,
+) -> Vec<(&'a str, Vec<String>)> {
+    let run = || tests_of(folder, which).output().unwrap();
+    // The negative control: unbroken, they pass.
+    let output = run();
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(output.status.success() && text.contains("test result: ok. "), "{output:?}");
+    assert!(!text.contains("test result: ok. 0 passed"), "{output:?}");
+
+    let mut report = vec![];
+    for (what, file, from, to) in mistakes {
+        let file = folder.join("src").join(file);
+        let right = fs::read_to_string(&file).unwrap();
+        assert_eq!(right.matches(from).count(), 1, "{what}: this stands there once: {from}");
+        fs::write(&file, right.replacen(from, to, 1)).unwrap();
+        let output = run();
+        fs::write(&file, right).unwrap();
+        let text = String::from_utf8_lossy(&output.stdout).into_owned();
+        assert!(text.contains("test result: "), "{what}: it compiles: {output:?}");
+        let failed: BTreeSet<_> = text
+            .lines()
+            .filter_map(|line| line.strip_prefix("    ")?.strip_prefix(module))
+            .map(str::to_owned)
+            .collect();
+        assert_eq!(output.status.success(), failed.is_empty(), "{what}: {output:?}");
+        report.push((what, failed.into_iter().collect()));
+    }
+    report
+}
+
+/// A table of who has seen what, for the reader of the log and as a part of the proof.
+fn write_report(part: &str, title: &str, report: &[(&str, Vec<String>)]) {
+    let mut text = format!("## {title}\n\n| Mistake | Tests that fail |\n| --- | --- |\n");
+    for (what, failed) in report {
+        let failed = if failed.is_empty() { "**MISSED**".to_owned() } else { failed.join(", ") };
+        writeln!(text, "| {what} | {failed} |").unwrap();
+    }
+    let mut of_each = BTreeMap::new();
+    report.iter().flat_map(|(_, failed)| failed).for_each(|test| *of_each.entry(test).or_insert(0) += 1);
+    writeln!(text, "\n| Test | Mistakes of {} that it sees by itself |\n| --- | ---: |", report.len()).unwrap();
+    of_each.iter().for_each(|(test, count)| writeln!(text, "| {test} | {count} |").unwrap());
+    // Past the harness, which swallows what a test prints that passes.
+    let _ = io::stderr().write_all(text.as_bytes());
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/proof");
+    fs::create_dir_all(&folder).unwrap();
+    fs::write(folder.join(part).with_extension("md"), &text).unwrap();
+    assert!(!text.contains("MISSED"), "{text}");
 }
 
 #[test]
 fn each_mistake_in_the_machine_fails_its_tests() {
     let folder = tempfile::tempdir().unwrap();
     make_package(folder.path());
-    // The negative control: unbroken, they pass.
-    let output = run_tests(folder.path());
-    let text = String::from_utf8_lossy(&output.stdout).into_owned();
-    assert!(output.status.success() && text.contains("test result: ok. 6 passed"), "{output:?}");
+    let mistakes = MUTATIONS.iter().map(|(what, from, to)| (*what, "supervisor.rs", *from, *to));
+    let report = break_each(folder.path(), &["--lib", "supervisor"], "supervisor::tests::", mistakes);
+    write_report("mutations-machine", "Mistakes in the state machine, and the tests that see them", &report);
+}
 
-    let file = folder.path().join("src/supervisor.rs");
-    let machine = fs::read_to_string(&file).unwrap();
-    let mut report = String::new();
-    for (what, from, to) in MUTATIONS {
-        assert_eq!(machine.matches(from).count(), 1, "{what}: this stands there once: {from}");
-        fs::write(&file, machine.replacen(from, to, 1)).unwrap();
-        let output = run_tests(folder.path());
-        let text = String::from_utf8_lossy(&output.stdout).into_owned();
-        assert!(text.contains("test result: "), "{what}: it compiles: {output:?}");
-        let failed: Vec<_> = text
-            .lines()
-            .filter_map(|line| line.strip_prefix("    supervisor::tests::"))
-            .collect::<std::collections::BTreeSet<_>>()
-            .into_iter()
-            .collect();
-        let caught = !output.status.success() && !failed.is_empty();
-        writeln!(report, "{} {what}: {}", if caught { "caught" } else { "MISSED" }, failed.join(", ")).unwrap();
-    }
-    // Past the harness, which swallows what a test prints that passes: this list is for the reader of the log.
-    let _ = io::stderr().write_all(report.as_bytes());
-    assert!(!report.contains("MISSED"), "{report}");
+#[test]
+fn each_misreading_fails_the_test_by_any_words() {
+    let folder = tempfile::tempdir().unwrap();
+    make_whole_package(folder.path());
+    let which = ["--bin", "rini", "any_words"];
+    let report = break_each(folder.path(), &which, "cli::any_words::tests::", MISREADINGS.into_iter());
+    write_report("mutations-command-line", "Mistakes in reading a command line, and the tests that see them", &report);
 }

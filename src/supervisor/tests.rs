@@ -11,9 +11,12 @@
 //! `tests/mutations.rs` breaks the machine in one place at a time, and expects these tests to fail.
 
 use super::*;
+use crate::fuzzed::is_long;
+use histories::Sum;
 use std::collections::{HashSet, VecDeque};
 use std::hash::Hash;
 
+pub mod histories;
 mod model;
 
 fn signal(number: i32) -> Signal {
@@ -22,11 +25,58 @@ fn signal(number: i32) -> Signal {
 
 const BEGIN: Instant = Instant::after_boot(Duration::from_secs(1));
 
+/// Those of a second.
+const NANOSECONDS: u64 = 1_000_000_000;
+
 const DELAY: u64 = 1;
 const GRACE: u64 = 2;
-/// How much time may pass between two events, in seconds: none, too little for the grace period, enough for that, and
-/// enough for the one that is taken where none is given.
-const STEPS: [u64; 4] = [0, 1, GRACE, DEFAULT_GRACE.as_secs()];
+
+/// What the policies and the times are made of, in seconds. Which seconds they are does not matter to the machine, but only which
+/// is longer than which.
+struct Size {
+    delays: &'static [Option<u64>],
+    graces: &'static [Option<u64>],
+    /// How much time may pass between two events.
+    steps: &'static [u64],
+    rules: &'static [&'static [&'static str]],
+    shutdown_signals: &'static [&'static str],
+    /// Every signal there is, and not one of each kind; and more ways to end.
+    all_signals: bool,
+}
+
+/// None, too little time for the grace period, enough for that, and enough for the one that is taken where none is given.
+const SHORT: Size = Size {
+    delays: &[None, Some(DELAY)],
+    graces: &[None, Some(GRACE)],
+    steps: &[0, 1, GRACE, DEFAULT_GRACE.as_secs()],
+    rules: &[&[], &["TERM:QUIT", "USR1:0"], &["TERM:0", "USR1:KILL"], &["INT:STOP"]],
+    shutdown_signals: &["TERM,INT"],
+    all_signals: false,
+};
+/// Each second, with periods that are shorter and longer than each other and than the one that is taken where none is given.
+const LONG: Size = Size {
+    delays: &[None, Some(DELAY), Some(4)],
+    graces: &[None, Some(GRACE), Some(5), Some(12)],
+    steps: &[0, 1, 2, 3, 4, 5, 6, 9, 10, 11, 12, 13],
+    rules: &[
+        &[],
+        &["TERM:QUIT", "USR1:0"],
+        &["TERM:0", "USR1:KILL"],
+        &["INT:STOP"],
+        &["TERM:CONT", "TSTP:STOP", "INT:0"],
+        &["CONT:TSTP", "TSTP:0", "HUP:TERM"],
+    ],
+    shutdown_signals: &["TERM,INT", "TERM,TSTP,CONT,RTMIN+3"],
+    all_signals: true,
+};
+
+fn size() -> &'static Size {
+    if is_long() { &LONG } else { &SHORT }
+}
+
+fn nanoseconds(span: Duration) -> u64 {
+    span.as_secs() * NANOSECONDS + span.subsec_nanos()
+}
 
 fn forwarded(signal: Signal) -> Option<Action> {
     Some(Action::Forward { signal, rewritten: signal, to: Target::Child })
@@ -34,10 +84,10 @@ fn forwarded(signal: Signal) -> Option<Action> {
 
 /// Somebody who follows a history and says what was wrong about an answer.
 trait Witness: Clone + Eq + Hash {
-    /// `passed` seconds after the last event comes this one, and is answered so.
+    /// `passed` nanoseconds after the last event comes this one, and is answered so.
     fn see(&mut self, policy: &Policy, event: Event, passed: u64, actions: &[Action]);
 
-    /// In so many seconds the machine wants to be told the time.
+    /// In so many nanoseconds the machine wants to be told the time.
     fn see_deadline(&self, left: Option<u64>);
 }
 
@@ -51,48 +101,66 @@ fn key(machine: &Supervisor, now: Instant) -> Key {
         Shutdown::Asked { by, .. } => (2, Some(by)),
         Shutdown::Escalated { by } => (3, Some(by)),
     };
-    let left = machine.deadline().map(|deadline| deadline.since(now).as_secs());
+    let left = machine.deadline().map(|deadline| nanoseconds(deadline.since(now)));
     (machine.state, left, shutdown, machine.stopped, machine.stop_requested)
 }
 
-/// Every event in every state that can be come to. Gives back the actions that were seen, and how many answers.
-fn explore(policy: &Policy, events: &[Event], witness: impl Witness) -> (Vec<Action>, u64) {
+/// What was found.
+#[derive(Default)]
+pub struct Explored {
+    /// Each action that was seen.
+    seen: Vec<Action>,
+    /// How many events were answered.
+    answers: u64,
+    /// In how many states, of the machine and the witness.
+    states: usize,
+}
+
+/// Every event in every state that can be come to.
+fn explore(policy: &Policy, events: &[Event], steps: &[u64], witness: impl Witness) -> Explored {
     let machine = Supervisor::new(policy.clone());
     let mut known = HashSet::from([(key(&machine, BEGIN), witness.clone())]);
     let mut ahead = VecDeque::from([(machine, BEGIN, witness)]);
-    let (mut seen, mut answers) = (Vec::new(), 0);
+    let mut explored = Explored::default();
     while let Some((machine, now, witness)) = ahead.pop_front() {
         for &event in events {
-            for passed in STEPS {
+            for passed in steps {
                 let (mut machine, mut witness) = (machine.clone(), witness.clone());
-                let now = now.later_by(Duration::from_secs(passed));
+                let now = now.later_by(Duration::from_secs(*passed));
                 // Where it says that the time does not matter, it may be any.
                 let timeless = (!machine.looks_at_time(event)).then(|| {
                     let mut machine = machine.clone();
-                    let actions: Vec<_> =
-                        machine.handle(event, Instant::after_boot(Duration::default())).iter().collect();
+                    let actions = machine.handle(event, Instant::after_boot(Duration::default()));
                     (actions, machine.deadline(), key(&machine, now))
                 });
-                let actions: Vec<_> = machine.handle(event, now).iter().collect();
+                let actions = machine.handle(event, now);
                 let timely = (actions.clone(), machine.deadline(), key(&machine, now));
                 assert_eq!(timeless.unwrap_or(timely.clone()), timely, "{event:?} looks at no time, with {policy:?}");
-                witness.see(policy, event, passed, &actions);
-                let left = machine.deadline().map(|deadline| deadline.since(now).as_secs());
+                let actions: Vec<_> = actions.iter().collect();
+                witness.see(policy, event, passed * NANOSECONDS, &actions);
+                let left = machine.deadline().map(|deadline| nanoseconds(deadline.since(now)));
                 witness.see_deadline(left);
-                answers += 1;
-                seen.extend(actions.into_iter().filter(|action| !seen.contains(action)).collect::<Vec<_>>());
-                if known.insert((key(&machine, now), witness.clone())) {
-                    ahead.push_back((machine, now, witness));
+                explored.answers += 1;
+                for action in actions {
+                    if !explored.seen.contains(&action) {
+                        explored.seen.push(action);
+                    }
+                }
+                let state = (key(&machine, now), witness);
+                if !known.contains(&state) {
+                    known.insert(state.clone());
+                    ahead.push_back((machine, now, state.1));
                 }
             }
         }
     }
-    (seen, answers)
+    explored.states = known.len();
+    explored
 }
 
 /// Everything that can be told to the machine, a representative for each kind: an ordinary signal, each signal that
-/// it treats in its own way, each stop at each foreground, and each end.
-fn every_event() -> Vec<Event> {
+/// it treats in its own way, each stop at each foreground, and each end. In the large size each signal there is.
+fn every_event(size: &Size) -> Vec<Event> {
     let mut events = vec![
         Event::Signal(Signal::TERM),
         Event::Signal(signal(libc::SIGINT)),
@@ -115,40 +183,50 @@ fn every_event() -> Vec<Event> {
             events.push(Event::ChildStopped { by, foreground });
         }
     }
+    if size.all_signals {
+        let more = (1..=64).map(|number| Event::Signal(signal(number)));
+        events.extend(more.filter(|more| !events.contains(more)).collect::<Vec<_>>());
+        events.extend([0, 255].map(|code| Event::ChildEnded(Status::Exited(code))));
+        events.extend([1, 9, 64].map(|number| Event::ChildEnded(Status::Killed(signal(number)))));
+    }
     events
 }
 
 /// Each after-exit, grace, delay, with and without a child, and several rewrites.
-fn policies(terminal: bool) -> Vec<Policy> {
+fn policies(terminal: bool, size: &Size) -> Vec<Policy> {
     let mut policies = vec![];
-    let shutdown_signals = SignalSet::parse(b"TERM,INT").unwrap();
+    let seconds = |span: &Option<u64>| span.map(Duration::from_secs);
     for after_exit in [AfterExit::Kill, AfterExit::TerminateGroup, AfterExit::Terminate, AfterExit::Wait] {
-        for grace in [None, Some(Duration::from_secs(GRACE))] {
-            for delay in [None, Some(Duration::from_secs(DELAY))] {
-                for rules in [&[][..], &["TERM:QUIT", "USR1:0"], &["TERM:0", "USR1:KILL"], &["INT:STOP"]] {
-                    for pause in [false, true] {
-                        let mut rewrite = Rewrite::default();
-                        assert!(rules.iter().all(|rule| rewrite.add(rule.as_bytes())));
-                        // With some of them, so that both are seen with everything else that matters.
-                        let parent_death_signal = delay.and(Signal::from_number(libc::SIGUSR2));
-                        let stops_itself = after_exit == AfterExit::TerminateGroup;
-                        policies.push(Policy {
-                            shutdown_signals,
-                            delay,
-                            grace,
-                            rewrite,
-                            stops_itself,
-                            after_exit,
-                            pause,
-                            parent_death_signal,
-                            terminal,
-                        });
+        for grace in size.graces.iter().map(seconds) {
+            for delay in size.delays.iter().map(seconds) {
+                for rules in size.rules {
+                    for list in size.shutdown_signals {
+                        for pause in [false, true] {
+                            let mut rewrite = Rewrite::default();
+                            assert!(rules.iter().all(|rule| rewrite.add(rule.as_bytes())));
+                            // With some of them, so that both are seen with everything else that matters.
+                            let parent_death_signal = delay.and(Signal::from_number(libc::SIGUSR2));
+                            let stops_itself = after_exit == AfterExit::TerminateGroup;
+                            policies.push(Policy {
+                                shutdown_signals: SignalSet::parse(list.as_bytes()).unwrap(),
+                                delay,
+                                grace,
+                                rewrite,
+                                stops_itself,
+                                after_exit,
+                                pause,
+                                parent_death_signal,
+                                terminal,
+                            });
+                        }
                     }
                 }
             }
         }
     }
-    policies
+    // The first of them are of every kind, for who does not wait for the last.
+    assert!(policies.len() % 37 > 0);
+    (0..policies.len()).map(|place| policies[place * 37 % policies.len()].clone()).collect()
 }
 
 /// What an onlooker expects of job control, kept apart from the machine's own state. For a policy without shutdown
@@ -226,11 +304,14 @@ impl Witness for JobControl {
 
 #[test]
 fn every_history_of_job_control_keeps_the_promises() {
+    let (events, mut sum) = (every_event(size()), Sum::begin("every state of job control alone", 2));
     for terminal in [false, true] {
         let policy = Policy { terminal, ..Policy::default() };
-        let (seen, answers) = explore(&policy, &every_event(), JobControl::default());
+        let explored = explore(&policy, &events, size().steps, JobControl::default());
+        let Explored { seen, answers, .. } = &explored;
         assert_eq!(seen.contains(&Action::Resume) && seen.contains(&Action::Suspend(Signal::TSTP)), terminal);
-        assert!(seen.contains(&Action::Finish(None)) && answers > 100, "{seen:?} {answers}");
+        assert!(seen.contains(&Action::Finish(None)) && *answers > 100, "{seen:?} {answers}");
+        sum.add(explored.states, *answers);
     }
 }
 
@@ -277,7 +358,7 @@ enum Phase {
     Ended,
 }
 
-/// What an onlooker expects of a shutdown who knows the contract, and counts seconds down. For policies without a
+/// What an onlooker expects of a shutdown who knows the contract, and counts the time down. For policies without a
 /// terminal.
 #[derive(Clone, PartialEq, Eq, Hash)]
 struct Clock {
@@ -313,7 +394,7 @@ impl Clock {
     fn terminate(&mut self, policy: &Policy) -> Vec<Action> {
         self.held = None;
         self.asked = Some(Signal::TERM);
-        self.kill_in = Some(policy.grace.map_or(10, |_| GRACE));
+        self.kill_in = Some(policy.grace.map_or(10 * NANOSECONDS, nanoseconds));
         vec![Action::Terminate]
     }
 
@@ -326,7 +407,7 @@ impl Clock {
             _ => (),
         }
         self.asked = signals.last().copied();
-        self.kill_in = policy.grace.map(|_| GRACE);
+        self.kill_in = policy.grace.map(nanoseconds);
         let mut wanted: Vec<_> = signals.iter().map(|signal| self.forward(policy, *signal)).collect();
         if self.stopped && self.phase == Phase::Child {
             wanted.push(Action::Continue);
@@ -346,12 +427,15 @@ impl Clock {
                     vec![]
                 }
                 (Some(_), _) => vec![self.forward(policy, signal)],
-                (None, None) if policy.delay.is_some() => {
-                    self.held = Some((signal, DELAY));
-                    vec![Action::Delay(signal)]
-                }
                 (None, Some((first, _))) if first != signal => self.ask(policy, &[first, signal]),
-                (None, _) => self.ask(policy, &[signal]),
+                (None, Some(_)) => self.ask(policy, &[signal]),
+                (None, None) => match policy.delay {
+                    Some(delay) => {
+                        self.held = Some((signal, nanoseconds(delay)));
+                        vec![Action::Delay(signal)]
+                    }
+                    None => self.ask(policy, &[signal]),
+                },
             },
             (Phase::Child, Event::Signal(signal)) => {
                 let stops = policy.stops_itself
@@ -408,7 +492,7 @@ impl Witness for Clock {
         self.kill_in = self.kill_in.map(|left| left.saturating_sub(passed));
         let mut wanted = self.expect(policy, event);
         wanted.extend(self.expect_of_time(policy));
-        assert_eq!(actions, wanted, "{event:?} after {passed} s, with {policy:?}");
+        assert_eq!(actions, wanted, "{event:?} after {passed} ns, with {policy:?}");
     }
 
     fn see_deadline(&self, left: Option<u64>) {
@@ -417,20 +501,24 @@ impl Witness for Clock {
             (_, Some((_, left))) => Some(left),
             (_, None) => self.kill_in,
         };
-        assert_eq!(left, wanted, "in how many seconds");
+        assert_eq!(left, wanted, "in how many nanoseconds");
     }
 }
 
 #[test]
 fn every_history_of_a_shutdown_keeps_to_the_clock() {
-    for policy in policies(false) {
-        let (seen, answers) = explore(&policy, &every_event(), Clock::new(&policy));
-        assert!(answers >= 2 * 26 * 4, "{answers}: there are at least two states");
+    let (events, policies) = (every_event(size()), policies(false, size()));
+    let mut sum = Sum::begin("every state, without a terminal, by the clock", policies.len());
+    for policy in policies {
+        let explored = explore(&policy, &events, size().steps, Clock::new(&policy));
+        let Explored { seen, answers, .. } = &explored;
+        assert!(*answers >= 2 * 26 * 4, "{answers}: there are at least two states");
         let kills = |target| seen.contains(&Action::Kill(target));
         assert_eq!(kills(Target::Child), !policy.pause && policy.grace.is_some());
         let remaining =
             policy.after_exit == AfterExit::Terminate || policy.after_exit == AfterExit::Wait && policy.grace.is_some();
         assert_eq!(kills(Target::Remaining), remaining, "{policy:?}");
+        sum.add(explored.states, *answers);
     }
 }
 
@@ -449,17 +537,19 @@ struct Promises {
 
 impl Witness for Promises {
     fn see(&mut self, policy: &Policy, event: Event, passed: u64, actions: &[Action]) {
-        self.asked = self.asked.map(|since| since.map(|since| (since + passed).min(DEFAULT_GRACE.as_secs())));
+        let grace = nanoseconds(policy.grace.unwrap_or(DEFAULT_GRACE));
+        self.asked = self.asked.map(|since| since.map(|since| (since + passed).min(grace)));
+        let begins = |signal, remains| {
+            policy.shutdown_signals.contains(signal) || remains && policy.parent_death_signal == Some(signal)
+        };
         if let Event::Signal(signal) = event {
-            let remains = self.status.is_some() || policy.pause;
-            let of_parent = remains && policy.parent_death_signal == Some(signal);
-            self.asked_for |= (of_parent || policy.shutdown_signals.contains(signal)) && !self.ended;
+            self.asked_for |= begins(signal, self.status.is_some() || policy.pause) && !self.ended;
         }
         if let (Event::ChildEnded(status), None, false) = (event, self.status, policy.pause) {
             self.status = Some(status).filter(|_| !self.ended);
         }
         if let Event::Signal(Signal::TSTP) = event {
-            let remaining = (self.status.is_some() || policy.pause) && !self.ended;
+            let remaining = (self.status.is_some() || policy.pause) && !self.ended && !begins(Signal::TSTP, true);
             let suspends = actions.contains(&Action::Suspend(Signal::TSTP));
             assert!(!remaining || suspends == policy.terminal, "after the child a ^Z is for rini");
         }
@@ -474,7 +564,15 @@ impl Witness for Promises {
                     self.ended = true;
                     continue;
                 }
-                Action::Delay(_) | Action::Drop(_) => continue,
+                Action::Delay(_) => continue,
+                // It asks all the same, and the period counts.
+                Action::Drop(signal) => {
+                    let remains = self.status.is_some() || policy.pause;
+                    if begins(*signal, remains) {
+                        self.asked[usize::from(remains)].get_or_insert(0);
+                    }
+                    continue;
+                }
                 Action::TerminateGroup(signal) => {
                     assert!(policy.after_exit == AfterExit::TerminateGroup && matches!(event, Event::ChildEnded(_)));
                     assert_eq!((*signal, actions.len()), (policy.rewrite.apply(Signal::TERM), 2), "and that is all");
@@ -505,7 +603,6 @@ impl Witness for Promises {
             let again = !to_child && policy.after_exit == AfterExit::Terminate && self.asked[index].is_some();
             assert!(!again || kills, "`terminate` asks once: {action:?}");
             if kills {
-                let grace = policy.grace.map_or(DEFAULT_GRACE.as_secs(), |_| GRACE);
                 assert!(self.asked[index].is_some_and(|since| since >= grace), "nobody is killed who has time left");
                 assert!(policy.grace.is_some() || policy.after_exit == AfterExit::Terminate && !to_child);
                 assert!(!self.killed[index], "nobody is killed twice");
@@ -513,10 +610,7 @@ impl Witness for Promises {
             }
             let asks = match action {
                 Action::Terminate => true,
-                Action::Forward { signal, .. } => {
-                    let of_parent = !to_child && policy.parent_death_signal == Some(*signal);
-                    of_parent || policy.shutdown_signals.contains(*signal)
-                }
+                Action::Forward { signal, .. } => begins(*signal, !to_child),
                 _ => false,
             };
             if asks && self.asked[index].is_none() {
@@ -532,29 +626,38 @@ impl Witness for Promises {
     }
 }
 
+fn keeps_the_promises(terminal: bool, what: &str) {
+    let (events, policies) = (every_event(size()), policies(terminal, size()));
+    let mut sum = Sum::begin(what, policies.len());
+    for policy in policies {
+        let explored = explore(&policy, &events, size().steps, Promises::default());
+        let Explored { seen, answers, .. } = &explored;
+        assert!(*answers >= 2 * 26 * 4, "{answers}: there are at least two states");
+        let code = if policy.pause { 0 } else { 7 };
+        assert!(seen.contains(&Action::Finish(Some(Status::Exited(code)))));
+        assert_eq!(seen.contains(&Action::Resume), terminal && !policy.pause);
+        assert_eq!(seen.contains(&Action::StopItself), policy.stops_itself && !policy.pause);
+        let asks_group = seen.iter().any(|action| matches!(action, Action::TerminateGroup(_)));
+        assert_eq!(asks_group, policy.after_exit == AfterExit::TerminateGroup && !policy.pause);
+        sum.add(explored.states, *answers);
+    }
+}
+
 #[test]
 fn every_history_keeps_the_promises() {
-    for terminal in [false, true] {
-        // A shutdown signal that is dropped asks too, but this witness cannot see it. The one before can.
-        let visible = |policy: &Policy| policy.rewrite.apply(Signal::TERM).is_some();
-        for policy in policies(terminal).into_iter().filter(visible) {
-            let (seen, answers) = explore(&policy, &every_event(), Promises::default());
-            assert!(answers >= 2 * 26 * 4, "{answers}: there are at least two states");
-            let code = if policy.pause { 0 } else { 7 };
-            assert!(seen.contains(&Action::Finish(Some(Status::Exited(code)))));
-            assert_eq!(seen.contains(&Action::Resume), terminal && !policy.pause);
-            assert_eq!(seen.contains(&Action::StopItself), policy.stops_itself && !policy.pause);
-            let asks_group = seen.iter().any(|action| matches!(action, Action::TerminateGroup(_)));
-            assert_eq!(asks_group, policy.after_exit == AfterExit::TerminateGroup && !policy.pause);
-        }
-    }
+    keeps_the_promises(false, "every state, without a terminal, by the promises");
+}
+
+#[test]
+fn every_history_at_a_terminal_keeps_the_promises() {
+    keeps_the_promises(true, "every state, with a terminal, by the promises");
 }
 
 /// Whoever does not end is killed if there is a grace period: being told the time at each deadline is all that it
 /// takes. Then, when all are gone, rini ends.
 #[test]
 fn every_shutdown_with_a_grace_period_comes_to_an_end() {
-    for policy in policies(false) {
+    for policy in policies(false, size()) {
         let mut machine = Supervisor::new(policy.clone());
         let mut now = BEGIN;
         let mut seen = Vec::new();
