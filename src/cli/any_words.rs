@@ -409,6 +409,7 @@ fn expect(words: &[&[u8]], variable: Variables<'_>) -> Result<Wish, Refusal> {
     }
     if who == Who::Pause {
         wish.pause = true;
+        wish.remaps.retain(|(from, to)| from != to);
         let asks = words[1..].iter().any(|word| word.eq_ignore_ascii_case(b"-v"));
         return if asks { Err(Version) } else { Ok(wish) };
     }
