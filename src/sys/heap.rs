@@ -185,7 +185,9 @@ mod tests {
         };
         let mut held: BTreeMap<usize, (*mut u8, Layout, u8)> = BTreeMap::new();
         let mut seen = [false; SIZES + 1];
-        for turn in 0..50_000_u32 {
+        // An interpreter, which watches every byte, takes its time for each.
+        let turns = if cfg!(miri) { 300 } else { 50_000_u32 };
+        for turn in 0..turns {
             if next(2) == 0 || held.is_empty() {
                 let size = 1_usize << next(18);
                 let layout = layout(1 + next(size as u64), 1 << next(13));
@@ -210,7 +212,7 @@ mod tests {
                 unsafe { heap.dealloc(block, layout) };
             }
         }
-        assert_eq!(seen, [true; SIZES + 1], "all sizes, and mappings");
+        assert!(cfg!(miri) || seen == [true; SIZES + 1], "all sizes, and mappings");
     }
 
     #[test]
