@@ -186,7 +186,7 @@ mod tests {
         let mut held: BTreeMap<usize, (*mut u8, Layout, u8)> = BTreeMap::new();
         let mut seen = [false; SIZES + 1];
         // An interpreter, which watches every byte, takes its time for each.
-        let turns = if cfg!(miri) { 300 } else { 50_000_u32 };
+        let turns = if cfg!(miri) { 60 } else { 50_000_u32 };
         for turn in 0..turns {
             if next(2) == 0 || held.is_empty() {
                 let size = 1_usize << next(18);
@@ -220,7 +220,8 @@ mod tests {
         let heap = heap();
         let mut addresses = std::collections::BTreeSet::new();
         let mut after_one = 0;
-        for turn in 0..1000 {
+        let turns = if cfg!(miri) { 20 } else { 1000 };
+        for turn in 0..turns {
             // A string that grows, beside one that stays for a while: a line of a log.
             let stays = layout(200, 1);
             // SAFETY: the layout is not empty.
