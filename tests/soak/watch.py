@@ -196,7 +196,7 @@ report = f"""## Soak
 
 {took / 3600:.2f} hours of a container with `{commit}` as PID 1 ({os.path.getsize(binary)} bytes): gunicorn with two workers under load, a health check
 each second that leaves an orphan, a shell exec'd into it each {EXEC_EVERY:g} s that leaves {ORPHANS}, a reload by SIGHUP each {RELOAD_EVERY:.3g} s, and a stop at the
-end. {len(rows)} samples ([soak.csv](soak.csv)).
+end. The {"long" if seconds >= 7200 else "short"} form; {len(rows)} samples ([soak.csv](soak.csv)).
 
 ![memory, descriptors, zombies and processes over the time](soak.svg)
 
