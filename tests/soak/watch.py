@@ -29,7 +29,7 @@ LIMIT = 60
 
 
 def docker(*words, check=True):
-    result = subprocess.run(["docker", *words], check=check, text=True, capture_output=True)
+    result = subprocess.run(["docker", *words], check=check, text=True, capture_output=True, timeout=LIMIT)
     return result.stdout + (result.stderr if words[0] == "logs" else "")
 
 
@@ -114,7 +114,11 @@ class Doing(threading.Thread):
 
     def run(self):
         while not self.done.wait(self.every):
-            if self.what():
+            try:
+                good = self.what()
+            except subprocess.SubprocessError:
+                good = False
+            if good:
                 self.good += 1
             else:
                 self.bad += 1
@@ -136,7 +140,7 @@ init = init_of(service)
 
 
 def exec_shell():
-    return subprocess.run(["docker", "exec", service, "sh", "-c", SHELL], check=False).returncode == CODE
+    return subprocess.run(["docker", "exec", service, "sh", "-c", SHELL], check=False, timeout=LIMIT).returncode == CODE
 
 
 def reload():
@@ -174,7 +178,8 @@ forwarded, reaped = map(int, re.search(r"signals forwarded: (\d+), orphans reape
 warm = [row for row in rows if row["seconds"] > max(seconds / 10, 1.5 * RELOAD_EVERY)]
 held = {
     "no zombie stayed": all(row["zombies_left"] == 0 for row in rows),
-    "the private dirty memory did not grow": warm[-1]["private_dirty_kib"] <= warm[0]["private_dirty_kib"],
+    "the private dirty memory did not grow": len(warm) > 1
+    and max(row["private_dirty_kib"] for row in warm) <= warm[0]["private_dirty_kib"],
     "the descriptors did not grow": max(row["descriptors"] for row in rows) == rows[0]["descriptors"],
     "each reload was handled": handled == reloads.good > 0 and reloads.bad == 0,
     "each shell ended with its code": shells.good > 0 and shells.bad == 0,
