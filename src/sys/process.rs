@@ -250,6 +250,10 @@ pub fn write_to_stderr(line: &[u8]) {
 
 /// Whether a write fails so with a signal to rini: a broken pipe, or a file at the limit of its size (RLIMIT_FSIZE). That is then
 /// taken.
+///
+/// A file at the largest size that its file system has gives EFBIG too, without the signal (the kernel's
+/// generic_write_check_limits). Then there is nothing of rini's own to take, and a SIGXFSZ that somebody sent just before would
+/// be taken in its place: no one sends that to an init, and a full file system is ENOSPC long before.
 fn came_with_a_signal(errno: Errno) -> bool {
     let signal = match errno {
         Errno::EPIPE => Signal::PIPE,
