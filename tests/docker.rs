@@ -350,6 +350,37 @@ fn it_works_with_as_few_rights_as_an_engine_can_leave_it() {
     }
 }
 
+/// packaging/seccomp.json as the container's profile, with what runc does behind it: rini's own list is enough for a rini that
+/// starts a rini. The negative control: without one of its calls it is not.
+#[cfg(target_arch = "x86_64")]
+#[test]
+fn its_list_of_system_calls_is_a_profile_for_docker() {
+    let Some(image) = image() else { return };
+    // runc is a Go program: some of these it needs only now and then.
+    const RUNTIME: &str = "futex fstatfs fcntl fstat newfstatat epoll_ctl epoll_pwait nanosleep tgkill gettid sigaltstack \
+        rt_sigreturn sched_yield";
+    let folder = tempfile::tempdir().unwrap();
+    let run = |name: &str, without: &str| {
+        let names = crate::surroundings::calls::listed(crate::surroundings::calls::Group::ALL);
+        let names = names.iter().map(String::as_str).chain(RUNTIME.split_whitespace());
+        let names: Vec<&str> = names.filter(|name| *name != without).collect();
+        let allowed = serde_json::json!([{ "names": names, "action": "SCMP_ACT_ALLOW" }]);
+        let profile =
+            serde_json::json!({ "defaultAction": "SCMP_ACT_ERRNO", "defaultErrnoRet": 1, "syscalls": allowed });
+        let file = folder.path().join(name);
+        fs::write(&file, profile.to_string()).unwrap();
+        // Without no-new-privileges runc makes many more of its own behind it.
+        let seccomp = format!("seccomp={}", file.display());
+        let flags = ["--security-opt", "no-new-privileges", "--security-opt", &seccomp];
+        Container::run(image, &flags, &["/rini", "--version"]).finish()
+    };
+    let output = run("all.json", "");
+    assert!(output.code() == 0 && output.err.is_empty() && output.out[0].starts_with("rini "), "{output:?}");
+    let output = run("less.json", "waitid");
+    assert_eq!((output.code(), output.err.len()), (1, 1), "{output:?}");
+    assert!(output.err[0].starts_with("rini: ERROR "), "{output:?}");
+}
+
 #[test]
 fn a_refused_fork_is_one_line_and_an_end() {
     let Some(image) = image() else { return };

@@ -14,7 +14,7 @@ use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, OnceLock};
 use std::thread;
 use std::time::Duration;
@@ -98,9 +98,11 @@ fn until(what: &str, holds: impl FnMut() -> bool) {
     until_within(PATIENCE, what, holds);
 }
 
-/// Lets one of these tests run at a time, with the images: None where they cannot be made, which is said aloud.
+/// Lets two of these tests run at a time, each with several services, and makes the images: None where they cannot be made,
+/// which is said aloud.
 fn turn() -> Option<MutexGuard<'static, ()>> {
-    static TURN: Mutex<()> = Mutex::new(());
+    static TURNS: [Mutex<()>; 2] = [const { Mutex::new(()) }; 2];
+    static NEXT: AtomicUsize = AtomicUsize::new(0);
     static IMAGES: OnceLock<Result<(), String>> = OnceLock::new();
     if !is_root() {
         skip("packaging/demo-example needs root");
@@ -110,7 +112,8 @@ fn turn() -> Option<MutexGuard<'static, ()>> {
         return None;
     }
     // Another test's failure is not this one's.
-    let turn = TURN.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+    let turn = &TURNS[NEXT.fetch_add(1, Ordering::Relaxed) % TURNS.len()];
+    let turn = turn.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
     let images = IMAGES.get_or_init(|| {
         let answer = outcome(&mut docker(&["version"]));
         if answer.code != Some(0) {

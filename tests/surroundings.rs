@@ -13,7 +13,7 @@
 //!
 //! rini's own system calls are listed in packaging/seccomp.json, and [`calls`] holds that true.
 
-mod calls;
+pub mod calls;
 mod launch;
 
 use crate::support::{LIMIT, emulation, executable, namespaces, probe, rini, skip};
