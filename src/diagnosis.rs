@@ -163,6 +163,7 @@ impl fmt::Display for ExecFailure {
             (libc::ENOEXEC, Format::Elf { machine, .. }) if *machine != THIS_MACHINE && THIS_MACHINE != 0 => {
                 (Message::OfAnotherMachine, Part::Machine(*machine))
             }
+            (libc::ENOEXEC, Format::Script(path @ [_, ..])) => (Message::BadInterpreter, word(path)),
             (libc::ENOEXEC, _) if self.shell_errno != 0 => {
                 (Message::NoShell, Part::Reason(Errno::from_raw(self.shell_errno)))
             }
@@ -237,12 +238,15 @@ fn first_part<'a>(text: &'a [u8], ends: &[u8]) -> &'a [u8] {
     text.split(|byte| ends.iter().any(|end| end == byte)).next().unwrap_or_default()
 }
 
-/// Whether the beginning of a file reads as a script: no null byte in its first line, which is how bash tells, and none
-/// of the formats that the kernel knows. An empty file is an empty script.
+/// Whether the beginning of a file reads as a script for /bin/sh: no null byte in its first line, which is how bash tells, and
+/// none of the formats that the kernel knows. An empty file is an empty script. (glibc's execvp(3), and so tini, gives /bin/sh
+/// what names another interpreter, where that is of another architecture: a script of Python, say.)
 pub fn is_text(head: &[u8]) -> bool {
     const LINE: usize = 80;
     let line = head.iter().take(LINE).take_while(|byte| **byte != b'\n');
-    !head.starts_with(b"\x7fELF") && line.copied().all(|byte| byte != 0)
+    !head.starts_with(b"\x7fELF")
+        && !matches!(Format::of(head), Format::Script([_, ..]))
+        && line.copied().all(|byte| byte != 0)
 }
 
 /// `e_machine` of the machines that rini was built for (elf.h), or 0.
@@ -501,10 +505,11 @@ mod tests {
 
     #[test]
     fn scripts_and_binaries_are_told_apart_as_bash_does() {
-        for text in [&b""[..], b"echo hi\n", b"exit 3", b"# \xc3\xa4\n\0", b"a\tb"] {
+        for text in [&b""[..], b"echo hi\n", b"exit 3", b"# \xc3\xa4\n\0", b"a\tb", b"#!\nexit 3"] {
             assert!(is_text(text), "{text:?}");
         }
-        for binary in [&b"\x7fELF\x02\x01"[..], b"\0", b"MZ\0\0", b"abc\0def\n", &elf(true, false, 62)] {
+        let another_s = b"#!/usr/bin/python3\nimport os\n";
+        for binary in [&b"\x7fELF\x02\x01"[..], b"\0", b"MZ\0\0", b"abc\0def\n", &elf(true, false, 62), another_s] {
             assert!(!is_text(binary), "{binary:?}");
         }
         assert!(is_text(&[b'x'; 300]));

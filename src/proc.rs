@@ -4,7 +4,7 @@
 
 use crate::sys::process::{self, Pid};
 use crate::sys::{Text, files};
-use crate::text::{self, Decimal};
+use crate::text::{self, Decimal, Parts};
 use std::ops::ControlFlow;
 
 /// rini's children, sorted by pid; zombies too.
@@ -37,13 +37,23 @@ pub fn others() -> Vec<Pid> {
     pids
 }
 
-/// The state letter of a process, which stands behind its name, whatever that holds (proc_pid_stat(5)).
+/// The state letter of a process (proc_pid_stat(5)).
 pub fn state(pid: Pid) -> Option<u8> {
-    // The pid, and a name of at most 64 bytes.
-    let mut room = [0; 128];
+    stat(pid, 3, |field| field.first().copied())
+}
+
+/// When a process was forked, in [`ticks`](crate::sys::clock::ticks) (proc_pid_stat(5)).
+pub fn started(pid: Pid) -> Option<u64> {
+    stat(pid, 22, text::number)
+}
+
+/// A field from the third on, by its number: those stand behind the name, whatever that holds.
+fn stat<T>(pid: Pid, field: usize, read: impl FnOnce(&[u8]) -> Option<T>) -> Option<T> {
+    // The pid, a name of at most 64 bytes, and twenty numbers of at most twenty digits.
+    let mut room = [0; 512];
     let stat = files::read(Text::new().path(format_args!("/proc/{}/stat", Decimal::from(pid)))?, &mut room)?;
-    let behind = stat.iter().rposition(|byte| *byte == b')')?.checked_add(2)?;
-    stat.get(behind).copied()
+    let behind = stat.get(stat.iter().rposition(|byte| *byte == b')')?..)?;
+    read(Parts::of(behind, b' ').nth(field.checked_sub(2)?)?)
 }
 
 /// The name of a process: at most 15 bytes of anything, and a newline (proc_pid_comm(5)).
@@ -78,6 +88,10 @@ mod tests {
         let pid = Pid::from_raw(child.id().try_into().unwrap());
         // The first thread's, which is another one here; so it is looked for among all.
         assert!(others().contains(&pid) && state(pid).is_some());
+        // It has just been started, and this process long before the next tick.
+        let ticks = crate::sys::clock::ticks();
+        assert!(started(pid).is_some_and(|its| its <= ticks && ticks - its < 60 * 100));
+        assert!(started(own) <= started(pid) && started(Pid::from_raw(i32::MAX)).is_none());
         child.kill().unwrap();
         child.wait().unwrap();
         assert!(!others().contains(&pid));

@@ -13,7 +13,8 @@
 //! Nobody else is ever signalled. A child that has not been reaped keeps its pid. The number of the child's process
 //! group is that of the child, which *has* been reaped, so it is used only while a child of rini's is in that group.
 //!
-//! What remains is asked once. A group that was asked with the child (`--process-group`) is not asked again.
+//! What remains is asked once. Who was in the child's group when that was asked with the child (`--process-group`) is not asked
+//! again; who has been forked into it since is.
 //!
 //! The role that adopts nobody has no children left when the child has been reaped, and so nobody to tell. Where /proc is
 //! missing, or shows another PID namespace, nobody can be named, and only PID 1 reaches those outside the child's group.
@@ -21,6 +22,7 @@
 
 use crate::proc;
 use crate::signal::{Signal, SignalSet};
+use crate::sys::clock;
 use crate::sys::process::{self, Pid, Pid1};
 use nix::errno::Errno;
 
@@ -29,12 +31,15 @@ pub struct Remaining {
     pid1: Option<Pid1>,
     /// The process group that was the child's.
     group: Option<Pid>,
-    /// By which signals the group was asked with the child.
+    /// By which signals the group was asked with the child, and when: the last time, or before another signal did.
     asked_with_child: SignalSet,
+    asked_with_child_at: u64,
     /// What asked those that remain.
     asked: Option<Signal>,
     /// Whether the group has heard that, or the SIGKILL.
     group_told: bool,
+    /// Whether it has heard it with the child.
+    told_with_child: bool,
     /// Which of rini's children have heard it; sorted.
     told: Vec<Pid>,
     killing: bool,
@@ -48,8 +53,10 @@ impl Remaining {
             pid1,
             group,
             asked_with_child: SignalSet::default(),
+            asked_with_child_at: 0,
             asked: None,
             group_told: false,
+            told_with_child: false,
             told,
             killing: false,
         }
@@ -57,6 +64,11 @@ impl Remaining {
 
     /// The child was asked to end by this signal, and its process group with it.
     pub fn group_was_asked(&mut self, signal: Signal) {
+        let mut others = self.asked_with_child;
+        others.remove(signal);
+        if others == SignalSet::default() {
+            self.asked_with_child_at = clock::ticks();
+        }
         self.asked_with_child.insert(signal);
     }
 
@@ -65,6 +77,7 @@ impl Remaining {
         let has_it = self.asked.is_none() && self.asked_with_child.contains(signal);
         self.asked.get_or_insert(signal);
         self.group_told = has_it;
+        self.told_with_child = has_it;
         let Some(pid1) = self.pid1 else {
             self.told.clear();
             self.tell_new(signal);
@@ -124,10 +137,17 @@ impl Remaining {
     /// for those in the group, which was told as one.
     ///
     /// Who is in the group now was in it then: a process that has just been forked may leave it at any moment, and one
-    /// who is told twice is better than one who is never told.
+    /// who is told twice is better than one who is never told. So where the group was told with the child, which may be long
+    /// ago, and the kernel's tick does not tell what was first.
     fn tell(&self, pids: &[Pid], signal: Signal, by_itself: bool) {
         for pid in pids.iter().filter(|pid| self.told.binary_search(pid).is_err()) {
-            if by_itself && (self.group.is_none() || process::group_of(*pid).ok() != self.group) {
+            let told = || {
+                self.group.is_some()
+                    && process::group_of(*pid).ok() == self.group
+                    && (!self.told_with_child
+                        || proc::started(*pid).is_some_and(|started| started < self.asked_with_child_at))
+            };
+            if by_itself && !told() {
                 let _ = process::kill(*pid, signal);
             }
             if !signal.stops() && proc::state(*pid) == Some(b'T') {

@@ -418,8 +418,12 @@ impl Runtime {
     /// Sends a signal to the child, or with --process-group to its group: as it was received, or one of rini's own.
     fn deliver(&self, signal: Signal, received: Option<&Received>) -> Result<(), Errno> {
         let Some(child) = self.child.as_ref().map(|child| child.pid) else { return Err(Errno::ESRCH) };
-        // The child may have left for another group; or it is about to make the one of its session.
-        if self.process_group && process::kill_group(child, signal).is_ok() && process::group_of(child) == Ok(child) {
+        // The child may have left for another group; or it is about to make the one of its session. Where nobody says (seccomp),
+        // it is taken to be where it was put: a signal that comes twice is worse.
+        if self.process_group
+            && process::kill_group(child, signal).is_ok()
+            && process::group_of(child).unwrap_or(child) == child
+        {
             return Ok(());
         }
         match received {

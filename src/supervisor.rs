@@ -247,13 +247,15 @@ pub struct Supervisor {
     stopped: bool,
     /// A signal that stops was forwarded and no SIGCONT since: a stop of the child is what somebody asked for.
     stop_requested: bool,
+    /// The child has stopped since such a signal was forwarded.
+    stop_seen: bool,
 }
 
 impl Supervisor {
     /// The child has been started; or with `pause` there is none.
     pub fn new(policy: Policy) -> Supervisor {
         let state = if policy.pause { State::Remaining { status: Status::Exited(0) } } else { State::Running };
-        Supervisor { policy, state, shutdown: Shutdown::Not, stopped: false, stop_requested: false }
+        Supervisor { policy, state, shutdown: Shutdown::Not, stopped: false, stop_requested: false, stop_seen: false }
     }
 
     /// Takes one event, at the time `now`, and says what to do about it.
@@ -287,13 +289,17 @@ impl Supervisor {
             }
             (_, Event::ChildStopped { by, foreground }) => {
                 self.stopped = true;
+                self.stop_seen = true;
                 self.child_stopped(by, foreground, actions);
             }
             // Not the end of `Suspended`: it may have been the child alone, by its pid. The SIGCONT that let rini look
             // is still to be taken; it continues the whole group and hands the terminal on.
+            //
+            // A child tells that it was continued when it gets to run, and the next stop may have been asked for by then: this
+            // undoes a stop that was seen, and not one that is still to come.
             (_, Event::ChildContinued) => {
                 self.stopped = false;
-                self.stop_requested = false;
+                self.stop_requested &= !self.stop_seen;
             }
             // A reader or writer in the background would only stop again.
             (State::Suspended { by: Signal::TSTP }, Event::SuspendRefused) if !self.stop_requested => {
@@ -392,7 +398,15 @@ impl Supervisor {
             (Shutdown::Asked { .. }, _) if !self.forwards() => (),
             // Those that are being killed hear of nothing else.
             (Shutdown::Escalated { .. }, _) if self.target() == Target::Remaining => (),
-            (Shutdown::Asked { .. } | Shutdown::Escalated { .. }, _) => self.forward(signal, actions),
+            (Shutdown::Asked { .. } | Shutdown::Escalated { .. }, _) => self.forward_stop(signal, actions),
+        }
+    }
+
+    /// Forwards a shutdown signal, so that a child that is stopped can act on it.
+    fn forward_stop(&mut self, signal: Signal, actions: &mut Actions) {
+        self.forward(signal, actions);
+        if self.stopped && self.target() == Target::Child {
+            actions.push(Action::Continue);
         }
     }
 
@@ -414,10 +428,7 @@ impl Supervisor {
         }
         let kill_at = self.policy.grace.map(|grace| now.later_by(grace));
         self.shutdown = Shutdown::Asked { by: signal, kill_at };
-        self.forward(signal, actions);
-        if self.stopped && self.target() == Target::Child {
-            actions.push(Action::Continue);
-        }
+        self.forward_stop(signal, actions);
     }
 
     /// Asks what remains to end. Where a shutdown signal was being held back, this is what it was to bring about.
@@ -431,6 +442,7 @@ impl Supervisor {
         let Some(rewritten) = self.policy.rewrite.apply(signal) else { return actions.push(Action::Drop(signal)) };
         if rewritten.stops() {
             self.stop_requested = true;
+            self.stop_seen = false;
         } else if rewritten == Signal::CONT {
             self.stop_requested = false;
         }

@@ -166,6 +166,7 @@ fn terminate_asks_once() {
         for start in both(&words) {
             let mut run = start.spawn();
             ready(&mut run, 3);
+            until_the_next_tick();
             run.signal(signal);
             for _ in 0..3 {
                 assert!(run.line().starts_with(&format!("signal {signal} ")));
@@ -175,6 +176,40 @@ fn terminate_asks_once() {
             let output = run.finish();
             assert_eq!((output.code(), output.out.len()), (0, 1), "SIGUSR1, and nothing before it: {output:?}");
         }
+    }
+}
+
+/// The kernel says when a process was forked in ticks of 10 ms, so that those of the present one may be asked again.
+fn until_the_next_tick() {
+    let ticks = || {
+        let now = nix::time::clock_gettime(nix::time::ClockId::CLOCK_BOOTTIME).unwrap();
+        now.tv_sec() * 100 + now.tv_nsec() / 10_000_000
+    };
+    let first = ticks();
+    until("the next tick has come", || ticks() > first);
+}
+
+/// Who was forked into the group after that had been asked has not been asked: what a trap starts, or a program that lives on.
+#[test]
+fn terminate_asks_those_that_came_into_the_group_after_it_was_asked() {
+    let late = r#""$0" signals 10 & trap '"$0" signals 15 & read x; exit 3' TERM; read y; exit 9"#;
+    for start in both(&script(&["-g", "--after-exit=terminate", "-t", "1h"], late)) {
+        let mut run = start.spawn();
+        ready(&mut run, 1);
+        until_the_next_tick();
+        let child = children_of(run.pid())[0];
+        let early = children_of(child)[0];
+        run.signal(libc::SIGTERM);
+        let mut lines = [run.line(), run.line()];
+        lines.sort_unstable();
+        assert!(lines[0].starts_with("ready ") && lines[1].starts_with("signal 15 "), "{lines:?}");
+        end_child(&mut run);
+        // The late one, which ends by it. Without being asked it would be waited for, an hour.
+        assert!(run.line().starts_with("signal 15 "));
+        until("the early one is left", || children_of(run.pid()) == [early]);
+        kill(early, Signal::SIGUSR1).unwrap();
+        let output = run.finish();
+        assert_eq!((output.code(), output.out.len()), (3, 1), "SIGUSR1, and nothing before it: {output:?}");
     }
 }
 

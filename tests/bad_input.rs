@@ -1,6 +1,6 @@
 //! One clear line and a documented code; or it works as if nothing was wrong. Nothing hangs.
 
-use crate::support::{Output, Start, beside, executable, injecting, namespaces, pid1, probe, tools};
+use crate::support::{Output, Start, beside, copy_executable, executable, injecting, namespaces, pid1, probe, tools};
 use std::ffi::OsStr;
 use std::fs;
 use std::os::unix::ffi::OsStrExt;
@@ -86,8 +86,7 @@ fn a_bad_variable_is_refused_before_anything_starts() {
 fn a_program_that_cannot_be_run_is_named_with_the_reason() {
     let folder = tempfile::tempdir().unwrap();
     let file = |name: &str, content: &[u8], mode: u32| {
-        let path = folder.path().join(name);
-        fs::write(&path, content).unwrap();
+        let path = executable(folder.path(), name, content);
         fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
         path.to_str().unwrap().to_owned()
     };
@@ -113,6 +112,12 @@ fn a_program_that_cannot_be_run_is_named_with_the_reason() {
             r#"its interpreter "/no/such/shell" is not in this image"#,
         ),
         (file("crlf", b"#!/bin/sh\r\nexit 0\r\n", 0o755), 127, r#"its interpreter "/bin/sh\r" is not in this image"#),
+        // By tini /bin/sh would read it, whatever language it is in.
+        (
+            file("foreign-script", format!("#!{}\nexit 0\n", file("other", &foreign, 0o755)).as_bytes(), 0o755),
+            126,
+            "other\" is nothing that this kernel can run",
+        ),
         (file("loader", &no_loader, 0o755), 127, r#"its loader "/lib64/no-linux-x86-64.so.2" is not in this image"#),
         (file("foreign", &foreign, 0o755), 126, "it is a binary for aarch64 (arm64), and this is x86_64 (amd64)"),
         (file("data", b"\0\0\0\0data", 0o755), 126, "it is neither a binary that this kernel can run nor a script"),
@@ -125,6 +130,19 @@ fn a_program_that_cannot_be_run_is_named_with_the_reason() {
         assert!(line.starts_with(&format!("cannot run {path:?}: ")), "{line}");
         assert!(line.contains(reason), "{line}");
     }
+}
+
+/// Where no /proc is mounted somebody may have put anything in its place. (tini looks for nothing there.)
+#[test]
+fn a_named_pipe_in_place_of_a_file_of_the_kernel_s_holds_nothing_up() {
+    if !namespaces() || !tools(&["mkfifo"]) {
+        return;
+    }
+    let script =
+        r#"mkdir /proc/self && mkfifo /proc/self/cgroup && exec "$0" sh -c '[ -p /proc/self/cgroup ] && exit 7'"#;
+    let output =
+        Start::of("sh").args(["-c", script]).args([crate::support::rini()]).in_namespace().hide(c"/proc").run();
+    assert_eq!(output.code(), 7, "{output:?}");
 }
 
 #[test]
@@ -173,7 +191,7 @@ fn a_refused_fork_is_one_line_and_1() {
     let folder = tempfile::tempdir_in("/tmp").unwrap();
     fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o755)).unwrap();
     let rini = folder.path().join("rini");
-    fs::copy(crate::support::rini(), &rini).unwrap();
+    copy_executable(&crate::support::rini(), &rini);
     let uid = 54_321;
     let start = |limit| Start::of(&rini).args(["sh", "-c", "exit 7"]).in_namespace().user(uid).processes(limit).run();
     let text =
@@ -190,7 +208,7 @@ fn it_works_as_if_nothing_was_wrong() {
     let folder = tempfile::tempdir_in("/tmp").unwrap();
     fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o755)).unwrap();
     let copy = |from: std::path::PathBuf, name: &str| {
-        fs::copy(from, folder.path().join(name)).unwrap();
+        copy_executable(&from, &folder.path().join(name));
         folder.path().join(name)
     };
     let (rini, probe) = (copy(crate::support::rini(), "rini"), copy(probe(), "probe"));

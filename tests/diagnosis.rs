@@ -31,9 +31,9 @@ fn a_sigkill_that_rini_did_not_send_is_said() {
 #[test]
 fn a_command_that_is_not_found_within_the_program_is_said() {
     for (script, code, wanted) in [
-        ("no-such-command", 127, "it ran, but did not find a command of its own"),
-        ("/etc/passwd", 126, "it ran, but could not execute a command of its own"),
-        ("exit 127", 127, "it ran, but did not find a command of its own"),
+        ("no-such-command", 127, "it ran, and a shell says by this that it did not find a command"),
+        ("/etc/passwd", 126, "it ran, and a shell says by this that it could not execute a command"),
+        ("exit 127", 127, "it ran, and a shell says by this that it did not find a command"),
     ] {
         let output = beside(["sh", "-c", script]).run();
         assert_eq!(output.code(), code);

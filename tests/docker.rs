@@ -4,7 +4,8 @@
 //! `tests/engine` sees to it that an engine answers.
 
 use crate::support::{
-    LIMIT, Running, Start, children_of, is_root, probe, rini, skip, state, status_field, until, zombies_of,
+    LIMIT, Running, Start, children_of, copy_executable, is_root, probe, rini, skip, state, status_field, until,
+    zombies_of,
 };
 use crate::terminal::{CTRL_C, CTRL_Z, Session};
 use nix::unistd::Pid;
@@ -57,8 +58,7 @@ fn make_image() -> Result<String, String> {
     let folder = tempfile::tempdir().unwrap();
     let add = |from: &Path, name: &str| {
         let to = folder.path().join(name);
-        fs::copy(from, &to).unwrap();
-        fs::set_permissions(&to, fs::Permissions::from_mode(0o755)).unwrap();
+        copy_executable(from, &to);
     };
     add(&rini(), "rini");
     add(&probe(), "probe");

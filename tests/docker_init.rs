@@ -2,8 +2,8 @@
 //! folders, is told by `--init-path` where to find it.
 
 use crate::support::{
-    Output, Start, assert_is_rini, children_of, is_root, make_root, rini, short_folder, skip, status_field, tools,
-    until, zombies_of,
+    Output, Start, assert_is_rini, children_of, copy_executable, is_root, make_root, rini, short_folder, skip,
+    status_field, tools, until, zombies_of,
 };
 use crate::terminal::{CTRL_C, CTRL_Z, Session};
 use nix::sys::signal::{Signal, kill};
@@ -32,7 +32,7 @@ impl Engine {
         let folder = short_folder();
         let path = |name: &str| folder.path().join(name);
         // A file of that name: it is mounted into the containers under it, and run outside them for its version.
-        fs::copy(rini(), path("docker-init")).unwrap();
+        copy_executable(&rini(), path("docker-init").as_ref());
         fs::write(path("daemon.json"), "{}").unwrap();
         let log = File::create(path("log")).unwrap();
         let mut command = Command::new("dockerd");

@@ -13,7 +13,7 @@ use std::path::Path;
 use std::process::Command;
 
 /// What is wrong with it, the text that is there once, and the text in its place.
-const MUTATIONS: [(&str, &str, &str); 37] = [
+const MUTATIONS: [(&str, &str, &str); 39] = [
     (
         "the rest's period is counted from some other time",
         "Event::ChildEnded(_) => self.policy.after_exit.stays(),",
@@ -34,7 +34,7 @@ const MUTATIONS: [(&str, &str, &str); 37] = [
     ),
     (
         "a second stop signal moves the deadline",
-        "(Shutdown::Asked { .. } | Shutdown::Escalated { .. }, _) => self.forward(signal, actions),",
+        "(Shutdown::Asked { .. } | Shutdown::Escalated { .. }, _) => self.forward_stop(signal, actions),",
         "(Shutdown::Asked { .. } | Shutdown::Escalated { .. }, _) => self.ask(signal, now, actions),",
     ),
     (
@@ -106,6 +106,16 @@ const MUTATIONS: [(&str, &str, &str); 37] = [
         "the grace period never runs",
         "(_, Shutdown::Asked { kill_at, .. }) => kill_at,",
         "(_, Shutdown::Asked { .. }) => None,",
+    ),
+    (
+        "a stop that is still to come is undone by the word of a SIGCONT before",
+        "self.stop_requested &= !self.stop_seen;",
+        "self.stop_requested = false;",
+    ),
+    (
+        "a later stop signal leaves a stopped child stopped",
+        "(Shutdown::Asked { .. } | Shutdown::Escalated { .. }, _) => self.forward_stop(signal, actions),",
+        "(Shutdown::Asked { .. } | Shutdown::Escalated { .. }, _) => self.forward(signal, actions),",
     ),
     ("a meant stop is undone", "if !self.stop_requested =>", "=>"),
     (

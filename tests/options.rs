@@ -1,6 +1,6 @@
 //! What a user can ask for, by option and by environment, and what rini says.
 
-use crate::support::{Output, Start, beside, called, injecting, probe, state, tools, until};
+use crate::support::{Output, Start, beside, called, injecting, probe, rini, state, tools, until};
 use std::fs::File;
 use std::io::Read;
 use std::os::fd::{AsRawFd, OwnedFd};
@@ -250,6 +250,41 @@ fn fill_up_to(stream: &impl AsRawFd, most: usize) -> usize {
         libc::fcntl(fd, libc::F_SETFL, flags & !libc::O_NONBLOCK);
     }
     total
+}
+
+/// A pipe has room for a moment, and another writer takes it before rini's write would come. So rini has no write that could be
+/// held up: none behind a refusal, and where the kernel does not know the flag for one write, a pipe of its own.
+#[test]
+fn a_pipe_that_another_writer_fills_again_does_not_block_either() {
+    if !tools(&["strace"]) {
+        return;
+    }
+    let calls = |fault: &str, stderr: Stdio| {
+        let log = tempfile::NamedTempFile::new().unwrap();
+        let strace = Start::of("strace").args(["-qq", "-o"]).args([log.path()]);
+        let strace = strace.args(["-e", "trace=pwritev2,poll,write,openat", "-e", &format!("inject={fault}")]);
+        let output = strace.args([rini()]).args(["-v", "true"]).with(|command| command.stderr(stderr)).run();
+        assert_eq!(output.code(), 0);
+        std::fs::read_to_string(log.path()).unwrap()
+    };
+    let full = || {
+        let (reader, writer) = std::io::pipe().unwrap();
+        assert!(fill(&writer) > 0);
+        (reader, Stdio::from(writer))
+    };
+    let (_reader, writer) = full();
+    let seen = calls("chdir:error=EPERM", writer);
+    assert!(seen.contains("pwritev2(2") && !seen.contains("poll(") && !seen.contains("write(2"), "{seen}");
+    let (_reader, writer) = full();
+    let seen = calls("pwritev2:error=EOPNOTSUPP", writer);
+    assert!(seen.contains("\"/proc/self/fd/2\", O_WRONLY|O_NOCTTY|O_NONBLOCK"), "{seen}");
+    assert!(!seen.contains("poll(") && !seen.contains("write(2"), "{seen}");
+    // A file is no pipe: some file systems refuse there what would not wait, and a second beginning would be its beginning.
+    let mut file = tempfile::NamedTempFile::new().unwrap();
+    std::io::Write::write_all(&mut file, b"what was there\n").unwrap();
+    let seen = calls("pwritev2:error=EAGAIN", file.as_file().try_clone().unwrap().into());
+    let text = std::fs::read_to_string(file.path()).unwrap();
+    assert!(text.starts_with("what was there\nrini: INFO ") && seen.contains("write(2"), "{text}: {seen}");
 }
 
 /// Where the kernel does not know the flag for one write (before 6.4 for pipes), a poll comes before the write.

@@ -4,8 +4,8 @@
 //! podman gets folders and a configuration of the test's own; nothing is fetched, and no network is made.
 
 use crate::support::{
-    Output, Start, assert_is_rini, children_of, is_root, make_root, rini, short_folder, skip, status_field, tools,
-    until, zombies_of,
+    Output, Start, assert_is_rini, children_of, copy_executable, is_root, make_root, rini, short_folder, skip,
+    status_field, tools, until, zombies_of,
 };
 use nix::unistd::Pid;
 use std::ffi::OsStr;
@@ -31,7 +31,7 @@ impl Podman {
         let path = |name: &str| folder.path().join(name);
         let own = Path::new(env!("CARGO_MANIFEST_DIR"));
         fs::create_dir_all(path("helpers")).unwrap();
-        fs::copy(rini(), path("helpers/catatonit")).unwrap();
+        copy_executable(&rini(), path("helpers/catatonit").as_ref());
         let configuration = format!(
             r#"[containers]
 netns = "none"

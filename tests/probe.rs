@@ -211,7 +211,7 @@ fn state() {
         fds
     });
     println!("fds {:?}", own.unwrap_or_default());
-    for name in ["LISTEN_PID", "LISTEN_FDS"] {
+    for name in ["LISTEN_PID", "LISTEN_FDS", "LISTEN_PIDFDID"] {
         println!("{name} {}", std::env::var(name).unwrap_or_default());
     }
 }

@@ -284,6 +284,22 @@ fn a_stopped_child_is_continued_for_a_stop() {
 }
 
 /// Also where it was stopped during the delay: of that no stop signal tells.
+/// However often it was asked before.
+#[test]
+fn a_stopped_child_is_continued_for_a_later_stop_signal_too() {
+    let mut run = beside(probing(&[], &["signals", "15"])).spawn();
+    assert!(run.line().starts_with("ready "));
+    let received = |run: &mut Running, signal: i32| assert!(run.line().starts_with(&format!("signal {signal} ")));
+    run.signal(libc::SIGINT);
+    received(&mut run, libc::SIGINT);
+    let child = run.only_child();
+    kill(child, Signal::SIGSTOP).unwrap();
+    until("it is stopped", || state(child) == Some('T'));
+    run.signal(libc::SIGTERM);
+    received(&mut run, libc::SIGTERM);
+    assert_eq!(run.finish().code(), 0);
+}
+
 #[test]
 fn a_child_that_is_stopped_in_the_delay_is_continued_at_its_end() {
     if !namespaces() {

@@ -1,8 +1,8 @@
 //! What the child finds at its start, and what rini holds from then on.
 
 use crate::support::{
-    Running, Start, beside, bit, comes_through, emulation, injecting, namespaces, pid1, probe, rini, skip,
-    status_field, tools, until,
+    Running, Start, beside, bit, comes_through, copy_executable, emulation, injecting, namespaces, pid1, probe, rini,
+    skip, status_field, tools, until,
 };
 use std::ffi::{OsStr, OsString};
 use std::fs;
@@ -143,6 +143,10 @@ fn listen_pid_is_the_child_s_where_it_was_rini_s() {
     let output = pid1(&words).env("LISTEN_PID", "1").env("LISTEN_FDS", "2").run();
     assert_eq!(field(&output.out, "LISTEN_PID"), field(&output.out, "pid"));
     assert_eq!(field(&output.out, "LISTEN_FDS"), "2");
+    // systemd's second name of the process, which is not the child: it would refuse the sockets.
+    let start = || pid1(&words).env("LISTEN_PIDFDID", "4711");
+    assert_eq!(field(&start().env("LISTEN_PID", "1").run().out, "LISTEN_PIDFDID"), "");
+    assert_eq!(field(&start().env("LISTEN_PID", "2").run().out, "LISTEN_PIDFDID"), "4711");
     for other in ["2", "11", "", "1x", "01", "-1"] {
         let output = pid1(&words).env("LISTEN_PID", other).run();
         assert_eq!(field(&output.out, "LISTEN_PID"), other, "somebody else's is left alone");
@@ -300,7 +304,7 @@ fn rootless_in_a_user_namespace_it_is_pid_1_all_the_same() {
     // The build's folders may be closed to nobody, so both programs go where anybody can run them.
     let folder = tempfile::tempdir_in("/tmp").unwrap();
     let copy = |from: std::path::PathBuf, name: &str| {
-        fs::copy(from, folder.path().join(name)).unwrap();
+        copy_executable(&from, &folder.path().join(name));
         folder.path().join(name)
     };
     make_executable(folder.path());

@@ -1009,6 +1009,27 @@ fn as_pid_1_of_a_group_outside_the_child_has_the_terminal() {
     assert_eq!(session.code(), 0);
 }
 
+/// Somebody else of the foreground group waits for a line of the terminal already; reads are one at a time.
+#[test]
+fn as_pid_1_of_a_group_outside_it_takes_the_terminal_from_one_who_reads_it() {
+    if !namespaces() {
+        return;
+    }
+    // By /dev/tty, and without one by a standard stream.
+    for hide in ["", "mount --make-rprivate / && mount -t tmpfs none /dev && "] {
+        let script = format!(
+            r#"exec 3<&0; cat <&3 & until [ "$(cut -d ' ' -f 2,3 /proc/$!/stat)" = "(cat) S" ]; do :; done
+                unshare --pid --fork --mount sh -c '{hide}exec "$RINI" -- sh -c "$READER"' <&3"#
+        );
+        let mut session = Session::of(Start::of("sh").args(["-c", &script]).env("READER", READER));
+        session.expect("ready");
+        // Whoever of the two gets it.
+        session.line("hello");
+        session.line("hello");
+        session.expect_with("hello");
+    }
+}
+
 /// There somebody can undo it: the shell stops and continues the process group that rini belongs to. Continued at once,
 /// the child would read what is typed for the shell.
 #[test]

@@ -238,6 +238,8 @@ struct JobControl {
     suspended: Option<Signal>,
     /// A stop went through rini and nothing has undone it.
     requested: bool,
+    /// The child has stopped since.
+    carried_out: bool,
 }
 
 impl Witness for JobControl {
@@ -267,9 +269,13 @@ impl Witness for JobControl {
             Event::Signal(signal) => {
                 assert_eq!(action, forwarded(signal), "every signal is forwarded, once, unchanged");
                 self.requested = signal.stops() || (self.requested && signal != Signal::CONT);
+                self.carried_out &= !signal.stops();
             }
             Event::ChildContinued => assert_eq!(action, None),
-            Event::ChildStopped { .. } if !policy.terminal => assert_eq!(action, None, "no terminal, no job control"),
+            Event::ChildStopped { .. } if !policy.terminal => {
+                assert_eq!(action, None, "no terminal, no job control");
+                self.carried_out = true;
+            }
             Event::ChildStopped { by, foreground } => {
                 let wanted = match (by == Signal::STOP, by == Signal::TSTP, foreground) {
                     (true, _, Foreground::Child) => Some(Action::Suspend(Signal::TSTP)),
@@ -281,6 +287,7 @@ impl Witness for JobControl {
                 if let Some(Action::Suspend(by)) = action {
                     self.suspended = Some(by);
                 }
+                self.carried_out = true;
             }
             Event::SuspendRefused => {
                 let stuck = self.suspended == Some(Signal::TSTP) && !self.requested;
@@ -292,7 +299,8 @@ impl Witness for JobControl {
         if resumed {
             self.suspended = None;
         }
-        if resumed || event == Event::ChildContinued {
+        // A child's word of the SIGCONT before may come late.
+        if resumed || event == Event::ChildContinued && self.carried_out {
             self.requested = false;
         }
     }
@@ -408,6 +416,10 @@ impl Clock {
         }
         self.asked = signals.last().copied();
         self.kill_in = policy.grace.map(nanoseconds);
+        self.forward_and_continue(policy, signals)
+    }
+
+    fn forward_and_continue(&mut self, policy: &Policy, signals: &[Signal]) -> Vec<Action> {
         let mut wanted: Vec<_> = signals.iter().map(|signal| self.forward(policy, *signal)).collect();
         if self.stopped && self.phase == Phase::Child {
             wanted.push(Action::Continue);
@@ -426,7 +438,7 @@ impl Clock {
                 (Some(_), _) if self.phase != Phase::Child && (self.killed || policy.after_exit != AfterExit::Wait) => {
                     vec![]
                 }
-                (Some(_), _) => vec![self.forward(policy, signal)],
+                (Some(_), _) => self.forward_and_continue(policy, &[signal]),
                 (None, Some((first, _))) if first != signal => self.ask(policy, &[first, signal]),
                 (None, Some(_)) => self.ask(policy, &[signal]),
                 (None, None) => match policy.delay {

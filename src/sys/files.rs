@@ -25,35 +25,39 @@ pub fn raw_open(path: &CStr, flags: c_int) -> Result<c_int, Errno> {
 }
 
 /// The mode of a file (inode(7)), or 0 where there is none, or the kernel does not tell.
-///
-/// By statx(2): it has one layout on every machine, and what musl makes of the others' in its stat(3) is half a kilobyte.
 pub fn mode(path: &CStr) -> u32 {
+    statx_mode(libc::AT_FDCWD, path, 0)
+}
+
+/// The same of one that is open.
+pub fn mode_of(fd: c_int) -> u32 {
+    statx_mode(fd, c"", libc::AT_EMPTY_PATH)
+}
+
+/// By statx(2): it has one layout on every machine, and what musl makes of the others' in its stat(3) is half a kilobyte.
+fn statx_mode(folder: c_int, path: &CStr, flags: c_int) -> u32 {
     // SAFETY: statx is plain data of the kernel's, for which all zeros is a value.
     let mut stat: libc::statx = unsafe { mem::zeroed() };
     // SAFETY: statx wants a path and room for its answer: both outlive the call.
     unsafe {
-        libc::syscall(
-            libc::SYS_statx,
-            libc::AT_FDCWD,
-            path.as_ptr(),
-            0,
-            libc::STATX_TYPE | libc::STATX_MODE,
-            &raw mut stat,
-        )
+        libc::syscall(libc::SYS_statx, folder, path.as_ptr(), flags, libc::STATX_TYPE | libc::STATX_MODE, &raw mut stat)
     };
     stat.stx_mode.into()
 }
 
+/// Not to wait: where no file system of the kernel's is mounted, what has such a path may be a pipe that nobody writes to.
+const TO_READ: c_int = libc::O_RDONLY | libc::O_NONBLOCK;
+
 /// The beginning of a file, as much as there is room for. The kernel gives what it makes up in one piece.
 pub fn read<'a>(path: &CStr, room: &'a mut [u8]) -> Option<&'a [u8]> {
-    let file = open(path, libc::O_RDONLY).ok()?;
+    let file = open(path, TO_READ).ok()?;
     let length = nix::unistd::read(&file, room).ok()?;
     room.get(..length)
 }
 
 /// Every byte of a file, in order, until that breaks.
 pub fn bytes(path: &CStr, mut f: impl FnMut(u8) -> ControlFlow<()>) {
-    let Ok(file) = open(path, libc::O_RDONLY) else { return };
+    let Ok(file) = open(path, TO_READ) else { return };
     let mut room = [0; 256];
     while let Ok(length @ 1..) = nix::unistd::read(&file, &mut room) {
         if room.iter().take(length).try_for_each(|byte| f(*byte)).is_break() {

@@ -209,9 +209,10 @@ pub fn close_from_3() {
 /// Writes a line to standard error without ever blocking on it: what does not fit now is dropped.
 ///
 /// Standard error is shared with the program, so it must not be made non-blocking for both (open(2): the flag belongs
-/// to the open file). `RWF_NOWAIT` is for this write alone. Terminals do not know it, nor do pipes before Linux 6.4: a
-/// terminal is opened once more, for this line, without blocking. The rest is polled first; a pipe that is ready has
-/// room for `PIPE_BUF` bytes (pipe(7)), so such a write could block only if another writer came in between.
+/// to the open file). `RWF_NOWAIT` is for this write alone. Terminals do not know it, nor do pipes before Linux 6.4:
+/// these are opened once more, for this line, without blocking. What cannot be (a pipe without /proc, or of another user)
+/// is polled first; a pipe that is ready has room for `PIPE_BUF` bytes (pipe(7)), so such a write could block only if
+/// another writer came in between. A file of a disk never blocks in that sense.
 pub fn write_to_stderr(line: &[u8]) {
     const FD: c_int = libc::STDERR_FILENO;
     let chunk = libc::iovec { iov_base: line.as_ptr().cast_mut().cast(), iov_len: line.len() };
@@ -226,15 +227,26 @@ pub fn write_to_stderr(line: &[u8]) {
     match Errno::result(written) {
         Ok(_) | Err(Errno::EBADF) => return,
         Err(errno) if came_with_a_signal(errno) => return,
-        // EAGAIN too: some file systems give it for a file that a write would not have to wait for.
-        Err(_) => (),
-    }
-    if terminal::is_one(FD) {
-        let open = |path| files::open(path, libc::O_WRONLY | libc::O_NONBLOCK | libc::O_NOCTTY);
-        if let Ok(terminal) = open(c"/proc/self/fd/2").or_else(|_| open(c"/dev/tty")) {
-            let _ = nix::unistd::write(&terminal, line);
+        Err(errno) => {
+            let kind = files::mode_of(FD) & libc::S_IFMT;
+            // Full. But some file systems give it for a file that a write would not have to wait for.
+            if errno == Errno::EAGAIN && ![libc::S_IFREG, 0].contains(&kind) {
+                return;
+            }
+            let terminal = terminal::is_one(FD);
+            let open = |path| files::open(path, libc::O_WRONLY | libc::O_NONBLOCK | libc::O_NOCTTY);
+            // Not a file of a disk: that one would begin at its beginning.
+            let again = if terminal || kind == libc::S_IFIFO { open(c"/proc/self/fd/2") } else { Err(errno) };
+            let again = if terminal { again.or_else(|_| open(c"/dev/tty")) } else { again };
+            if let Ok(again) = &again
+                && let Err(errno) = nix::unistd::write(again, line)
+            {
+                came_with_a_signal(errno);
+            }
+            if terminal || again.is_ok() {
+                return;
+            }
         }
-        return;
     }
     let mut poll = libc::pollfd { fd: FD, events: libc::POLLOUT, revents: 0 };
     // SAFETY: poll wants an array of one pollfd to read and write, which outlives the call; it does not wait.

@@ -129,6 +129,10 @@ fn fix_listen_pid(environment: &mut Strings) {
     let variable = format!("LISTEN_PID={}\0", Decimal::from(nix::unistd::getpid()));
     if let Some(variable) = c_string(variable.into_bytes().leak()) {
         environment.replace(slot, variable);
+        // By systemd from 259 on the inode of that process's pidfd, which this one has not. Without it nobody asks.
+        if let Some((slot, _)) = environment.variable(b"LISTEN_PIDFDID") {
+            environment.replace(slot, variable);
+        }
     }
 }
 

@@ -6,7 +6,7 @@ use crate::supervisor::Foreground;
 use libc::c_int;
 use nix::errno::Errno;
 use std::mem;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 
 /// How a terminal was left to a session of the child's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -96,9 +96,20 @@ impl Terminal {
 
     /// Groups outside rini's PID namespace all read as 0 (`unshare --pid`), and then two zeros say nothing. A
     /// background process cannot read from its terminal: with SIGTTIN blocked it gets EIO, even for no byte at all
-    /// (termios(3)).
+    /// (termios(3)). Somebody else of the foreground may be reading just now, and reads are one at a time: EAGAIN says so, to
+    /// whom it may, and without O_NONBLOCK this would wait for that other one's line. A stream is opened once more for that.
     fn may_read(&self, group: Pid) -> bool {
-        group.as_raw() != 0 || nix::unistd::read(self.descriptor(), &mut []).is_ok()
+        let reads = |fd: BorrowedFd<'_>| matches!(nix::unistd::read(fd, &mut []), Ok(_) | Err(Errno::EAGAIN));
+        group.as_raw() != 0
+            || match self {
+                Terminal::Own(file) => reads(file.as_fd()),
+                Terminal::Stream(stream) => {
+                    let paths = [c"/proc/self/fd/0", c"/proc/self/fd/1", c"/proc/self/fd/2"];
+                    let path = usize::try_from(stream.as_raw_fd()).ok().and_then(|fd| paths.get(fd));
+                    path.and_then(|path| files::open(path, libc::O_RDONLY | libc::O_NOCTTY | libc::O_NONBLOCK).ok())
+                        .is_some_and(|file| reads(file.as_fd()))
+                }
+            }
     }
 
     /// Makes a group of this session the foreground group. SIGTTOU is blocked, so the background may do this too.

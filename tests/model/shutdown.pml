@@ -275,7 +275,7 @@ inline wait() {
     :: else -> taken = 0
     fi;
     look = more || taken == CHLD;
-    owed_cont = child == HALTED && (stop == NONE && begins_stop(taken) || stop == HELD && (due || begins_stop(taken)));
+    owed_cont = child == HALTED && (begins_stop(taken) || stop == HELD && due);
 #ifdef NO_LOOK_IN_DELAY
     at = RECEIVED
 #else

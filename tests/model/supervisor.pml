@@ -104,6 +104,17 @@ inline ask_rest() {
     act(ASK_REST, 0)
 }
 
+/* "If the child is stopped, SIGCONT follows so that it can act." */
+inline forward_stop(signal) {
+    forward(signal);
+#ifndef NO_CONT
+    if
+    :: phase == CHILD && child_stopped -> act(CONTINUE, 0)
+    :: else
+    fi
+#endif
+}
+
 /* The signal is passed on, and the grace period counts from here. */
 inline pass_on(signal) {
     stop = ASKED;
@@ -113,13 +124,7 @@ inline pass_on(signal) {
     :: has_grace -> begin(GRACE)
     :: else
     fi;
-    forward(signal);
-#ifndef NO_CONT
-    if
-    :: phase == CHILD && child_stopped -> act(CONTINUE, 0)
-    :: else
-    fi
-#endif
+    forward_stop(signal)
 }
 
 /* No delay, or no longer. */
@@ -157,7 +162,7 @@ inline stop_signal(signal) {
 #ifdef DEADLINE_MOVES
         :: phase == CHILD -> pass_on(signal)
 #else
-        :: phase == CHILD -> forward(signal)
+        :: phase == CHILD -> forward_stop(signal)
 #endif
         :: phase == REST && after == WAIT && stop == ASKED -> forward(signal)
         :: else

@@ -8,7 +8,6 @@ use std::collections::VecDeque;
 use std::ffi::{CStr, OsStr, OsString};
 use std::fs;
 use std::io::{self, BufRead, BufReader, Read, Write};
-use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
@@ -153,10 +152,17 @@ pub fn short_folder() -> tempfile::TempDir {
 
 /// Makes a file that may be executed.
 pub fn executable(folder: &Path, name: &str, bytes: impl AsRef<[u8]>) -> PathBuf {
-    let path = folder.join(name);
-    fs::write(&path, bytes).unwrap();
-    fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
+    let (path, written) = (folder.join(name), folder.join(format!("{name}~")));
+    fs::write(&written, bytes).unwrap();
+    copy_executable(&written, &path);
+    fs::remove_file(written).unwrap();
     path
+}
+
+/// The same, as a copy. By another process: what another test forks here has all descriptors of this one until its exec, and a
+/// file that somebody writes to cannot be executed (execve(2), ETXTBSY).
+pub fn copy_executable(from: &Path, to: &Path) {
+    assert!(Command::new("install").args(["--mode=755"]).args([from, to]).status().unwrap().success());
 }
 
 /// An ELF header without a machine, and what a shell would make of the rest.
@@ -166,8 +172,8 @@ pub const BROKEN_BINARY: &[u8] = b"\x7fELF\x01\0\0\0\necho a command; exit 7\n";
 pub fn make_root(folder: &Path) -> PathBuf {
     let (root, tar) = (folder.join("image"), folder.join("image.tar"));
     fs::create_dir(&root).unwrap();
-    fs::copy(probe(), root.join("probe")).unwrap();
-    fs::copy(rini(), root.join("rini")).unwrap();
+    copy_executable(&probe(), &root.join("probe"));
+    copy_executable(&rini(), &root.join("rini"));
     assert!(Command::new("tar").arg("-C").arg(&root).arg("-cf").arg(&tar).arg(".").status().unwrap().success());
     tar
 }
