@@ -37,10 +37,16 @@ pub fn ticks() -> u64 {
     seconds.saturating_mul(100).saturating_add(nanoseconds / 10_000_000)
 }
 
+/// Once more where it fails: with a now of 0, one wait for a deadline would be as long as the machine has been up.
 fn read(clock: libc::clockid_t) -> (u64, u64) {
     let mut time = Timespec::default();
-    // SAFETY: clock_gettime wants room for a timespec, in this call's layout: `Timespec` is that, and outlives the call.
-    unsafe { libc::syscall(libc::SYS_clock_gettime, clock, &raw mut time) };
+    for _ in 0..2 {
+        // SAFETY: clock_gettime wants room for a timespec, in this call's layout: `Timespec` is that, and outlives the call.
+        let failed = unsafe { libc::syscall(libc::SYS_clock_gettime, clock, &raw mut time) };
+        if failed == 0 {
+            break;
+        }
+    }
     let part = |value: c_long| u64::try_from(value).unwrap_or(0);
     (part(time.seconds), part(time.nanoseconds))
 }

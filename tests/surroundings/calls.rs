@@ -11,6 +11,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::os::unix::fs::symlink;
 use std::path::Path;
 use std::process::{Command, Stdio};
+use std::sync::OnceLock;
 
 /// The groups of packaging/seccomp.json, in its order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -273,8 +274,17 @@ fn compile(rules: BTreeMap<i64, Vec<SeccompRule>>, otherwise: SeccompAction, lis
 }
 
 /// Docker's default profile, as an engine has given it to the kernel for a container (ptrace(2), PTRACE_SECCOMP_GET_FILTER); None
-/// where there is no engine, which is said aloud.
+/// where there is no engine, which is said aloud. Asked for once, by whichever of the tests wants it first.
 pub fn docker_filter(child: &Path) -> Option<Filter> {
+    static FILTER: OnceLock<Option<Filter>> = OnceLock::new();
+    let filter = FILTER.get_or_init(|| ask_docker(child));
+    if filter.is_none() {
+        skip("no Docker engine answers, or this kernel does not tell its filters (CONFIG_CHECKPOINT_RESTORE)");
+    }
+    filter.clone()
+}
+
+fn ask_docker(child: &Path) -> Option<Filter> {
     let docker = |args: &[&str]| {
         let output = Command::new("docker").args(args).output().ok().filter(|output| output.status.success())?;
         Some(String::from_utf8(output.stdout).unwrap().trim().to_owned())
@@ -292,9 +302,6 @@ pub fn docker_filter(child: &Path) -> Option<Filter> {
         });
     docker(&["rm", "--force", &name]);
     docker(&["rmi", "--force", &name]);
-    if filter.is_none() {
-        skip("no Docker engine answers, or this kernel does not tell its filters (CONFIG_CHECKPOINT_RESTORE)");
-    }
     filter
 }
 
