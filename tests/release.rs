@@ -403,6 +403,8 @@ fn cargo_installs_it_and_would_publish_it() {
         let mut cargo = Command::new(env!("CARGO"));
         // A place of its own for what is built: other tests run what is in Cargo's.
         cargo.args(words).current_dir(path(".")).env("CARGO_TARGET_DIR", folder.path().join("target"));
+        // What it is like when it is made the best of is for other tests.
+        cargo.envs([("CARGO_PROFILE_RELEASE_LTO", "off"), ("CARGO_PROFILE_RELEASE_OPT_LEVEL", "0")]);
         cargo
     };
     done(cargo(&["install", "--path", ".", "--locked", "--offline", "--quiet", "--root"]).arg(folder.path()));

@@ -1,12 +1,13 @@
 //! What the child finds at its start, and what rini holds from then on.
 
 use crate::support::{
-    Running, Start, beside, bit, comes_through, copy_executable, emulation, injecting, namespaces, pid1, probe, rini,
-    skip, status_field, tools, until,
+    Running, Start, beside, bit, comes_through, copy_executable, emulation, executable, injecting, namespaces, pid1,
+    probe, rini, skip, status_field, tools, until,
 };
 use std::ffi::{OsStr, OsString};
 use std::fs;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::CommandExt;
 
 /// What `probe state` prints about its signals: pending, blocked, ignored, caught.
@@ -206,9 +207,7 @@ fn a_million_bytes_of_arguments_come_through() {
 #[test]
 fn a_script_without_its_first_line_is_run_by_the_shell() {
     let folder = tempfile::tempdir().unwrap();
-    let script = folder.path().join("script");
-    fs::write(&script, "echo \"$0\" \"$#\" \"$1\" \"$2\"; exit 9\n").unwrap();
-    make_executable(&script);
+    let script = executable(folder.path(), "script", "echo \"$0\" \"$#\" \"$1\" \"$2\"; exit 9\n");
     let name = script.to_str().unwrap();
     for options in [&[][..], &["--"], &["-v", "--"]] {
         let output = beside(options.iter().copied().chain([name, "a b", "-c"])).run();
@@ -220,7 +219,7 @@ fn a_script_without_its_first_line_is_run_by_the_shell() {
     let here = beside(["script"]).env("PATH", ":/bin").with(|command| command.current_dir(folder.path())).run();
     assert_eq!((here.code(), here.out), (9, vec!["script 0  ".to_owned()]));
     // An empty file is an empty script.
-    fs::write(&script, "").unwrap();
+    executable(folder.path(), "script", "");
     assert_eq!(beside([name]).run().code(), 0);
 }
 
@@ -231,16 +230,9 @@ fn a_script_without_its_first_line_is_run_where_there_is_no_statx() {
         return;
     }
     let folder = tempfile::tempdir().unwrap();
-    let script = folder.path().join("script");
-    fs::write(&script, "echo \"$1\"; exit 9\n").unwrap();
-    make_executable(&script);
+    let script = executable(folder.path(), "script", "echo \"$1\"; exit 9\n");
     let output = injecting("statx:error=ENOSYS").args([script.to_str().unwrap(), "x"]).run();
     assert_eq!((output.code(), output.out), (9, vec!["x".to_owned()]));
-}
-
-fn make_executable(path: &std::path::Path) {
-    use std::os::unix::fs::PermissionsExt;
-    fs::set_permissions(path, fs::Permissions::from_mode(0o755)).unwrap();
 }
 
 #[test]
@@ -249,12 +241,11 @@ fn a_name_is_looked_for_along_path_as_execvp_does() {
     let in_folder = |name: &str| folder.path().join(name);
     for name in ["denied", "real", "broken"] {
         fs::create_dir(in_folder(name)).unwrap();
-        fs::write(in_folder(name).join("thing"), "#!/bin/sh\nexit 5\n").unwrap();
     }
+    fs::write(in_folder("denied/thing"), "#!/bin/sh\nexit 5\n").unwrap();
     fs::write(in_folder("file"), "").unwrap();
-    make_executable(&in_folder("real/thing"));
-    fs::write(in_folder("broken/thing"), "#!/nonexistent/interpreter\n").unwrap();
-    make_executable(&in_folder("broken/thing"));
+    executable(&in_folder("real"), "thing", "#!/bin/sh\nexit 5\n");
+    executable(&in_folder("broken"), "thing", "#!/nonexistent/interpreter\n");
     let run = |folders: &[&str]| {
         let path: Vec<_> = folders.iter().map(|name| in_folder(name).display().to_string()).collect();
         beside(["thing"]).env("PATH", path.join(":")).run()
@@ -307,7 +298,7 @@ fn rootless_in_a_user_namespace_it_is_pid_1_all_the_same() {
         copy_executable(&from, &folder.path().join(name));
         folder.path().join(name)
     };
-    make_executable(folder.path());
+    fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o755)).unwrap();
     let (rini, probe) = (copy(rini(), "rini"), copy(probe(), "probe"));
     let start = |words: &[&str]| Start::of(&rini).args(["-w"]).args([&probe]).args(words).in_namespace().rootless();
     let mut run = start(&["orphans", "20"]).spawn();

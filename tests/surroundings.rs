@@ -587,8 +587,13 @@ fn rini_does_without_what_it_does_not_need() {
     for group in [Group::Needed, Group::Used] {
         // Without an execve there is nothing to begin with.
         for name in calls::listed(&[group]).into_iter().filter(|name| name != "execve") {
-            // Where signals can't be blocked there is no end.
-            stage.patience = if name == "rt_sigprocmask" { SHORT } else { patience };
+            stage.patience = match &*name {
+                // Where signals can't be blocked there is no end.
+                "rt_sigprocmask" => SHORT,
+                // Nor is there a word of the program's, which is waited for before the signal.
+                "write" => 10 * SHORT,
+                _ => patience,
+            };
             let rest: Vec<String> = all.iter().filter(|other| **other != name).cloned().collect();
             let filters = [
                 calls::without(&name, libc::EPERM),
