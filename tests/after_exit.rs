@@ -456,7 +456,7 @@ fn without_proc_pid_1_still_ends_everything() {
         return;
     }
     let words =
-        script(&["--after-exit=terminate", "-t", "200ms"], r#"setsid "$0" signals & "$0" signals 15 & read x; exit 3"#);
+        script(&["--after-exit=terminate", "-t", "2s"], r#"setsid "$0" signals & "$0" signals 15 & read x; exit 3"#);
     let mut run = pid1(words).hide(c"/proc").spawn();
     ready(&mut run, 2);
     end_child(&mut run);
@@ -471,7 +471,7 @@ fn without_proc_whoever_is_not_pid_1_reaches_the_group_and_ends() {
         return;
     }
     let inner = r#"setsid "$0" signals & "$0" signals 15 & read x; exit 3"#;
-    let outer = r#""$0" --after-exit=terminate -t 300ms sh -c "$1" "$2"; echo code $?"#;
+    let outer = r#""$0" --after-exit=terminate -t 2s sh -c "$1" "$2"; echo code $?"#;
     let start = Start::of("sh").args(["-c", outer]).args([rini()]).args([inner]).args([probe()]);
     let mut run = start.in_namespace().hide(c"/proc").spawn();
     ready(&mut run, 2);
