@@ -229,10 +229,6 @@ pub fn write_to_stderr(line: &[u8]) {
         Err(errno) if came_with_a_signal(errno) => return,
         Err(errno) => {
             let kind = files::mode_of(FD) & libc::S_IFMT;
-            // Full. But some file systems give it for a file that a write would not have to wait for.
-            if errno == Errno::EAGAIN && ![libc::S_IFREG, 0].contains(&kind) {
-                return;
-            }
             let terminal = terminal::is_one(FD);
             let open = |path| files::open(path, libc::O_WRONLY | libc::O_NONBLOCK | libc::O_NOCTTY);
             // Not a file of a disk: that one would begin at its beginning.
@@ -244,6 +240,11 @@ pub fn write_to_stderr(line: &[u8]) {
                 came_with_a_signal(errno);
             }
             if terminal || again.is_ok() {
+                return;
+            }
+            // Full; or a pipe that somebody has locked just now, for which the flag does not wait either, and O_NONBLOCK above
+            // does. But some file systems give it for a file that a write would not have to wait for.
+            if errno == Errno::EAGAIN && ![libc::S_IFREG, 0].contains(&kind) {
                 return;
             }
         }
