@@ -242,8 +242,7 @@ pub fn write_to_stderr(line: &[u8]) {
             if terminal || again.is_ok() {
                 return;
             }
-            // Full; or a pipe that somebody has locked just now, for which the flag does not wait either, and O_NONBLOCK above
-            // does. But some file systems give it for a file that a write would not have to wait for.
+            // Full. But some file systems give it for a file that a write would not have to wait for.
             if errno == Errno::EAGAIN && ![libc::S_IFREG, 0].contains(&kind) {
                 return;
             }
