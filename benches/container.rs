@@ -217,9 +217,12 @@ fn prepare(orders: &Orders<'_>) -> Result<(), Errno> {
     nix::unistd::dup2_stdout(orders.output)?;
     // SAFETY: closes what is not used in this process any more, the table of which is its own.
     Errno::result(unsafe { libc::close_range(3, libc::c_uint::MAX, 0) })?;
-    // Rust has set it to be ignored.
-    // SAFETY: no handler.
-    unsafe { nix::sys::signal::signal(Signal::SIGPIPE, nix::sys::signal::SigHandler::SigDfl)? };
+    // Rust has the first ignored, and a shell the others in what it runs in the background: a SIGINT that the program ignores
+    // would count as lost.
+    for signal in [Signal::SIGPIPE, Signal::SIGINT, Signal::SIGQUIT] {
+        // SAFETY: no handler.
+        unsafe { nix::sys::signal::signal(signal, nix::sys::signal::SigHandler::SigDfl)? };
+    }
     Ok(())
 }
 
