@@ -92,17 +92,19 @@ trait Witness: Clone + Eq + Hash {
 }
 
 /// All of a machine that its answers can depend on, with the time as what is left of it.
-type Key = (State, Option<u64>, (u8, Option<Signal>), bool, bool);
+type Key = (State, Option<u64>, (u8, Option<Signal>), [bool; 3]);
 
 fn key(machine: &Supervisor, now: Instant) -> Key {
-    let shutdown = match machine.shutdown {
+    // By name, so that nothing that a machine gets anew is left out.
+    let Supervisor { policy: _, state, shutdown, stopped, stop_requested, stop_seen } = *machine;
+    let shutdown = match shutdown {
         Shutdown::Not => (0, None),
         Shutdown::Delayed { signal, .. } => (1, Some(signal)),
         Shutdown::Asked { by, .. } => (2, Some(by)),
         Shutdown::Escalated { by } => (3, Some(by)),
     };
     let left = machine.deadline().map(|deadline| nanoseconds(deadline.since(now)));
-    (machine.state, left, shutdown, machine.stopped, machine.stop_requested)
+    (state, left, shutdown, [stopped, stop_requested, stop_seen])
 }
 
 /// What was found.
