@@ -561,6 +561,7 @@ fn the_keys_of_a_terminal_reach_the_program() {
     session.expect_with("ready");
     for _ in 0..3 {
         session.keys(CTRL_Z);
+        session.expect_echo("^Z");
         done(["kill", "--signal", "USR1", &name]);
         session.expect_with("alive");
     }
@@ -591,6 +592,7 @@ fn as_dumb_init_it_hands_the_terminal_over() {
     session.expect_with("/dev/");
     session.expect_with("ready");
     session.keys(CTRL_Z);
+    session.expect_echo("^Z");
     done(["kill", "--signal", "USR1", &name]);
     session.expect_with("alive");
     session.keys(CTRL_C);

@@ -166,6 +166,7 @@ fn docker_run_with_init_runs_rini() {
     session.expect_with("ready");
     for _ in 0..3 {
         session.keys(CTRL_Z);
+        session.expect_echo("^Z");
         assert_eq!(engine.docker(["kill", "--signal", "USR1", "six"]).code(), 0);
         session.expect_with("alive");
     }

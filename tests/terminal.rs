@@ -88,12 +88,23 @@ impl Pty {
 
     /// The next line that was printed.
     pub fn next(&mut self) -> String {
+        self.take_until("\n")
+    }
+
+    /// Waits until the terminal of a container has echoed these keys. A key that makes a signal takes away what is printed and
+    /// not yet read, and is echoed behind that (termios(3), NOFLSH).
+    pub fn expect_echo(&mut self, keys: &str) {
+        self.take_until(keys);
+    }
+
+    /// What was printed before this, which is taken too.
+    fn take_until(&mut self, end_of_it: &str) -> String {
         let end = Instant::now() + LIMIT;
         loop {
-            if let Some((line, rest)) = self.text.split_once('\n') {
-                let line = line.to_owned();
+            if let Some((before, rest)) = self.text.split_once(end_of_it) {
+                let before = before.to_owned();
                 self.text = rest.to_owned();
-                return line;
+                return before;
             }
             let mut poll = libc::pollfd { fd: self.master.as_raw_fd(), events: libc::POLLIN, revents: 0 };
             let left = end.saturating_duration_since(Instant::now()).as_millis() as i32;

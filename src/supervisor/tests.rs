@@ -104,7 +104,8 @@ fn key(machine: &Supervisor, now: Instant) -> Key {
         Shutdown::Escalated { by } => (3, Some(by)),
     };
     let left = machine.deadline().map(|deadline| nanoseconds(deadline.since(now)));
-    (state, left, shutdown, [stopped, stop_requested, stop_seen])
+    // Whether a stop was seen matters to one that was requested alone.
+    (state, left, shutdown, [stopped, stop_requested, stop_requested && stop_seen])
 }
 
 /// What was found.
