@@ -1,194 +1,207 @@
 //! rini, the init of a container. A tour:
 //!
-//! 1. [`sys::entry`](sys) is where the kernel starts: it blocks every signal before anything else, and calls [`run`].
-//! 2. [`prepare`] goes through the phases in order: [`cli`] reads argv and the environment, [`logging`] is set up, `set_up`
-//!    does what can still fail, and [`sys::spawn`] forks the child.
-//! 3. [`runtime`] is the rest of rini's life, one loop that cannot fail: it waits for a signal, tells the
-//!    [`supervisor`] what happened, and does what that decides. Its end is rini's exit code ([`exit`]), which `run`
-//!    returns.
+//! 1. The kernel starts rini in [`sys::entry`], which blocks every signal first, and calls [`run`].
+//! 2. [`prepare`] reads argv and the environment ([`cli`]), and sets up the log ([`messages::logging`]). `set_up` does the set-up
+//!    that can fail, and `start_program` forks the main child ([`sys::spawn`]).
+//! 3. [`supervise::runtime`] then runs one loop that cannot fail. It waits for a signal, passes the event to the
+//!    [`supervise::supervisor`], and carries out its decision. The loop ends with rini's exit code ([`exit`]).
 //!
-//! [`remaining`] is what the child leaves behind, where somebody cares for that; [`proc`] tells of processes, and [`cgroup`]
-//! of memory.
-//! [`signal`] holds the signals' numbers and names, [`diagnosis`] finds the words for what went wrong, and [`voice`] has
-//! what rini says, in the texts `src/personality/*.txt`; by the name that it is called by it may be another program's
-//! ([`personality`]). [`text`] reads words and numbers, byte by byte. All unsafe code is under [`sys`].
+//! The folders are layers, from the bottom up: [`ground`], [`sys`], [`observe`], [`messages`], [`cli`], [`supervise`], and this
+//! file on top. A file imports only from its own layer and from those before it. docs/design.md has a line for each file.
 //!
-//! Until the fork an error ends rini with one line and [`exit::CANNOT_START`], and nothing is half started. From the
-//! fork on the end of PID 1 would be the end of the container: there [`runtime::Runtime`] takes over, whose `run` has
-//! no error.
+//! Before the fork, an error ends rini with one line and [`exit::CANNOT_START`], and nothing is half started. After the
+//! fork, the end of PID 1 would be the end of the container, so the loop in [`Runtime`] has no error.
 #![cfg_attr(not(test), no_main)]
-#![cfg_attr(test, allow(dead_code))] // The tests' program has a main of its own, from which `run` is not reached.
+#![cfg_attr(test, allow(dead_code))] // The program of the unit tests has its own main, which does not call `run`.
 #![cfg_attr(test, allow(clippy::arithmetic_side_effects, clippy::indexing_slicing, clippy::panic, clippy::unwrap_used))]
 
-mod cgroup;
 mod cli;
-mod diagnosis;
-mod exit;
-#[cfg(test)]
-mod fuzzed;
-mod logging;
-mod personality;
-mod proc;
-mod remaining;
-mod runtime;
-mod signal;
-mod supervisor;
+mod ground;
+mod messages;
+mod observe;
+mod supervise;
 mod sys;
-mod text;
-mod time;
-mod voice;
 
-use cli::{Options, Verbosity};
-use diagnosis::ExecFailure;
+use cli::command_line::{self, Subject};
+use cli::options::Options;
+use cli::table::Personality;
+use ground::exit;
+use ground::signal::Signal;
+use messages::catalog::{self, Catalog};
+use messages::diagnosis::Reason;
+use messages::filter::Verbosity;
+use messages::logging;
+use messages::message::{self, Answer, StartFailure, StartFailureMessage};
 use nix::errno::Errno;
-use personality::Personality;
-use runtime::{Role, Runtime};
 use std::ffi::{CStr, OsStr};
 use std::os::unix::ffi::OsStrExt;
+use supervise::runtime::{Role, Runtime};
 use sys::Start;
+use sys::exec_failure::ExecFailure;
 use sys::process::{self, Pid1};
 use sys::signals;
-use sys::spawn::{self, Placement, Program};
+use sys::spawn::{self, Placement, Program, Spawned};
 use sys::terminal::{self, HandOff, Terminal};
-use voice::{Message, Part, Voice};
 
-fn bytes(string: &'static CStr) -> &'static OsStr {
+fn os_str(string: &'static CStr) -> &'static OsStr {
     OsStr::from_bytes(string.to_bytes())
 }
 
-/// Everything, from the first line to the exit code. The signals are blocked already.
+sys::entry::main!(run);
+
+/// Runs rini, and returns its exit code. The signals are blocked already.
 fn run(start: Start) -> u8 {
-    // Where it is, as it would be on the stack twice.
+    // By reference: a move would copy the `Runtime` on the stack.
     match &mut prepare(start) {
         Ok(runtime) => runtime.run(),
         Err(code) => *code,
     }
 }
 
-/// Everything up to the start of the child. Err: there is none, and this is rini's exit code.
-#[inline(never)]
+/// Reads the command line, sets rini up and starts the child. Err: rini starts no child, and this is its exit code.
 fn prepare(start: Start) -> Result<Runtime, u8> {
-    let argv = |index: usize| start.argv.get(index).map(bytes);
+    let argv = |index: usize| start.argv.get(index).map(os_str);
     let called = argv(0).unwrap_or_default();
-    let personality = Personality::called(called);
-    let variable = |name: &[u8]| start.environment.variable(name).map(|(_, value)| bytes(value));
+    let personality = Personality::of_name(called);
+    let variable = |name: &[u8]| start.environment.variable(name).map(|(_, value)| os_str(value));
     let mut options = Options::default();
-    let mut place = cli::NOWHERE;
-    let parsed = cli::parse(personality, &argv, &variable, &mut options, &mut place);
-    let voice = &personality.voice;
-    logging::init(if parsed.is_ok() { options.verbosity } else { Verbosity::default() }, voice);
+    let mut subject = Subject::of(personality);
+    let parsed = command_line::parse(personality, &argv, &variable, &mut options, &mut subject);
+    let catalog = &personality.catalog;
+    logging::init(if parsed.is_ok() { options.verbosity } else { Verbosity::default() }, catalog);
     match parsed {
         Ok(()) => {
-            for switch in personality.switches.iter().filter(|switch| cli::counts(switch, &variable)) {
-                voice.say(switch.notice, &[]);
+            for own in personality.variables.iter().filter(|own| command_line::is_on(own, &variable)) {
+                if let Some(notice) = own.notice {
+                    catalog.log(notice);
+                }
             }
             set_up(start, personality, &mut options)
         }
-        Err(message @ (Message::Help | Message::Version | Message::License)) => {
-            Err(if print(voice, message, called) { 0 } else { exit::CANNOT_START })
-        }
-        Err(wrong) => {
-            voice.say(wrong, &place);
-            if cli::wants_usage(wrong) {
-                print(voice, Message::Usage, called);
-            }
-            Err(exit::CANNOT_START)
-        }
+        Err(answer) => Err(print_answer(catalog, answer, &subject)),
     }
 }
 
-/// Prints a text that was asked for, or the usage. False if it could not be printed.
-fn print(voice: &Voice, message: Message, called: &'static OsStr) -> bool {
-    let name = personality::base_name(called);
-    voice.say(message, &[Part::Word(called), Part::Word(name), Part::Message(Message::Help)])
+/// Prints an answer to the command line, and returns the exit code for it.
+fn print_answer(catalog: &Catalog, answer: Answer, subject: &Subject) -> u8 {
+    let print = |answer| catalog.print(subject.message(answer));
+    let printed = print(answer);
+    if command_line::is_about_whole_line(answer) {
+        let _ = print(Answer::Usage);
+    }
+    match printed {
+        Ok(()) if matches!(answer, Answer::Help | Answer::Version | Answer::License) => 0,
+        Ok(()) => exit::CANNOT_START,
+        Err(errno) => refuse_start(catalog, StartFailure::CannotPrint, errno),
+    }
 }
 
-/// Everything that can keep the child from being started, and its start. (By itself, as are others that are called once: in a
-/// small frame the offsets are of a byte, and not of four.)
-#[inline(never)]
+/// Does all set-up that can fail, then starts the main child.
 fn set_up(start: Start, personality: &'static Personality, options: &mut Options) -> Result<Runtime, u8> {
-    let Start { argv, environment, mask } = start;
-    let voice = &personality.voice;
-    let role = role(personality, options.subreaper)?;
+    let catalog = &personality.catalog;
+    if process::is_file_privileged() {
+        catalog.log(message::GivesRights);
+        return Err(exit::CANNOT_START);
+    }
+    let role = choose_role(personality, options.subreaper)?;
     if let Some(signal) = options.policy.parent_death_signal {
-        watch_parent(voice, signal)?;
+        watch_parent(catalog, signal)?;
     }
-    // Inherited as ignored it would leave no child to be told of, an orphan neither.
-    let sigchld = signals::default_sigchld().map_err(|errno| refuse(voice, Message::CannotReset, errno))?;
-    let (mut child, mut hand_off) = (None, None);
-    if let Some(first) = options.program {
-        hand_off = options.session.then(|| leave_terminal(voice)).flatten();
-        let tells = options.session && log::log_enabled!(target: voice::TARGET, log::Level::Debug);
-        let tell = |attached| {
-            if tells {
-                voice.attached(attached);
-            }
-        };
-        let terminal = if options.session { None } else { Terminal::open() };
-        // Only from the foreground: a job in the background must not take the terminal from the shell that started it.
-        let foreground = terminal.as_ref().filter(|terminal| terminal.is_ours());
-        let placement = if options.session { Placement::Session(&tell) } else { Placement::Group(foreground) };
-        let name = argv.get(first).map(bytes).unwrap_or_default();
-        let program = Program { argv, first, environment, mask, sigchld, exec_codes: personality.exec_codes };
-        let failed = |failure: &ExecFailure| voice.exec_failed(name, failure);
-        let spawned = spawn::spawn(program, placement, &failed).map_err(|errno| match errno {
-            Errno::EAGAIN => refuse(voice, Message::ProcessLimit, errno),
-            _ => refuse(voice, Message::CannotFork, errno),
-        })?;
-        child = Some(spawned);
-        // The runtime closes every descriptor above 2, and nobody may own one by then.
-        options.policy.terminal = terminal.is_some();
-    }
-    Ok(Runtime::new(voice, child, role, options, hand_off))
+    // If SIGCHLD were inherited as ignored, the kernel would reap the children itself, and rini would learn of no exit.
+    let sigchld = signals::reset_sigchld().map_err(|errno| refuse_start(catalog, StartFailure::CannotReset, errno))?;
+    let hand_off = if options.session && options.program.is_some() { leave_terminal(catalog) } else { None };
+    let child = match options.program {
+        Some(first) => {
+            let Start { argv, environment, mask } = start;
+            let program = Program { argv, first, environment, mask, sigchld, exec_codes: personality.exec_codes };
+            Some(start_program(program, personality, options)?)
+        }
+        None => None,
+    };
+    Ok(Runtime::new(personality, child, role, options, hand_off))
 }
 
-/// Says why the child cannot be started, and returns the exit code for that.
-fn refuse(voice: &Voice, message: Message, errno: Errno) -> u8 {
-    voice.say(message, &[Part::Reason(errno)]);
+/// Starts the main child, and records whether it shares a terminal with rini.
+fn start_program(program: Program, personality: &Personality, options: &mut Options) -> Result<Spawned, u8> {
+    let catalog = &personality.catalog;
+    let is_debug = options.session && log::log_enabled!(target: catalog::TARGET, log::Level::Debug);
+    let report = |attached| {
+        if is_debug {
+            catalog.log_session(attached);
+        }
+    };
+    let claim = || if personality.is_rini() { Terminal::claim() } else { None };
+    let terminal = if options.session { None } else { Terminal::open().or_else(claim) };
+    // Only from the foreground: a background job must not take the terminal from the shell that started it.
+    let foreground = terminal.as_ref().filter(|terminal| terminal.has_own_foreground());
+    let placement = match foreground {
+        _ if options.session => Placement::Session(&report),
+        // A group from outside the PID namespace (`unshare --pid --fork`) has no number here, so rini could not give
+        // the terminal back to it. The child stays in that group, which has the terminal, and the shell outside does
+        // the job control.
+        Some(_) if process::own_group_is_outside() && !options.process_group => Placement::SameGroup,
+        foreground => Placement::Group(foreground),
+    };
+    let name = program.argv.get(program.first).map(os_str).unwrap_or_default();
+    let log_failure = |failure: &ExecFailure| catalog.log_exec_failure(name, failure);
+    let child = spawn::spawn(program, placement, &log_failure).map_err(|errno| match errno {
+        Errno::EAGAIN => refuse_start(catalog, StartFailure::ProcessLimit, errno),
+        _ => refuse_start(catalog, StartFailure::CannotFork, errno),
+    })?;
+    options.policy.terminal = terminal.is_some() && child.group.is_some();
+    // The terminal's descriptor is closed here: `Runtime::new` closes every descriptor above 2, and no `OwnedFd` may
+    // exist then.
+    Ok(child)
+}
+
+/// Logs why rini cannot start, and returns the exit code for that.
+fn refuse_start(catalog: &Catalog, failure: StartFailure, errno: Errno) -> u8 {
+    catalog.log(StartFailureMessage { name: failure, reason: &Reason(errno) });
     exit::CANNOT_START
 }
 
-/// Leaves the terminal to the child's session.
-fn leave_terminal(voice: &Voice) -> Option<HandOff> {
+/// Gives up rini's terminal, so that the child's session can take it.
+fn leave_terminal(catalog: &Catalog) -> Option<HandOff> {
     let done = terminal::hand_off();
-    voice.handed_off(done);
+    catalog.log_hand_off(done);
     done.ok()
 }
 
-/// What rini is to the processes around it.
-fn role(personality: &Personality, subreaper_wanted: bool) -> Result<Role, u8> {
-    let voice = &personality.voice;
+/// Decides which orphans the kernel gives to rini, and makes rini a subreaper if that is necessary.
+fn choose_role(personality: &Personality, subreaper_wanted: bool) -> Result<Role, u8> {
+    let catalog = &personality.catalog;
     let pid1 = Pid1::of_this_process();
     if let Some(pid1) = pid1.filter(|_| !subreaper_wanted) {
         return Ok(Role::Pid1(pid1));
     }
-    // The bit may be there from before: it survives an exec (prctl(2)).
+    // rini may be a subreaper already, because the attribute survives an exec (prctl(2)).
     let adopts = subreaper_wanted || personality.adopts || process::is_subreaper();
     if pid1.is_none() && (!adopts || personality.adopts) {
-        voice.say(Message::NotPid1, &[]);
+        catalog.log(message::NotPid1);
     }
     if !adopts {
         return Ok(Role::Plain);
     }
     match process::become_subreaper() {
         Ok(()) => Ok(pid1.map_or(Role::Subreaper, Role::Pid1)),
-        Err(errno) if subreaper_wanted => Err(refuse(voice, Message::CannotAdopt, errno)),
+        Err(errno) if subreaper_wanted => Err(refuse_start(catalog, StartFailure::CannotAdopt, errno)),
         Err(errno) => {
-            voice.say(Message::DoesNotAdopt, &[Part::Reason(errno)]);
+            catalog.log(message::DoesNotAdopt { reason: &Reason(errno) });
             Ok(Role::Plain)
         }
     }
 }
 
-/// Asks the kernel for `signal` when the parent dies, and acts itself if it died before the kernel could know.
-fn watch_parent(voice: &Voice, signal: signal::Signal) -> Result<(), u8> {
-    let parent = process::parent();
+/// Asks the kernel for `signal` when the parent dies. If the parent has died before that, rini sends the signal to
+/// itself.
+fn watch_parent(catalog: &Catalog, signal: Signal) -> Result<(), u8> {
+    let parent = process::parent_pid();
     process::set_parent_death_signal(signal).map_err(|errno| {
-        voice.say(Message::CannotWatchParent, &[Part::Reason(errno), Part::Signal(signal)]);
+        catalog.log(message::CannotWatchParent { signal: &signal, reason: &Reason(errno) });
         exit::CANNOT_START
     })?;
-    if process::parent() != parent {
-        // It is blocked, so it waits for the child like any other that comes before there is one.
+    if process::parent_pid() != parent {
+        // The signal is blocked, so it stays pending until there is a child to forward it to.
         let _ = process::kill(process::own_pid(), signal);
     }
     Ok(())

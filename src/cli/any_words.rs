@@ -1,21 +1,28 @@
-//! Any words and any variables, under every name ([`read`]): what rini makes of them, beside what somebody does who has read the
-//! documentation, and nothing of the code ([`expect`]).
+//! For tests: an independent reader of the command line and the environment, compared with rini's own.
 //!
-//! The bytes come from a vocabulary, in every short sequence; from a generator of random numbers with a fixed seed, which also
-//! breaks those words; from libFuzzer, which looks for bytes that lead to code that has not been run (tests/fuzz); and from
-//! the folder where it keeps what it has found, tests/fuzz/corpus/command_line.
+//! [`expect`] is written from docs/options.md and docs/drop-in.md, not from the code. [`read`] gives the same words and variables to
+//! rini and to [`expect`], and panics if they disagree.
+//!
+//! Change this file when the documented command line changes: a new option, variable or value, or another rule. Change the
+//! documentation first, then this file from the documentation, then the code. Never change it to make a test pass.
+//!
+//! The words come from a vocabulary, in every short sequence; from a generator of random numbers with a fixed seed, which also
+//! breaks words; from libFuzzer, which looks for words that lead to new code (tests/proof/fuzz); and from
+//! tests/proof/fuzz/corpus/command_line, where libFuzzer keeps what it has found.
 
-use crate::cli::{self, NOWHERE, Options};
-use crate::personality::Personality;
-use crate::signal::Signal;
-use crate::supervisor::AfterExit;
-use crate::time::Duration;
-use crate::voice::Message;
+use crate::cli::command_line::{self, Subject};
+use crate::cli::options::Options;
+use crate::cli::table::Personality;
+use crate::ground::policy::AfterExit;
+use crate::ground::signal::Signal;
+use crate::ground::time::Duration;
+use crate::messages::filter;
+use crate::messages::message::Answer;
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 
-/// What may be called: each name, by a path too, and some that are none.
-const NAMES: [&str; 16] = [
+/// Values of `argv[0]`: each name, with and without a path, and some that select rini itself.
+const NAMES: &[&str] = &[
     "rini",
     "tini",
     "dumb-init",
@@ -34,9 +41,9 @@ const NAMES: [&str; 16] = [
     "/tini/rini",
 ];
 
-/// Whose command line it is.
+/// The init whose command line it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Who {
+enum Name {
     Rini,
     Tini,
     DumbInit,
@@ -44,19 +51,19 @@ enum Who {
     Pause,
 }
 
-fn who(called: &[u8]) -> Who {
+fn find_name(called: &[u8]) -> Name {
     match String::from_utf8_lossy(called).split('/').next_back() {
-        Some("tini" | "tini-static" | "docker-init") => Who::Tini,
-        Some("dumb-init") => Who::DumbInit,
-        Some("catatonit" | "podman-init") => Who::Catatonit,
-        Some("pause") => Who::Pause,
-        _ => Who::Rini,
+        Some("tini" | "tini-static" | "docker-init") => Name::Tini,
+        Some("dumb-init") => Name::DumbInit,
+        Some("catatonit" | "podman-init") => Name::Catatonit,
+        Some("pause") => Name::Pause,
+        _ => Name::Rini,
     }
 }
 
-/// What is asked for.
-#[derive(Clone, Debug, PartialEq, Eq)]
-struct Wish {
+/// The settings that a command line and an environment ask for.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+struct Settings {
     program: Option<usize>,
     process_group: bool,
     session: bool,
@@ -69,13 +76,13 @@ struct Wish {
     delay: Option<u128>,
     stop_signals: Vec<u8>,
     parent_death_signal: Option<u8>,
-    /// FROM and TO, where 0 drops; of each FROM the last.
+    /// FROM and TO. A TO of 0 drops the signal. Each FROM has one rule, the last.
     rewrites: Vec<(u8, u8)>,
     remaps: Vec<(u8, u8)>,
     log: Vec<u8>,
 }
 
-/// Why nothing is started.
+/// The reason why nothing is started.
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Refusal {
     Help,
@@ -83,27 +90,27 @@ enum Refusal {
     License,
     NoProgram,
     ProgramAndPause,
-    /// This variable must not be there.
+    /// This variable must not be set.
     Reserved(&'static str),
-    /// Of this variable this is the value.
+    /// This variable has this invalid value.
     Variable(&'static str, Vec<u8>),
-    /// Of this option, by its word, this is the value.
+    /// This option, named by its word, has this invalid value.
     Value(String, Vec<u8>),
-    /// This option has none.
+    /// This option lacks its value.
     NoValue(String),
-    /// This option has one, and takes none.
+    /// This option has a value, and takes none.
     TakesNone(String),
-    /// There is none that is called so.
+    /// There is no such option.
     Unknown(Vec<u8>),
-    /// There are several that it could be.
+    /// Several options begin with this.
     Ambiguous(Vec<u8>),
 }
 use Refusal::{
     Ambiguous, Help, License, NoProgram, NoValue, ProgramAndPause, Reserved, TakesNone, Unknown, Value, Version,
 };
 
-/// signal(7), by the numbers of everything but Alpha, SPARC and MIPS.
-const SIGNALS: [(&str, u8); 34] = [
+/// The signals of signal(7), with the numbers that they have everywhere except on Alpha, SPARC and MIPS. The last three are second names.
+const SIGNALS: &[(&str, u8)] = &[
     ("HUP", 1),
     ("INT", 2),
     ("QUIT", 3),
@@ -140,7 +147,7 @@ const SIGNALS: [(&str, u8); 34] = [
     ("POLL", 29),
 ];
 
-/// A text of ASCII digits, however many.
+/// Reads a text of ASCII digits, of any length.
 fn number(text: &str) -> Option<u128> {
     if text.is_empty() || !text.bytes().all(|byte| byte.is_ascii_digit()) {
         return None;
@@ -166,18 +173,18 @@ fn signal(text: &str) -> Option<u8> {
     }
 }
 
-/// One that comes to rini and can go further.
+/// Reads a signal that rini can receive and forward.
 fn passing(text: &str) -> Option<u8> {
     signal(text).filter(|number| ![9, 17, 19].contains(number))
 }
 
-/// `FROM:TO`.
+/// Reads `FROM:TO`.
 fn rewrite(text: &str) -> Option<(u8, u8)> {
     let (from, to) = text.split_once(':')?;
     Some((passing(from)?, if to == "0" { 0 } else { signal(to)? }))
 }
 
-/// `CODE[:TO]`.
+/// Reads `CODE[:TO]`.
 fn remap(text: &str) -> Option<(u8, u8)> {
     let code = |text: &str| u8::try_from(number(text)?).ok();
     match text.split_once(':') {
@@ -186,7 +193,7 @@ fn remap(text: &str) -> Option<(u8, u8)> {
     }
 }
 
-/// In nanoseconds, which each of these is a whole number of.
+/// Reads a duration, in nanoseconds. Six decimals of a millisecond are whole nanoseconds.
 fn duration(text: &str, least: u128) -> Option<u128> {
     let units: [(&str, u128); 5] =
         [("ms", 1_000_000), ("s", 1_000_000_000), ("m", 60_000_000_000), ("h", 3_600_000_000_000), ("", 1_000_000_000)];
@@ -210,7 +217,7 @@ fn on_or_off(text: &str) -> Option<bool> {
 
 const LEVELS: [&str; 6] = ["off", "error", "warn", "info", "debug", "trace"];
 
-/// A filter: levels, modules of rini's, or a module's level.
+/// Whether a text is a list of levels, of rini's modules, and of modules with a level.
 fn is_filter(text: &str) -> bool {
     let is_level = |word: &str| LEVELS.contains(&&*word.to_ascii_lowercase());
     let is_module = |word: &str| match word.strip_prefix("rini") {
@@ -230,7 +237,7 @@ fn is_filter(text: &str) -> bool {
     })
 }
 
-/// strtol(3): the number, and how much of the text it is; nothing where there is none.
+/// Reads a number as strtol(3) does, and returns it with the text after it.
 fn strtol(text: &str) -> Option<(i128, &str)> {
     let text = text.trim_start_matches([' ', '\t', '\n', '\x0b', '\x0c', '\r']);
     let unsigned = text.strip_prefix(['-', '+']).unwrap_or(text);
@@ -239,13 +246,13 @@ fn strtol(text: &str) -> Option<(i128, &str)> {
     Some((if text.starts_with('-') { -value } else { value }, &unsigned[end..]))
 }
 
-/// tini's -e.
+/// Reads the value of tini's -e.
 fn remap_of_tini(text: &str) -> Option<(u8, u8)> {
     let (code, rest) = if text.is_empty() { (0, "") } else { strtol(text)? };
     if rest.is_empty() { Some((u8::try_from(code).ok()?, 0)) } else { None }
 }
 
-/// dumb-init's -r, by sscanf(3).
+/// Reads the value of dumb-init's -r, as sscanf(3) does.
 fn rewrite_of_dumb_init(text: &str) -> Option<(u8, u8)> {
     let (from, rest) = strtol(text)?;
     let (to, _) = strtol(rest.strip_prefix(':')?)?;
@@ -253,16 +260,16 @@ fn rewrite_of_dumb_init(text: &str) -> Option<(u8, u8)> {
         .then(|| (u8::try_from(from).unwrap(), u8::try_from(to).unwrap()))
 }
 
-/// tini's -p.
+/// Reads the value of tini's -p.
 fn signal_of_tini(text: &str) -> Option<u8> {
     let (_, number) = SIGNALS[..31].iter().find(|(name, _)| text.strip_prefix("SIG") == Some(name))?;
     Some(*number).filter(|number| ![16, 29, 30].contains(number))
 }
 
-/// The options of each: letter, word, and whether there is a value.
-fn options(who: Who) -> &'static [(&'static str, &'static str, bool)] {
-    match who {
-        Who::Rini => &[
+/// The options of an init: letter, word, and whether a value follows.
+fn options(init: Name) -> &'static [(&'static str, &'static str, bool)] {
+    match init {
+        Name::Rini => &[
             ("g", "process-group", false),
             ("s", "subreaper", false),
             ("w", "warn-on-reap", false),
@@ -279,7 +286,7 @@ fn options(who: Who) -> &'static [(&'static str, &'static str, bool)] {
             ("V", "version", false),
             ("l", "license", false),
         ],
-        Who::Tini => &[
+        Name::Tini => &[
             ("g", "", false),
             ("s", "", false),
             ("w", "", false),
@@ -289,28 +296,28 @@ fn options(who: Who) -> &'static [(&'static str, &'static str, bool)] {
             ("h", "", false),
             ("l", "", false),
         ],
-        Who::DumbInit => &[
+        Name::DumbInit => &[
             ("c", "single-child", false),
             ("r", "rewrite", true),
             ("v", "verbose", false),
             ("h", "help", false),
             ("V", "version", false),
         ],
-        Who::Catatonit => {
+        Name::Catatonit => {
             &[("g", "", false), ("h", "", false), ("L", "", false), ("P", "", false), ("V", "version", false)]
         }
-        Who::Pause => &[],
+        Name::Pause => &[],
     }
 }
 
-/// The rules of one FROM are the last one's.
+/// Adds a rule, which replaces the rule with the same FROM.
 fn insert(rules: &mut Vec<(u8, u8)>, (from, to): (u8, u8)) {
     rules.retain(|(known, _)| *known != from);
     rules.push((from, to));
     rules.sort_unstable();
 }
 
-/// The same of a list by commas, each part read so.
+/// Adds the rules of a comma-separated list.
 fn insert_all(rules: &mut Vec<(u8, u8)>, list: &str, read: fn(&str) -> Option<(u8, u8)>) -> Option<()> {
     for part in list.split(',') {
         insert(rules, read(part)?);
@@ -323,59 +330,44 @@ fn level(count: i128) -> Vec<u8> {
     level.copied().unwrap_or("trace").into()
 }
 
-/// A variable's value; of two the first.
+/// Looks up the value of a variable. If it is set twice, the first one counts.
 type Variables<'a> = &'a dyn Fn(&str) -> Option<&'a [u8]>;
 
-/// What the documentation promises of these words (the first is what was called) and variables.
-fn expect(words: &[&[u8]], variable: Variables<'_>) -> Result<Wish, Refusal> {
-    let who = who(words[0]);
-    // The parts of what is read here are compared with ASCII, so that it does not matter what other text becomes of bytes.
+/// Reads words, of which the first is `argv[0]`, and variables, as the documentation says.
+fn expect(words: &[&[u8]], variable: Variables<'_>) -> Result<Settings, Refusal> {
+    let init = find_name(words[0]);
+    // The text is only compared with ASCII, so any encoding of other bytes will do.
     let text = |bytes: &[u8]| -> String { bytes.iter().map(|byte| char::from(*byte)).collect() };
-    let mut wish = Wish {
-        program: None,
-        process_group: false,
-        session: false,
-        subreaper: false,
-        warn_on_reap: false,
-        pause: false,
-        stops_itself: false,
-        after_exit: "kill",
-        grace: None,
-        delay: None,
-        stop_signals: vec![2, 15],
-        parent_death_signal: None,
-        rewrites: vec![],
-        remaps: vec![],
-        log: b"warn".into(),
-    };
+    let mut settings =
+        Settings { after_exit: "kill", stop_signals: vec![2, 15], log: b"warn".into(), ..Settings::default() };
     let mut by_tini = false;
-    match who {
-        Who::Rini | Who::Tini => {
-            wish.subreaper = variable("TINI_SUBREAPER").is_some();
-            wish.process_group = variable("TINI_KILL_PROCESS_GROUP").is_some();
+    match init {
+        Name::Rini | Name::Tini => {
+            settings.subreaper = variable("TINI_SUBREAPER").is_some();
+            settings.process_group = variable("TINI_KILL_PROCESS_GROUP").is_some();
             if let Some(value) = variable("TINI_VERBOSITY") {
                 by_tini = true;
-                wish.log = level(strtol(&text(value)).map_or(0, |(number, _)| number));
+                settings.log = level(strtol(&text(value)).map_or(0, |(number, _)| number));
             }
         }
-        Who::DumbInit => {
-            wish.session = variable("DUMB_INIT_SETSID") != Some(b"0");
-            wish.process_group = wish.session;
-            wish.after_exit = "terminate the group";
-            wish.stops_itself = true;
+        Name::DumbInit => {
+            settings.session = variable("DUMB_INIT_SETSID") != Some(b"0");
+            settings.process_group = settings.session;
+            settings.after_exit = "terminate the group";
+            settings.stops_itself = true;
             if variable("DUMB_INIT_DEBUG") == Some(b"1") {
-                wish.log = b"debug".into();
+                settings.log = b"debug".into();
             }
         }
-        Who::Catatonit => {
+        Name::Catatonit => {
             if variable("CATATONIT_DEBUG").is_some() {
-                wish.log = b"debug".into();
+                settings.log = b"debug".into();
             }
             if variable("CATATONIT_LOG").is_some() {
                 return Err(Reserved("CATATONIT_LOG"));
             }
         }
-        Who::Pause => (),
+        Name::Pause => (),
     }
     for name in [
         "RINI_PROCESS_GROUP",
@@ -392,62 +384,66 @@ fn expect(words: &[&[u8]], variable: Variables<'_>) -> Result<Wish, Refusal> {
         let list = text(value);
         let mut set = || -> Option<()> {
             match name {
-                "RINI_PROCESS_GROUP" => wish.process_group = on_or_off(&list)?,
-                "RINI_SUBREAPER" => wish.subreaper = on_or_off(&list)?,
+                "RINI_PROCESS_GROUP" => settings.process_group = on_or_off(&list)?,
+                "RINI_SUBREAPER" => settings.subreaper = on_or_off(&list)?,
                 "RINI_LOG" => {
                     is_filter(&list).then_some(())?;
-                    wish.log = value.into();
+                    settings.log = value.into();
                     by_tini = false;
                 }
-                "RINI_REMAP_EXIT" => insert_all(&mut wish.remaps, &list, remap)?,
-                "RINI_REWRITE" => insert_all(&mut wish.rewrites, &list, rewrite)?,
-                option => value_of_rini(option, &list, &mut wish)?,
+                "RINI_REMAP_EXIT" => insert_all(&mut settings.remaps, &list, remap)?,
+                "RINI_REWRITE" => insert_all(&mut settings.rewrites, &list, rewrite)?,
+                option => value_of_rini(option, &list, &mut settings)?,
             }
             Some(())
         };
         set().ok_or(Refusal::Variable(name, value.into()))?;
     }
-    if who == Who::Pause {
-        wish.pause = true;
-        wish.remaps.retain(|(from, to)| from != to);
+    if init == Name::Pause {
+        settings.pause = true;
+        settings.remaps.retain(|(from, to)| from != to);
         let asks = words[1..].iter().any(|word| word.eq_ignore_ascii_case(b"-v"));
-        return if asks { Err(Version) } else { Ok(wish) };
+        return if asks { Err(Version) } else { Ok(settings) };
     }
-    if who == Who::Tini && words[1..] == [b"--version"] {
+    if init == Name::Tini && words[1..] == [b"--version"] {
         return Err(Version);
     }
     let (mut verbose, mut first_remap, mut first_rewrite) = (0, true, true);
     let mut at = 1;
-    let mut apply = |option: &str, value: &[u8], wish: &mut Wish| -> Result<(), Refusal> {
+    let mut apply = |option: &str, value: &[u8], settings: &mut Settings| -> Result<(), Refusal> {
         let list = text(value);
         let mut set = || -> Option<()> {
-            match (who, option) {
-                (_, "g" | "process-group") => wish.process_group = true,
-                (_, "s" | "subreaper") => wish.subreaper = true,
-                (_, "w" | "warn-on-reap") => wish.warn_on_reap = true,
-                (_, "P" | "pause") => wish.pause = true,
-                (_, "c" | "single-child") => (wish.session, wish.process_group) = (false, false),
-                (Who::DumbInit, "v" | "verbose") => wish.log = b"debug".into(),
+            match (init, option) {
+                (_, "g" | "process-group") => settings.process_group = true,
+                (_, "s" | "subreaper") => settings.subreaper = true,
+                (_, "w" | "warn-on-reap") => settings.warn_on_reap = true,
+                (_, "P" | "pause") => settings.pause = true,
+                (_, "c" | "single-child") => (settings.session, settings.process_group) = (false, false),
+                (Name::DumbInit, "v" | "verbose") => settings.log = b"debug".into(),
                 (_, "v" | "verbose") => verbose += 1,
                 (_, "e" | "remap-exit") => {
-                    let rule = if who == Who::Tini { remap_of_tini(&list) } else { remap(&list) }?;
                     if std::mem::take(&mut first_remap) {
-                        wish.remaps.clear();
+                        settings.remaps.clear();
                     }
-                    insert(&mut wish.remaps, rule);
+                    match init {
+                        Name::Tini => insert(&mut settings.remaps, remap_of_tini(&list)?),
+                        _ => insert_all(&mut settings.remaps, &list, remap)?,
+                    }
                 }
                 (_, "r" | "rewrite") => {
-                    let rule = if who == Who::DumbInit { rewrite_of_dumb_init(&list) } else { rewrite(&list) }?;
                     if std::mem::take(&mut first_rewrite) {
-                        wish.rewrites.clear();
+                        settings.rewrites.clear();
                     }
-                    insert(&mut wish.rewrites, rule);
+                    match init {
+                        Name::DumbInit => insert(&mut settings.rewrites, rewrite_of_dumb_init(&list)?),
+                        _ => insert_all(&mut settings.rewrites, &list, rewrite)?,
+                    }
                 }
                 (_, "p" | "parent-death-signal") => {
-                    let signal = if who == Who::Tini { signal_of_tini(&list) } else { signal(&list) };
-                    wish.parent_death_signal = Some(signal?);
+                    let signal = if init == Name::Tini { signal_of_tini(&list) } else { signal(&list) };
+                    settings.parent_death_signal = Some(signal?);
                 }
-                (_, option) => value_of_rini(option, &list, wish)?,
+                (_, option) => value_of_rini(option, &list, settings)?,
             }
             Some(())
         };
@@ -455,28 +451,28 @@ fn expect(words: &[&[u8]], variable: Variables<'_>) -> Result<Wish, Refusal> {
             "h" | "help" => Err(Help),
             "V" | "version" => Err(Version),
             "l" | "L" | "license" => Err(License),
-            _ => set().ok_or_else(|| Value(named(who, option), value.into())),
+            _ => set().ok_or_else(|| Value(named(init, option), value.into())),
         }
     };
     loop {
         let Some(word) = words.get(at) else {
-            break if wish.pause { Ok(()) } else { Err(NoProgram) }?;
+            break if settings.pause { Ok(()) } else { Err(NoProgram) }?;
         };
         at += 1;
         if *word == b"--" {
-            if at == words.len() && !wish.pause {
+            if at == words.len() && !settings.pause {
                 return Err(NoProgram);
             }
-            wish.program = Some(at).filter(|at| *at < words.len());
+            settings.program = Some(at).filter(|at| *at < words.len());
             break;
         }
         let next = words.get(at).copied();
         if let Some(long) = word.strip_prefix(b"--") {
             let end = long.iter().position(|byte| *byte == b'=');
             let (name, joined) = (&long[..end.unwrap_or(long.len())], end.map(|end| &long[end + 1..]));
-            let known = || options(who).iter().filter(|(_, word, _)| !word.is_empty());
+            let known = || options(init).iter().filter(|(_, word, _)| !word.is_empty());
             let mut could_be: Vec<_> = known().filter(|(_, word, _)| word.as_bytes() == name).collect();
-            if could_be.is_empty() && who == Who::DumbInit {
+            if could_be.is_empty() && init == Name::DumbInit {
                 could_be = known().filter(|(_, word, _)| word.as_bytes().starts_with(name)).collect();
             }
             let (option, takes_value) = match could_be[..] {
@@ -485,25 +481,25 @@ fn expect(words: &[&[u8]], variable: Variables<'_>) -> Result<Wish, Refusal> {
                 _ => return Err(Ambiguous(word.to_vec())),
             };
             let value = match (takes_value, joined, next) {
-                (false, Some(_), _) => return Err(TakesNone(named(who, option))),
+                (false, Some(_), _) => return Err(TakesNone(named(init, option))),
                 (false, None, _) => &[][..],
                 (true, Some(value), _) => value,
                 (true, None, Some(value)) => {
                     at += 1;
                     value
                 }
-                (true, None, None) => return Err(NoValue(named(who, option))),
+                (true, None, None) => return Err(NoValue(named(init, option))),
             };
-            apply(option, value, &mut wish)?;
+            apply(option, value, &mut settings)?;
         } else if word.len() > 1 && word[0] == b'-' {
             let mut letters = &word[1..];
             while let [letter, rest @ ..] = letters {
                 let name = text(&[*letter]);
                 if *letter == b'=' && letters.len() + 1 < word.len() {
-                    // The letter before.
+                    // The value belongs to the letter before.
                     return Err(TakesNone(format!("-{}", text(&word[word.len() - letters.len() - 1..][..1]))));
                 }
-                let Some((letter, _, takes_value)) = options(who).iter().find(|(letter, ..)| *letter == name) else {
+                let Some((letter, _, takes_value)) = options(init).iter().find(|(letter, ..)| *letter == name) else {
                     let what = letters.utf8_chunks().next().map_or("", |chunk| chunk.valid()).chars().next();
                     return Err(Unknown(format!("-{}", what.unwrap_or('\u{fffd}')).into()));
                 };
@@ -515,72 +511,72 @@ fn expect(words: &[&[u8]], variable: Variables<'_>) -> Result<Wish, Refusal> {
                         at += 1;
                         value
                     }
-                    (true, [], None) => return Err(NoValue(named(who, letter))),
+                    (true, [], None) => return Err(NoValue(named(init, letter))),
                     (true, value, _) => value,
                 };
-                apply(letter, value, &mut wish)?;
+                apply(letter, value, &mut settings)?;
                 if *takes_value {
                     break;
                 }
             }
         } else {
             at -= 1;
-            wish.program = Some(at);
+            settings.program = Some(at);
             break;
         }
     }
-    if wish.pause && wish.program.is_some() {
-        if who != Who::Catatonit {
+    if settings.pause && settings.program.is_some() {
+        if init != Name::Catatonit {
             return Err(ProgramAndPause);
         }
-        wish.program = None;
+        settings.program = None;
     }
-    if wish.session {
+    if settings.session {
         for stop in [20, 21, 22] {
-            if !wish.rewrites.iter().any(|(from, _)| *from == stop) {
-                insert(&mut wish.rewrites, (stop, 19));
+            if !settings.rewrites.iter().any(|(from, _)| *from == stop) {
+                insert(&mut settings.rewrites, (stop, 19));
             }
         }
     }
     if verbose > 0 && !by_tini {
-        wish.log = level(verbose + 1);
+        settings.log = level(verbose + 1);
     }
-    // By what it does: a code that stays what it is might as well have no rule. (A signal's rule is told of.)
-    wish.remaps.retain(|(from, to)| from != to);
-    Ok(wish)
+    // A rule that keeps a code has no effect. (A rule that keeps a signal has one: its message differs.)
+    settings.remaps.retain(|(from, to)| from != to);
+    Ok(settings)
 }
 
-/// What a message calls an option that was found: by its word, if it has one.
-fn named(who: Who, option: &str) -> String {
-    let (letter, word, _) = options(who).iter().find(|(letter, word, _)| [*letter, *word].contains(&option)).unwrap();
+/// The name of an option in messages: its word, or its letter if it has none.
+fn named(init: Name, option: &str) -> String {
+    let (letter, word, _) = options(init).iter().find(|(letter, word, _)| [*letter, *word].contains(&option)).unwrap();
     if word.is_empty() { format!("-{letter}") } else { format!("--{word}") }
 }
 
-/// What is read in the same way of an option and of a variable.
-fn value_of_rini(name: &str, text: &str, wish: &mut Wish) -> Option<()> {
+/// Applies a value that an option and its variable share.
+fn value_of_rini(name: &str, text: &str, settings: &mut Settings) -> Option<()> {
     match name {
-        "t" | "grace-period" | "RINI_GRACE_PERIOD" => wish.grace = Some(duration(text, 1_000_000)?),
-        "stop-delay" | "RINI_STOP_DELAY" => wish.delay = Some(duration(text, 0)?).filter(|delay| *delay > 0),
+        "t" | "grace-period" | "RINI_GRACE_PERIOD" => settings.grace = Some(duration(text, 1_000_000)?),
+        "stop-delay" | "RINI_STOP_DELAY" => settings.delay = Some(duration(text, 0)?).filter(|delay| *delay > 0),
         "stop-signals" | "RINI_STOP_SIGNALS" => {
             let mut signals = text.split(',').map(passing).collect::<Option<Vec<u8>>>()?;
             signals.sort_unstable();
             signals.dedup();
-            wish.stop_signals = signals;
+            settings.stop_signals = signals;
         }
         "after-exit" | "RINI_AFTER_EXIT" => {
-            wish.after_exit = ["kill", "terminate", "wait"].into_iter().find(|known| *known == text)?;
+            settings.after_exit = ["kill", "terminate", "wait"].into_iter().find(|known| *known == text)?;
         }
         _ => panic!("{name}"),
     }
     Some(())
 }
 
-/// What rini takes the options for, in the same form: by what it will do for each signal and each code.
-fn wish_of(options: &Options) -> Wish {
+/// rini's options in the same form. The rules are listed by their effect on each signal and each code.
+fn settings_of(options: &Options) -> Settings {
     let Options { program, process_group, session, subreaper, warn_on_reap, remap, policy, verbosity } = options;
     let all = || (1..=64_u8).map(|number| (number, Signal::from_number(number.into()).unwrap()));
     let nanoseconds = |span: Duration| u128::from(span.as_secs()) * 1_000_000_000 + u128::from(span.subsec_nanos());
-    Wish {
+    Settings {
         program: *program,
         process_group: *process_group,
         session: *session,
@@ -596,7 +592,7 @@ fn wish_of(options: &Options) -> Wish {
         },
         grace: policy.grace.map(nanoseconds),
         delay: policy.delay.map(nanoseconds),
-        stop_signals: all().filter(|(_, signal)| policy.shutdown_signals.contains(*signal)).map(|(n, _)| n).collect(),
+        stop_signals: all().filter(|(_, signal)| policy.stop_signals.contains(*signal)).map(|(n, _)| n).collect(),
         parent_death_signal: policy.parent_death_signal.map(Signal::number),
         rewrites: all()
             .filter(|(_, signal)| policy.rewrite.has_rule(*signal))
@@ -607,7 +603,7 @@ fn wish_of(options: &Options) -> Wish {
     }
 }
 
-/// A word in quotes, as README and the man page show them: what is no printable text stands there as an escape.
+/// A word in quotes, as messages show it: an escape replaces whatever is no printable text.
 fn quoted(word: &[u8]) -> String {
     let mut text = "\"".to_owned();
     for chunk in word.utf8_chunks() {
@@ -626,52 +622,53 @@ fn quoted(word: &[u8]) -> String {
     text + "\""
 }
 
-/// What came of a command line.
+/// What rini does with a command line.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Came {
-    /// It is accepted.
+pub enum Outcome {
+    /// rini accepts it.
     Started,
-    /// Something is printed that was asked for.
+    /// rini prints the help, the version or the license.
     Printed,
-    /// It is refused, by this message.
-    Refused(Message),
+    /// rini refuses it with this message.
+    Refused(Answer),
 }
 
-fn forever(bytes: &[u8]) -> &'static OsStr {
+fn leak(bytes: &[u8]) -> &'static OsStr {
     OsStr::from_bytes(bytes.to_vec().leak())
 }
 
-/// Reads these words, of which the first is what was called, and these variables, `NAME=value`; and panics at anything that is
-/// not as the documentation has it.
-pub fn read_words(words: &[&[u8]], environment: &[&[u8]]) -> Came {
-    let argv: Vec<&'static OsStr> = words.iter().map(|word| forever(word)).collect();
-    let environ: Vec<&'static OsStr> = environment.iter().map(|entry| forever(entry)).collect();
-    // As getenv(3) has it.
+/// Reads words, of which the first is `argv[0]`, and variables, each as `NAME=value`. Panics if rini does not do what the
+/// documentation says.
+pub fn read_words(words: &[&[u8]], environment: &[&[u8]]) -> Outcome {
+    let argv: Vec<&'static OsStr> = words.iter().map(|word| leak(word)).collect();
+    let environ: Vec<&'static OsStr> = environment.iter().map(|entry| leak(entry)).collect();
+    // getenv(3) looks variables up in this way.
     let find = |name: &[u8]| environ.iter().find_map(|entry| entry.as_bytes().strip_prefix(name)?.strip_prefix(b"="));
-    let personality = Personality::called(argv[0]);
+    let personality = Personality::of_name(argv[0]);
     let parse = |argv: &[&'static OsStr]| {
-        let (mut options, mut place) = (Options::default(), NOWHERE);
+        let (mut options, mut subject) = (Options::default(), Subject::of(personality));
         let variable = |name: &[u8]| find(name).map(OsStr::from_bytes);
-        match cli::parse(personality, &|index| argv.get(index).copied(), &variable, &mut options, &mut place) {
+        match command_line::parse(personality, &|index| argv.get(index).copied(), &variable, &mut options, &mut subject)
+        {
             Ok(()) => Ok(options),
-            Err(message) => Err((message, personality.voice.text(message, &place))),
+            Err(message) => Err((message, personality.catalog.text(subject.message(message)))),
         }
     };
     let parsed = parse(&argv);
     assert_eq!(parse(&argv), parsed, "the same words mean the same");
     let expected = expect(words, &|name| find(name.as_bytes()));
-    let who = who(words[0]);
+    let init = find_name(words[0]);
     match parsed {
         Ok(options) => {
-            assert_eq!(Ok(wish_of(&options)), expected);
-            // Nothing of the program's own words is read, and rini has no others that begin there.
+            assert_eq!(Ok(settings_of(&options)), expected);
+            // The program's own words change nothing.
             if let Some(first) = options.program {
                 let begun: Vec<_> = argv[..=first].to_vec();
                 assert_eq!(parse(&begun).as_ref(), Ok(&options), "the program's arguments do not matter");
                 let more = [&begun[..], &["--help", "--", "-x", "\n"].map(OsStr::new)].concat();
                 assert_eq!(parse(&more).as_ref(), Ok(&options), "whatever they are");
             }
-            // What is said of a value is read back as that.
+            // A duration in a message can be used as a value again.
             for span in [options.policy.grace, options.policy.delay].into_iter().flatten() {
                 let text = span.to_string();
                 let whole = span.subsec_nanos() % 1_000_000 == 0;
@@ -681,39 +678,35 @@ pub fn read_words(words: &[&[u8]], environment: &[&[u8]]) -> Came {
                 assert!(back.is_some() || !whole, "{text}");
             }
             assert!(verbosity_is_known(&options), "{:?}", options.verbosity);
-            Came::Started
+            Outcome::Started
         }
         Err((message, text)) => {
             let Err(refusal) = expected else { panic!("{text:?}, and not {expected:?}") };
-            let (wanted, names, value): (&[Message], Vec<u8>, Option<&[u8]>) = match &refusal {
-                Help => (&[Message::Help], vec![], None),
-                Version => (&[Message::Version], vec![], None),
-                License => (&[Message::License], vec![], None),
-                NoProgram => (&[Message::NoProgram], vec![], None),
-                ProgramAndPause => (&[Message::ProgramAndPause], b"--pause".into(), None),
-                Reserved(name) => (&[Message::Reserved], name.as_bytes().into(), None),
-                Refusal::Variable(name, value) => {
-                    (&[Message::BadVariable, Message::BadList], name.as_bytes().into(), Some(value))
-                }
-                Value(option, value) => (&[Message::BadOption], option.as_bytes().into(), Some(value)),
-                NoValue(option) => {
-                    (&[Message::NoValueOfLetter, Message::NoValueOfWord], option.as_bytes().into(), None)
-                }
+            let (wanted, names, value): (&[Answer], Vec<u8>, Option<&[u8]>) = match &refusal {
+                Help => (&[Answer::Help], vec![], None),
+                Version => (&[Answer::Version], vec![], None),
+                License => (&[Answer::License], vec![], None),
+                NoProgram => (&[Answer::NoProgram], vec![], None),
+                ProgramAndPause => (&[Answer::ProgramAndPause], b"--pause".into(), None),
+                Reserved(name) => (&[Answer::Reserved], name.as_bytes().into(), None),
+                Refusal::Variable(name, value) => (&[Answer::BadVariable], name.as_bytes().into(), Some(value)),
+                Value(option, value) => (&[Answer::BadOption], option.as_bytes().into(), Some(value)),
+                NoValue(option) => (&[Answer::NoValueOfLetter, Answer::NoValueOfWord], option.as_bytes().into(), None),
                 TakesNone(option) => {
-                    (&[Message::LetterTakesNone, Message::WordTakesNone], option.as_bytes().into(), None)
+                    (&[Answer::LetterTakesNone, Answer::WordTakesNone], option.as_bytes().into(), None)
                 }
-                Unknown(typed) => (&[Message::NoLetter, Message::NoWord], vec![], Some(typed)),
-                Ambiguous(_) => (&[Message::Ambiguous], vec![], None),
+                Unknown(typed) => (&[Answer::NoLetter, Answer::NoWord], vec![], Some(typed)),
+                Ambiguous(_) => (&[Answer::Ambiguous], vec![], None),
             };
             assert!(wanted.contains(&message), "{message:?} {text:?}, and not {refusal:?}");
             let printable = text.chars().all(|c| c == '\n' || !c.is_control());
             assert!(printable, "no control character comes through: {text:?}");
-            if [Message::Help, Message::Version, Message::License].contains(&message) {
+            if [Answer::Help, Answer::Version, Answer::License].contains(&message) {
                 assert!(!text.is_empty());
-                return Came::Printed;
+                return Outcome::Printed;
             }
-            // In rini's voice; what the others say in such a case is theirs. What they do not have they say as rini does.
-            if who == Who::Rini || matches!(refusal, Refusal::Variable(..) | Reserved(_)) {
+            // The other inits have messages of their own for other cases.
+            if init == Name::Rini || matches!(refusal, Refusal::Variable(..) | Reserved(_)) {
                 assert!(!text.is_empty() && !text.contains('\n'), "one line: {text:?}");
                 assert!(
                     text.as_bytes().windows(names.len().max(1)).any(|part| part == names) || names.is_empty(),
@@ -722,27 +715,27 @@ pub fn read_words(words: &[&[u8]], environment: &[&[u8]]) -> Came {
                 if let Some(value) = value {
                     assert!(text.contains(&quoted(value)), "it shows {}: {text:?}", quoted(value));
                 }
-                // Its own words are not many; a byte of the user's is four of an escape at the most.
+                // rini's part of the message is short, and a byte of the user takes at most four bytes as an escape.
                 let users = value.map_or(0, <[u8]>::len);
                 assert!(text.len() <= 250 + 4 * users, "{} bytes: {text:?}", text.len());
             }
             if let Refusal::Variable(name, value) = &refusal {
                 assert!(text.starts_with(&format!("{name}: {} is not ", quoted(value))), "{text:?}");
             }
-            Came::Refused(message)
+            Outcome::Refused(message)
         }
     }
 }
 
-/// Whether all of it is what env_logger reads as it was meant.
+/// Whether env_logger knows every part of the filter.
 fn verbosity_is_known(options: &Options) -> bool {
-    options.verbosity.0.split(|byte| *byte == b',').all(|part| cli::directive(part).is_some())
+    options.verbosity.0.split(|byte| *byte == b',').all(|part| filter::read_directive(part).is_some())
 }
 
-/// Reads what these bytes stand for: a name, how many variables there are, and the variables and the words, with a zero behind each
-/// but the last.
-pub fn read(bytes: &[u8]) -> Came {
-    let [name, count, strings @ ..] = bytes else { return Came::Refused(Message::Nothing) };
+/// Reads the command line and the environment that these bytes encode: the number of a name, the number of variables, and the
+/// variables and the words, separated by zeros.
+pub fn read(bytes: &[u8]) -> Outcome {
+    let [name, count, strings @ ..] = bytes else { return Outcome::Refused(Answer::NoProgram) };
     let mut strings: Vec<&[u8]> = strings.split(|byte| *byte == 0).collect();
     let words = strings.split_off(usize::from(*count).min(strings.len()));
     let called = NAMES[usize::from(*name) % NAMES.len()].as_bytes();
@@ -752,7 +745,7 @@ pub fn read(bytes: &[u8]) -> Came {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::fuzzed::{self, Random, is_long, kept, with};
+    use crate::ground::fuzzed::{self, Random, is_long, kept, with};
 
     const HEADING: &str = "## Command lines and environments
 
@@ -766,7 +759,7 @@ never looked at. *Started*: accepted; *printed*: help, version or license; *refu
 ";
 
     /// Words that are options, values, both or neither, right and wrong.
-    const WORDS: [&[u8]; 40] = [
+    const WORDS: &[&[u8]] = &[
         b"-g",
         b"-s",
         b"-w",
@@ -810,7 +803,7 @@ never looked at. *Started*: accepted; *printed*: help, version or license; *refu
     ];
 
     /// Variables, right and wrong.
-    const VARIABLES: [&[u8]; 41] = [
+    const VARIABLES: &[&[u8]] = &[
         b"RINI_PROCESS_GROUP=1",
         b"RINI_PROCESS_GROUP=Off",
         b"RINI_PROCESS_GROUP=",
@@ -852,6 +845,7 @@ never looked at. *Started*: accepted; *printed*: help, version or license; *refu
         b"CATATONIT_DEBUG=",
         b"CATATONIT_LOG=x",
         b"RINI_PROCESS_GROUP",
+        b"=1",
     ];
 
     #[derive(Default)]
@@ -863,16 +857,16 @@ never looked at. *Started*: accepted; *printed*: help, version or license; *refu
     }
 
     impl Tally {
-        fn count(&mut self, came: Came) {
+        fn count(&mut self, outcome: Outcome) {
             self.all += 1;
-            *match came {
-                Came::Started => &mut self.started,
-                Came::Printed => &mut self.printed,
-                Came::Refused(_) => &mut self.refused,
+            *match outcome {
+                Outcome::Started => &mut self.started,
+                Outcome::Printed => &mut self.printed,
+                Outcome::Refused(_) => &mut self.refused,
             } += 1;
         }
 
-        /// Of each kind there have to be some: or these bytes do not say much.
+        /// Reports the counts. Each has to be at least this large, or the words were a bad choice.
         fn report(&self, what: &str, least: u64) {
             let Tally { all, started, printed, refused } = self;
             assert!(started.min(printed).min(refused) >= &least, "{what}: {started}, {printed}, {refused}");
@@ -880,7 +874,7 @@ never looked at. *Started*: accepted; *printed*: help, version or license; *refu
         }
     }
 
-    /// How much is to be done: in a debug build, which takes ten times the time; by default; and in the long form.
+    /// The amount of work: for a debug build, which takes ten times as long; for a release build; and for the long form.
     fn size<T>(debug: T, short: T, long: T) -> T {
         match (is_long(), cfg!(debug_assertions)) {
             (true, _) => long,
@@ -896,7 +890,7 @@ never looked at. *Started*: accepted; *printed*: help, version or license; *refu
 
     #[test]
     fn every_short_command_line_is_read_as_documented() {
-        // In the long form the longest are read under rini's name alone: what is read is not given back, and fills a gigabyte.
+        // In the long form only rini itself reads the longest ones: the words are leaked, and fill a gigabyte.
         let most = size(2, 3, 4);
         let mut tally = Tally::default();
         let mut sequences: Vec<Vec<&[u8]>> = vec![vec![]];
@@ -907,14 +901,16 @@ never looked at. *Started*: accepted; *printed*: help, version or license; *refu
                 }
             }
             if length < most {
-                let longer = |sequence: &Vec<&'static [u8]>| WORDS.map(|word| [&sequence[..], &[word]].concat());
+                let longer = |sequence: &Vec<&'static [u8]>| {
+                    WORDS.iter().map(|word| [&sequence[..], &[*word]].concat()).collect::<Vec<_>>()
+                };
                 sequences = sequences.iter().flat_map(longer).collect();
             }
         }
         tally.report(&format!("each sequence of up to {most} of {} words, under each of 5 names", WORDS.len()), 100);
     }
 
-    /// Two at a time, in both orders, so that one beats the other; before a program, and before options that beat both.
+    /// Tries each pair of variables in both orders, with a program, and with options that take precedence over both.
     #[test]
     fn every_pair_of_variables_is_read_as_documented() {
         let mut tally = Tally::default();
@@ -934,8 +930,7 @@ never looked at. *Started*: accepted; *printed*: help, version or license; *refu
         );
     }
 
-    /// Of each variable, and of each option, every value that is a few characters long, of those that durations, signals, codes
-    /// and rules are made of.
+    /// Tries every short value of each kind, of the characters that durations, signals, codes and rules consist of.
     #[test]
     fn every_short_value_is_read_as_documented() {
         const OF: &[u8] = b"0159.:,-+smhTMRIN ";
@@ -949,7 +944,7 @@ never looked at. *Started*: accepted; *printed*: help, version or license; *refu
             }
             begin = end;
         }
-        // Where that is not refused at once, they are longer: with a beginning that signals have.
+        // Two options get the values after the beginning of a signal's name, because most short values are no signals.
         for value in values {
             for (name, option) in [
                 (0, "-t"),
@@ -969,10 +964,10 @@ never looked at. *Started*: accepted; *printed*: help, version or license; *refu
         tally.report(&format!("each value of up to {most} of {} characters, of each kind of value", OF.len()), 0);
     }
 
-    /// A word, and perhaps broken: bytes lost, doubled, or others.
+    /// A random word. It may be broken: bytes are lost, doubled or changed.
     fn word(random: &mut Random) -> Vec<u8> {
         let own: [&[&[u8]]; 3] =
-            [&WORDS, &VARIABLES, &[b"=", b",", b":", b"RTMIN+3", b"8760h", b"1ms", b"debug", b"terminate"]];
+            [WORDS, VARIABLES, &[b"=", b",", b":", b"RTMIN+3", b"8760h", b"1ms", b"debug", b"terminate"]];
         let mut word = own[random.below(3)];
         if random.below(3) == 0 {
             word = own[0];

@@ -1,102 +1,135 @@
-//! Files of the kernel's: /proc, the cgroup's, the terminal's.
+//! The kernel's files: /proc, the cgroup's, the terminal.
 //!
-//! Not by std's `fs`, which is made for any file: with its buffers, its paths and its errors it and what it takes of the C
-//! library are a tenth of the small static build.
+//! They are read by system calls and not by std's `fs` (size: 20).
 
-use libc::{c_int, c_long};
+use libc::{c_int, c_long, c_ulong};
 use nix::errno::Errno;
 use std::ffi::CStr;
 use std::mem::{self, offset_of};
 use std::ops::ControlFlow;
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
 
-/// Opens a file. No descriptor of rini's is for its child.
+/// Opens a file. The descriptor is closed at the exec, because the program must not inherit it.
 pub fn open(path: &CStr, flags: c_int) -> Result<OwnedFd, Errno> {
     let fd = raw_open(path, flags)?;
-    // SAFETY: from_raw_fd wants a descriptor that is nobody else's: it is a new one.
+    // SAFETY: from_raw_fd wants a descriptor that has no other owner: it is new.
     Ok(unsafe { OwnedFd::from_raw_fd(fd) })
 }
 
-/// By the system call: musl's open(3) makes a second one, for kernels that do not know O_CLOEXEC.
-pub fn raw_open(path: &CStr, flags: c_int) -> Result<c_int, Errno> {
+/// Opens a file by the system call: musl's open(3) makes a second call, for kernels that ignore O_CLOEXEC.
+fn raw_open(path: &CStr, flags: c_int) -> Result<c_int, Errno> {
     // SAFETY: openat wants a path.
     let fd = unsafe { libc::syscall(libc::SYS_openat, libc::AT_FDCWD, path.as_ptr(), flags | libc::O_CLOEXEC, 0) };
     c_int::try_from(Errno::result(fd)?).map_err(|_| Errno::EBADF)
 }
 
-/// The mode of a file (inode(7)), or 0 where there is none, or the kernel does not tell.
-pub fn mode(path: &CStr) -> u32 {
-    statx_mode(libc::AT_FDCWD, path, 0)
+/// Reads the mode of a file (inode(7)). It is 0 if there is no such file, or if the kernel refuses the call.
+pub fn read_mode(path: &CStr) -> u32 {
+    statx(libc::AT_FDCWD, path, 0).stx_mode.into()
 }
 
-/// The same of one that is open.
-pub fn mode_of(fd: c_int) -> u32 {
-    statx_mode(fd, c"", libc::AT_EMPTY_PATH)
+/// Reads the type and the device of an open file. All fields are 0 if the kernel refuses the call.
+pub fn read_status(fd: c_int) -> libc::statx {
+    statx(fd, c"", libc::AT_EMPTY_PATH)
 }
 
-/// By statx(2): it has one layout on every machine, and what musl makes of the others' in its stat(3) is half a kilobyte.
-fn statx_mode(folder: c_int, path: &CStr, flags: c_int) -> u32 {
-    // SAFETY: statx is plain data of the kernel's, for which all zeros is a value.
+/// Calls statx(2) and not stat(2) (size: 23).
+fn statx(folder: c_int, path: &CStr, flags: c_int) -> libc::statx {
+    // SAFETY: statx is plain data of the kernel, for which all zeros is a value.
     let mut stat: libc::statx = unsafe { mem::zeroed() };
     // SAFETY: statx wants a path and room for its answer: both outlive the call.
     unsafe {
         libc::syscall(libc::SYS_statx, folder, path.as_ptr(), flags, libc::STATX_TYPE | libc::STATX_MODE, &raw mut stat)
     };
-    stat.stx_mode.into()
+    stat
 }
 
-/// Not to wait: where no file system of the kernel's is mounted, what has such a path may be a pipe that nobody writes to.
-const TO_READ: c_int = libc::O_RDONLY | libc::O_NONBLOCK;
+/// The answer of statfs(2), of which rini needs the beginning. The layout is the machine's own.
+#[repr(C)]
+struct FileSystem {
+    kind: FileSystemKind,
+    rest: [c_ulong; 31],
+}
 
-/// The beginning of a file, as much as there is room for. The kernel gives what it makes up in one piece.
+#[cfg(not(target_arch = "s390x"))]
+type FileSystemKind = c_ulong;
+#[cfg(target_arch = "s390x")]
+type FileSystemKind = u32;
+
+/// Whether the kernel's file system of processes is mounted at /proc. An image may have anything there instead: a file
+/// without an end, or a copy of the files of another machine.
+///
+/// If a seccomp profile refuses statfs(2), the answer is yes. That is safe, because each read here has a limit.
+pub fn is_proc_mounted() -> bool {
+    const PROC_SUPER_MAGIC: FileSystemKind = 0x9fa0;
+    let mut system = FileSystem { kind: 0, rest: [0; 31] };
+    // SAFETY: statfs wants a path, and room for its answer, which has at most 120 bytes: both outlive the call.
+    let asked = unsafe { libc::syscall(libc::SYS_statfs, c"/proc".as_ptr(), &raw mut system) };
+    match Errno::result(asked) {
+        Ok(_) => system.kind == PROC_SUPER_MAGIC,
+        Err(errno) => matches!(errno, Errno::EPERM | Errno::ENOSYS),
+    }
+}
+
+/// The flags for reading. If the kernel's file system is not mounted, a path may lead to a pipe that no process writes
+/// to, and rini must not wait for it. A terminal there must not become rini's controlling terminal.
+const READ_FLAGS: c_int = libc::O_RDONLY | libc::O_NONBLOCK | libc::O_NOCTTY;
+
+/// Reads the beginning of a file, as much as fits into `room`. One read is enough, because the kernel gives its files
+/// whole.
 pub fn read<'a>(path: &CStr, room: &'a mut [u8]) -> Option<&'a [u8]> {
-    let file = open(path, TO_READ).ok()?;
+    let file = open(path, READ_FLAGS).ok()?;
     let length = nix::unistd::read(&file, room).ok()?;
     room.get(..length)
 }
 
-/// Every byte of a file, in order, until that breaks.
-pub fn bytes(path: &CStr, mut f: impl FnMut(u8) -> ControlFlow<()>) {
-    let Ok(file) = open(path, TO_READ) else { return };
-    let mut room = [0; 256];
-    while let Ok(length @ 1..) = nix::unistd::read(&file, &mut room) {
-        if room.iter().take(length).try_for_each(|byte| f(*byte)).is_break() {
-            return;
-        }
+/// Calls `f` with each byte of a file until it breaks. It reads in pieces, and stops after the piece that reaches
+/// `limit`. Returns false if the file cannot be opened.
+pub fn for_each_byte(path: &CStr, limit: usize, f: &mut dyn FnMut(u8) -> ControlFlow<()>) -> bool {
+    let Ok(file) = open(path, READ_FLAGS) else { return false };
+    let (mut room, mut total) = ([0; 256], 0_usize);
+    while total < limit
+        && let Ok(length @ 1..) = nix::unistd::read(&file, &mut room)
+        && room.iter().take(length).try_for_each(|byte| f(*byte)).is_continue()
+    {
+        total = total.saturating_add(length);
     }
+    true
 }
 
-/// Where a symbolic link points to, as much of it as there is room for.
-pub fn link<'a>(path: &CStr, room: &'a mut [u8]) -> Option<&'a [u8]> {
-    // SAFETY: readlinkat wants a path, and room for as many bytes as it is told: `room` is that.
+/// Reads the target of a symbolic link, as much as fits into `room`.
+pub fn read_link<'a>(path: &CStr, room: &'a mut [u8]) -> Option<&'a [u8]> {
+    // SAFETY: readlinkat wants a path, and room for the given number of bytes: `room` has that length.
     let length =
         unsafe { libc::syscall(libc::SYS_readlinkat, libc::AT_FDCWD, path.as_ptr(), room.as_mut_ptr(), room.len()) };
     room.get(..usize::try_from(length).ok()?)
 }
 
-/// The names in a folder.
-pub fn names(folder: &CStr, mut f: impl FnMut(&[u8])) {
+/// Calls `f` with each name in a folder. Returns false if the folder cannot be read to its end.
+pub fn for_each_name(folder: &CStr, f: &mut dyn FnMut(&[u8])) -> bool {
     const LENGTH: usize = offset_of!(libc::dirent64, d_reclen);
     const NAME: usize = offset_of!(libc::dirent64, d_name);
-    let Ok(folder) = open(folder, libc::O_RDONLY | libc::O_DIRECTORY) else { return };
+    let Ok(folder) = open(folder, libc::O_RDONLY | libc::O_DIRECTORY) else { return false };
     let mut room = [0_u8; 2048];
     loop {
-        // SAFETY: getdents64 wants room for as many bytes as it is told: `room` is that. Its entries begin at multiples
-        // of eight of that room's beginning, and are read as bytes.
+        // SAFETY: getdents64 wants room for the given number of bytes: `room` has that length. Its entries are read as
+        // bytes, so they need no alignment.
         let filled = unsafe {
             libc::syscall(libc::SYS_getdents64, c_long::from(folder.as_raw_fd()), room.as_mut_ptr(), room.len())
         };
-        let Some(mut entries) = usize::try_from(filled).ok().and_then(|filled| room.get(..filled)) else { return };
+        let Some(mut entries) = usize::try_from(filled).ok().and_then(|filled| room.get(..filled)) else {
+            return false;
+        };
         if entries.is_empty() {
-            return;
+            return true;
         }
         while let Some([low, high]) = entries.get(LENGTH..).and_then(|bytes| bytes.first_chunk()) {
             let Some((entry, rest)) = entries.split_at_checked(u16::from_ne_bytes([*low, *high]).into()) else {
-                return;
+                return false;
             };
             f(entry.get(NAME..).unwrap_or(&[]).split(|byte| *byte == 0).next().unwrap_or(&[]));
             if entry.is_empty() {
-                return;
+                return false;
             }
             entries = rest;
         }
@@ -106,7 +139,7 @@ pub fn names(folder: &CStr, mut f: impl FnMut(&[u8])) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::sys::Text;
+    use crate::sys::PathBuffer;
     use std::collections::BTreeSet;
     use std::fs;
 
@@ -114,46 +147,56 @@ mod tests {
     fn a_folder_s_names_are_those_that_std_sees() {
         let folder = std::env::temp_dir().join(format!("rini-names-{}", std::process::id()));
         fs::create_dir(&folder).unwrap();
-        // More than one call's worth, of all lengths.
+        // More names than one call returns, of all lengths.
         for number in 0..300_usize {
             fs::write(folder.join(format!("{number}-{}", "x".repeat(number % 200))), "").unwrap();
         }
         let mut seen = BTreeSet::new();
-        names(Text::new().path(format_args!("{}", folder.display())).unwrap(), |name| {
+        assert!(for_each_name(PathBuffer::new().format(format_args!("{}", folder.display())).unwrap(), &mut |name| {
             assert!(seen.insert(String::from_utf8(name.to_vec()).unwrap()));
-        });
+        }));
         let entries = fs::read_dir(&folder).unwrap();
         let mut wanted: BTreeSet<String> =
             entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
         wanted.extend([".".to_owned(), "..".to_owned()]);
         fs::remove_dir_all(&folder).unwrap();
         assert_eq!((seen.len(), seen), (302, wanted));
-        names(c"/no/such/folder", |name| panic!("{name:?}"));
+        assert!(!for_each_name(c"/no/such/folder", &mut |name| panic!("{name:?}")));
     }
 
     #[test]
     fn a_file_is_read_whole_or_as_far_as_there_is_room() {
         let file = std::env::temp_dir().join(format!("rini-file-{}", std::process::id()));
-        // More than is read at a time.
+        // More bytes than one read returns.
         let bytes: Vec<u8> = (0..5000_u16).map(|number| number.to_le_bytes()[0]).collect();
         fs::write(&file, &bytes).unwrap();
-        let mut text = Text::new();
-        let path = text.path(format_args!("{}", file.display())).unwrap();
+        let mut buffer = PathBuffer::new();
+        let path = buffer.format(format_args!("{}", file.display())).unwrap();
         let mut room = [0; 10];
-        let all = || {
+        let up_to = |limit| {
             let mut all = Vec::new();
-            super::bytes(path, |byte| {
+            for_each_byte(path, limit, &mut |byte| {
                 all.push(byte);
                 ControlFlow::Continue(())
             });
             all
         };
+        let all = || up_to(usize::MAX);
         assert_eq!(all(), bytes);
+        assert_eq!((up_to(0).len(), up_to(1).len(), up_to(256).len(), up_to(257).len()), (0, 256, 256, 512));
         assert_eq!(read(path, &mut room), bytes.get(..10));
         fs::remove_file(&file).unwrap();
         assert_eq!((all(), read(path, &mut room)), (vec![], None));
-        assert_eq!(link(c"/proc/self", &mut room).unwrap(), std::process::id().to_string().as_bytes());
-        assert_eq!(Text::new().path(format_args!("/{}", "x".repeat(5000))), None);
-        assert_eq!(Text::new().path(format_args!("/etc\0/x")), None);
+        // A file without an end.
+        let mut count = 0;
+        assert!(for_each_byte(c"/dev/zero", 1000, &mut |_| {
+            count += 1;
+            ControlFlow::Continue(())
+        }));
+        assert_eq!(count, 1024);
+        assert!(is_proc_mounted());
+        assert_eq!(read_link(c"/proc/self", &mut room).unwrap(), std::process::id().to_string().as_bytes());
+        assert_eq!(PathBuffer::new().format(format_args!("/{}", "x".repeat(5000))), None);
+        assert_eq!(PathBuffer::new().format(format_args!("/etc\0/x")), None);
     }
 }

@@ -1,78 +1,81 @@
-//! The heap.
+//! The allocator (size: 18).
 //!
-//! rini allocates little: its options, its logger, a line of a log, a list of pids. The C library's allocator for that is
-//! a tenth of the small static build, and touches several pages at the start.
+//! rini allocates little: its options, its logger, a line of a log, a list of pids. After the start of the program,
+//! nothing may fail for want of memory: if an allocation fails then, rini goes on without it.
 //!
-//! A block is of the next power of two, 16 bytes to 32 KiB, and one that is given back is kept for the next of its size.
-//! Nothing is merged or split: for each size there are as many blocks as there ever were in use at one time, which is
-//! what "memory does not grow" means for a program that does the same things again and again. What is larger has a
-//! mapping of its own, which is returned to the kernel. The first blocks are in the program's own data: most runs of
-//! rini ask the kernel for nothing.
+//! The length of a block is a power of two, from 16 bytes to 32 KiB. A freed block is kept for the next allocation of
+//! its size, and blocks are never merged or split. So a program that does the same things again and again uses no more
+//! memory over time. A larger allocation has its own mapping, which goes back to the kernel. The first blocks are in
+//! the program's own data (size: 15), so most runs of rini ask the kernel for no memory.
 //!
-//! It is for a program of one thread without signal handlers, which rini is; the unit tests are not, and have the
-//! system's allocator. rini's child has the same memory until its exec (`super::vfork`), and may be killed at any moment.
+//! The allocator is for a program with one thread and without signal handlers, such as rini. The unit tests have
+//! threads, and use the system's allocator. rini's child shares this memory until its exec (`super::vfork`), and may be
+//! killed at any moment.
 
 use std::alloc::{GlobalAlloc, Layout};
 use std::cell::UnsafeCell;
 use std::ptr::{self, null_mut};
 use std::sync::atomic::{Ordering, compiler_fence};
 
-/// The smallest block: room for the pointer to the next free one, and the alignment that C asks of an allocator.
+/// The smallest block. It has room for the pointer to the next free block, and the alignment that C expects of an
+/// allocator.
 const SMALLEST: usize = 16;
-/// How many sizes of blocks there are: 16 bytes to 32 KiB.
+/// The number of block sizes, from 16 bytes to 32 KiB.
 const SIZES: usize = 12;
-/// What is asked of the kernel at a time, for blocks.
+/// The memory that the allocator asks the kernel for at a time, to make blocks of it.
 const CHUNK: usize = 64 * 1024;
-/// No machine has smaller pages, and nothing here needs a greater alignment.
+/// The smallest page of any machine, and the largest alignment that rini needs.
 const PAGE: usize = 4096;
 
 #[cfg(not(test))]
 #[global_allocator]
-static HEAP: Heap = Heap::new(&FIRST);
+static HEAP: Heap = Heap::new(&FIRST_CHUNK);
 
-/// Where blocks come from at first.
+/// The memory of the first blocks.
 #[cfg(not(test))]
-static FIRST: First = First(UnsafeCell::new([0; FIRST_SIZE]));
+static FIRST_CHUNK: FirstChunk = FirstChunk(UnsafeCell::new([0; FIRST_CHUNK_SIZE]));
 
-/// A part of the program's own data: with all the rest of that it fits into one page, which is written to in any case. A rini
-/// that is asked for nothing special takes half of it.
-const FIRST_SIZE: usize = 2048;
+/// The length of the first chunk. It lies in pages that are written to in any case. 2,048 bytes are enough if rini runs
+/// without special options, and with 1,024 bytes rini would ask the kernel for more.
+const FIRST_CHUNK_SIZE: usize = 2048;
 
 #[repr(align(16))]
-struct First(UnsafeCell<[u8; FIRST_SIZE]>);
+struct FirstChunk(UnsafeCell<[u8; FIRST_CHUNK_SIZE]>);
 
-// SAFETY: Sync wants that no two threads use it at once: there is one.
-unsafe impl Sync for First {}
+// SAFETY: `Sync` requires no concurrent use: rini is single-threaded.
+unsafe impl Sync for FirstChunk {}
 
-/// The heap.
+/// The allocator.
 struct Heap(UnsafeCell<State>);
 
-// SAFETY: Sync wants that no two threads use it at once: there is one, and no signal handler.
+// SAFETY: `Sync` requires no concurrent use: rini is single-threaded, and has no signal handler.
 unsafe impl Sync for Heap {}
 
 struct State {
-    /// The blocks that were given back, a list for each size; each holds the next one's address.
+    /// The freed blocks, a list for each size. Each block holds the address of the next one.
     free: [*mut u8; SIZES],
-    /// What has not been a block yet.
-    rest: *mut u8,
-    /// The length of that.
-    left: usize,
+    /// The part of the current chunk that has not become a block yet.
+    unused: *mut u8,
+    /// The length of that part.
+    unused_length: usize,
 }
 
 impl Heap {
-    /// A heap whose first blocks are there.
-    const fn new(first: &'static First) -> Heap {
-        Heap(UnsafeCell::new(State { free: [null_mut(); SIZES], rest: first.0.get().cast(), left: FIRST_SIZE }))
+    /// An allocator that makes its first blocks of this chunk.
+    const fn new(first: &'static FirstChunk) -> Heap {
+        let unused = first.0.get().cast();
+        Heap(UnsafeCell::new(State { free: [null_mut(); SIZES], unused, unused_length: FIRST_CHUNK_SIZE }))
     }
 
-    /// Calls this with the state, which it is not to call again from.
-    fn with<T>(&self, f: impl FnOnce(&mut State) -> T) -> T {
-        // SAFETY: a reference wants to be the only one: there is one thread, and no `f` here calls this or allocates.
+    /// Calls `f` with the state. `f` must not call this again.
+    fn with_state<T>(&self, f: impl FnOnce(&mut State) -> T) -> T {
+        // SAFETY: a mutable reference must be the only one: there is one thread, and no `f` here calls this or
+        // allocates.
         f(unsafe { &mut *self.0.get() })
     }
 }
 
-/// Which list a block of this layout belongs to; None: it has a mapping of its own.
+/// The list of blocks for this layout. It is None for an allocation with its own mapping.
 fn list_of(layout: Layout) -> Option<usize> {
     let size = layout.size().max(layout.align()).max(SMALLEST).checked_next_power_of_two()?;
     let list = size.trailing_zeros().checked_sub(SMALLEST.trailing_zeros())?;
@@ -80,80 +83,83 @@ fn list_of(layout: Layout) -> Option<usize> {
 }
 
 impl State {
-    fn take(&mut self, list: usize) -> *mut u8 {
-        let Some(first) = self.free.get_mut(list).filter(|first| !first.is_null()) else { return self.cut(list) };
+    fn take_block(&mut self, list: usize) -> *mut u8 {
+        let Some(first) = self.free.get_mut(list).filter(|first| !first.is_null()) else {
+            return self.make_block(list);
+        };
         let block = *first;
-        // SAFETY: read wants an aligned, valid pointer there: `give_back` has written one, and nobody has had the block
-        // since.
+        // SAFETY: read wants an aligned, valid pointer there: `free_block` has written one, and nothing has used the
+        // block since.
         *first = unsafe { block.cast::<*mut u8>().read() };
         block
     }
 
-    /// Makes a new block; null where the kernel has no memory.
-    fn cut(&mut self, list: usize) -> *mut u8 {
+    /// Makes a new block. Returns null if the kernel has no memory.
+    fn make_block(&mut self, list: usize) -> *mut u8 {
         let size = SMALLEST.checked_shl(u32::try_from(list).unwrap_or(u32::MAX)).unwrap_or(usize::MAX);
-        let skipped = self.rest.align_offset(size.min(PAGE));
-        let mut block = self.rest.wrapping_add(skipped);
-        let mut left = self.left.checked_sub(skipped.saturating_add(size));
-        if left.is_none() {
-            // What is left of the last chunk is too small for this, and is lost: less than the block.
-            (block, left) = (map(CHUNK), CHUNK.checked_sub(size));
+        let skipped = self.unused.align_offset(size.min(PAGE));
+        let mut block = self.unused.wrapping_add(skipped);
+        let mut unused_length = self.unused_length.checked_sub(skipped.saturating_add(size));
+        if unused_length.is_none() {
+            // The unused part of the last chunk is too small for this block, and is lost.
+            (block, unused_length) = (map(CHUNK), CHUNK.checked_sub(size));
             if block.is_null() {
                 return block;
             }
         }
-        self.left = 0;
-        then();
-        self.rest = block.wrapping_add(size);
-        then();
-        self.left = left.unwrap_or(0);
+        self.unused_length = 0;
+        order_writes();
+        self.unused = block.wrapping_add(size);
+        order_writes();
+        self.unused_length = unused_length.unwrap_or(0);
         block
     }
 
-    fn give_back(&mut self, block: *mut u8, list: usize) {
+    fn free_block(&mut self, block: *mut u8, list: usize) {
         let Some(first) = self.free.get_mut(list) else { return };
-        // SAFETY: write wants an aligned place for a pointer: each block is one of at least 16 bytes, and nobody uses it
-        // any more.
+        // SAFETY: write wants an aligned address with room for a pointer: each block is one, of at least 16 bytes, and
+        // nothing uses it any more.
         unsafe { block.cast::<*mut u8>().write(*first) };
-        then();
+        order_writes();
         *first = block;
     }
 }
 
-/// What was written above is in memory before what is written below: the child may be killed here, and what it has done to
-/// the heap is then the parent's. In this order that is a block less, or what is left of a chunk, and never one twice.
-fn then() {
+/// Makes the compiler finish the writes before this call first. The child may be killed between two writes, and the
+/// parent goes on with the heap as it is then. In this order it loses a block or a part of a chunk, and never gets the
+/// same block twice.
+fn order_writes() {
     compiler_fence(Ordering::SeqCst);
 }
 
-/// Memory of the kernel's, all zeros, at a page; null where there is none.
+/// Asks the kernel for memory. It is page-aligned and all zeros, or null if there is none.
 fn map(length: usize) -> *mut u8 {
     let (protection, flags) = (libc::PROT_READ | libc::PROT_WRITE, libc::MAP_PRIVATE | libc::MAP_ANONYMOUS);
-    // SAFETY: mmap without MAP_FIXED touches no memory that is in use; the result is checked below.
+    // SAFETY: mmap without MAP_FIXED touches no memory that is in use. The result is checked below.
     let mapped = unsafe { libc::mmap(ptr::null_mut(), length, protection, flags, -1, 0) };
     if mapped == libc::MAP_FAILED { null_mut() } else { mapped.cast() }
 }
 
-// SAFETY: GlobalAlloc wants blocks that are as long and as aligned as the layout, nobody else's until they are given back,
-// and no unwinding: each is a power of two of its own that is at least both, aligned to its size or a page, from one
-// list or one mapping; and nothing here panics. A greater alignment than a page gets null, which is allowed.
+// SAFETY: GlobalAlloc wants blocks with the length and the alignment of the layout, each with one owner until it is
+// freed, and no unwinding. Each block comes from one list or one mapping, is at least as long, and is aligned to its
+// length or to a page. Nothing here panics. A greater alignment than a page gets null, which is allowed.
 unsafe impl GlobalAlloc for Heap {
-    // Any layout will do, as it is what the block is cut to.
+    // There is no obligation: any layout is valid.
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         match list_of(layout) {
             _ if layout.align() > PAGE => null_mut(),
-            Some(list) => self.with(|state| state.take(list)),
+            Some(list) => self.with_state(|state| state.take_block(list)),
             None => map(layout.size()),
         }
     }
 
-    // It wants a block of `alloc`'s, with its layout: by that it finds the list, or the length of the mapping.
+    // It wants a block from `alloc` and its layout, by which it finds the list or the length of the mapping.
     unsafe fn dealloc(&self, block: *mut u8, layout: Layout) {
         match list_of(layout) {
-            Some(list) => self.with(|state| state.give_back(block, list)),
+            Some(list) => self.with_state(|state| state.free_block(block, list)),
             None => {
-                // SAFETY: munmap wants a mapping that nobody uses any more: `alloc` made it, with this length, for who
-                // gives it back here.
+                // SAFETY: munmap wants a mapping that nothing uses any more: `alloc` made it with this length, and its
+                // owner frees it here.
                 unsafe { libc::munmap(block.cast(), layout.size()) };
             }
         }
@@ -166,17 +172,17 @@ mod tests {
     use std::collections::BTreeMap;
 
     fn heap() -> Heap {
-        // Each test's own, for ever.
-        Heap::new(Box::leak(Box::new(First(UnsafeCell::new([0; FIRST_SIZE])))))
+        // Each test has its own heap, which is leaked.
+        Heap::new(Box::leak(Box::new(FirstChunk(UnsafeCell::new([0; FIRST_CHUNK_SIZE])))))
     }
 
     fn layout(size: usize, align: usize) -> Layout {
         Layout::from_size_align(size, align).unwrap()
     }
 
-    /// Many blocks of all sizes at once, given back in disorder: each is aligned, nobody else's, and keeps what it holds.
+    /// Many blocks of all sizes at once, freed in disorder. Each is aligned, has one owner, and keeps its bytes.
     #[test]
-    fn blocks_are_their_owners_alone() {
+    fn each_block_has_one_owner() {
         let heap = heap();
         let mut random = 1_u64;
         let mut next = |limit: u64| {
@@ -185,7 +191,7 @@ mod tests {
         };
         let mut held: BTreeMap<usize, (*mut u8, Layout, u8)> = BTreeMap::new();
         let mut seen = [false; SIZES + 1];
-        // An interpreter, which watches every byte, takes its time for each.
+        // Miri checks every byte, and needs much longer for each turn.
         let turns = if cfg!(miri) { 60 } else { 50_000_u32 };
         for turn in 0..turns {
             if next(2) == 0 || held.is_empty() {
@@ -197,7 +203,7 @@ mod tests {
                 let (from, mark) = (block as usize, turn.to_le_bytes()[0]);
                 let before = held.range(..from + layout.size()).next_back();
                 assert!(before.is_none_or(|(at, (_, other, _))| at + other.size() <= from), "{layout:?} overlaps");
-                // SAFETY: as long as was asked for.
+                // SAFETY: the block has the requested length.
                 unsafe { block.write_bytes(mark, layout.size()) };
                 held.insert(from, (block, layout, mark));
                 seen[list_of(layout).unwrap_or(SIZES)] = true;
@@ -205,10 +211,10 @@ mod tests {
                 let index = next(held.len() as u64);
                 let at = *held.keys().nth(index).unwrap();
                 let (block, layout, mark) = held.remove(&at).unwrap();
-                // SAFETY: as long as was asked for, and written all over.
+                // SAFETY: the block has the requested length, and every byte was written.
                 let bytes = unsafe { std::slice::from_raw_parts(block, layout.size()) };
                 assert!(bytes.iter().all(|byte| *byte == mark), "{layout:?}");
-                // SAFETY: of this heap, with this layout.
+                // SAFETY: the block is from this heap, with this layout.
                 unsafe { heap.dealloc(block, layout) };
             }
         }
@@ -216,32 +222,32 @@ mod tests {
     }
 
     #[test]
-    fn what_is_done_again_takes_no_more_memory() {
+    fn the_same_work_again_takes_no_more_memory() {
         let heap = heap();
         let mut addresses = std::collections::BTreeSet::new();
         let mut after_one = 0;
         let turns = if cfg!(miri) { 20 } else { 1000 };
         for turn in 0..turns {
-            // A string that grows, beside one that stays for a while: a line of a log.
+            // A string that grows while another block exists, as for a line of a log.
             let stays = layout(200, 1);
             // SAFETY: the layout is not empty.
             let kept = unsafe { heap.alloc(stays) };
             addresses.insert(kept as usize);
             for size in (3..12).map(|shift| 1 << shift) {
-                // SAFETY: likewise.
+                // SAFETY: the layout is not empty.
                 let block = unsafe { heap.alloc(layout(size, 1)) };
                 addresses.insert(block as usize);
-                // SAFETY: of this heap, with this layout.
+                // SAFETY: the block is from this heap, with this layout.
                 unsafe { heap.dealloc(block, layout(size, 1)) };
             }
-            // SAFETY: likewise.
+            // SAFETY: the block is from this heap, with this layout.
             unsafe { heap.dealloc(kept, stays) };
             if turn == 0 {
                 after_one = addresses.len();
             }
         }
         assert_eq!(addresses.len(), after_one);
-        // The negative control: what is kept is not handed out again.
+        // The negative control: a block that is in use is not returned again.
         // SAFETY: the layouts are not empty.
         let blocks: std::collections::BTreeSet<usize> =
             (0..1000).map(|_| unsafe { heap.alloc(layout(200, 1)) } as usize).collect();

@@ -1,14 +1,27 @@
-//! The system calls: all of rini's unsafe code, a call to a block, and what is typed about it.
+//! The system calls: all of rini's unsafe code, one call to a block, behind safe types.
 //!
-//! Nothing here decides anything. `nix` is called where it says what the kernel says; `libc` where nix has a hole:
-//! its `Signal`, its masks and its `waitid` know no real-time signals (a child killed by one is reaped and lost in the
-//! decoding), and the C libraries' masks leave out the signals that they keep for themselves.
+//! Nothing here decides anything. rini calls `nix` if nix reports what the kernel reports, and `libc` otherwise: nix's
+//! `Signal`, masks and `waitid` have no real-time signals (nix reaps a child that was killed by one, and then loses
+//! it), and the C library's masks leave out the signals that the library uses itself.
 #![allow(unsafe_code)]
 
+/// The assembly for the architecture that rini is built for. build/entry_point.rs lists the architectures that have it.
+#[cfg(rini_assembly)]
+#[cfg_attr(target_arch = "aarch64", path = "arch/aarch64.rs")]
+#[cfg_attr(target_arch = "arm", path = "arch/arm.rs")]
+#[cfg_attr(target_arch = "powerpc64", path = "arch/powerpc64le.rs")]
+#[cfg_attr(target_arch = "riscv64", path = "arch/riscv64.rs")]
+#[cfg_attr(target_arch = "s390x", path = "arch/s390x.rs")]
+#[cfg_attr(target_arch = "x86", path = "arch/x86.rs")]
+#[cfg_attr(target_arch = "x86_64", path = "arch/x86_64.rs")]
+mod arch;
+pub mod capabilities;
 pub mod clock;
-mod entry;
+pub mod entry;
+pub mod exec_failure;
 pub mod files;
 mod heap;
+pub mod output;
 pub mod process;
 pub mod signals;
 pub mod spawn;
@@ -20,9 +33,9 @@ use signals::Mask;
 use std::ffi::{CStr, c_char};
 use std::fmt::{self, Write};
 
-/// What the kernel handed over at the start.
+/// The command line, the environment and the signal mask that the kernel gave to rini.
 pub struct Start {
-    /// The words of the command, rini's own name first.
+    /// The command line. Word 0 is rini's own name.
     pub argv: Strings,
     /// The environment.
     pub environment: Strings,
@@ -30,100 +43,93 @@ pub struct Start {
     pub mask: Mask,
 }
 
-/// argv and the environment as the kernel laid them out: a C string in each slot, then a null.
+/// argv or the environment as the kernel stored it: a C string in each slot, then a null.
 ///
-/// They are handed to the program by the slot, never copied: whatever bytes they hold, and however many.
+/// rini never copies the strings. The program gets the slots, whatever bytes they hold and however many they are.
 pub struct Strings(&'static mut [*mut c_char]);
 
 impl Strings {
-    /// The strings, without the null.
+    /// The strings, without the null at the end.
     pub fn iter(&self) -> impl Iterator<Item = &'static CStr> {
         (0..).map_while(|slot| self.get(slot))
     }
 
-    /// The string in this slot, if that is one before the null.
+    /// The string in this slot. It is None from the null on.
     pub fn get(&self, slot: usize) -> Option<&'static CStr> {
         let string = self.0.get(slot).filter(|string| !string.is_null())?;
-        // SAFETY: from_ptr wants a null-terminated string that stays as it is: each slot before the null is one, laid
-        // out by the kernel (execve(2)) or put there by `replace`, and nothing writes into the strings.
+        // SAFETY: from_ptr wants a null-terminated string that does not change: each slot before the null has one, from
+        // the kernel (execve(2)) or from `replace`, and nothing writes into the strings.
         Some(unsafe { CStr::from_ptr(*string) })
     }
 
-    /// The slot of the variable with this name, and its value, where this is an environment. The first of two, as getenv(3)
-    /// has it. (The names alone are read: there may be many, and long ones.)
+    /// In an environment, finds the variable with this name: its slot and its value. If there are two, it is the first,
+    /// as for getenv(3).
     pub fn variable(&self, name: &[u8]) -> Option<(usize, &'static CStr)> {
-        let value = |string: *const c_char| {
-            for (place, byte) in (0..).zip(name.iter().chain(b"=")) {
-                // SAFETY: the read wants a byte of the string: those before this one were none of them its end, a null, as no
-                // name holds one.
-                if unsafe { *string.wrapping_add(place) }.to_ne_bytes() != [*byte] {
-                    return None;
-                }
-            }
-            Some(string.wrapping_add(name.len()).wrapping_add(1))
-        };
-        let strings = self.0.iter().take_while(|string| !string.is_null());
-        let (slot, value) = strings.enumerate().find_map(|(slot, string)| Some((slot, value(*string)?)))?;
-        // SAFETY: from_ptr wants a null-terminated string that stays as it is: this is the rest of one, as in `get`.
-        Some((slot, unsafe { CStr::from_ptr(value) }))
+        self.iter().enumerate().find_map(|(slot, variable)| {
+            let value = variable.to_bytes_with_nul().strip_prefix(name)?.strip_prefix(b"=")?;
+            Some((slot, c_string(value)?))
+        })
     }
 
-    /// Puts another string into a slot.
+    /// Replaces the string in a slot.
     fn replace(&mut self, slot: usize, with: &'static CStr) {
         if let Some(slot) = self.0.get_mut(slot) {
             *slot = with.as_ptr().cast_mut();
         }
     }
 
-    /// The slots from `first` on, as execve(2) takes them.
-    fn slots(&self, first: usize) -> *const *const c_char {
-        self.0.get(first..).unwrap_or(&[]).as_ptr().cast()
+    /// The slots from `first` on, with the null at the end, as execve(2) takes them.
+    fn slots(&self, first: usize) -> &[*mut c_char] {
+        self.0.get(first..).unwrap_or(&[])
     }
 }
 
-/// These bytes as a C string: the last is a null, and no other.
-///
-/// As `CStr::from_bytes_with_nul`, which looks for it a word at a time, in 300 bytes of code.
+/// Returns these bytes as a C string, if the last byte is a null, and no other is. This is a small
+/// `CStr::from_bytes_with_nul` (size: 25).
 pub fn c_string(bytes: &[u8]) -> Option<&CStr> {
     if bytes.iter().position(|byte| *byte == 0)? != bytes.len().saturating_sub(1) {
         return None;
     }
-    // SAFETY: from_bytes_with_nul_unchecked wants one null, at the end: the first is there.
+    // SAFETY: from_bytes_with_nul_unchecked wants one null, at the end: the first null is there.
     Some(unsafe { CStr::from_bytes_with_nul_unchecked(bytes) })
 }
 
-/// The path of a file in /proc, put together without an allocation; what does not fit in is an error.
-pub struct Text {
-    bytes: [u8; LONGEST],
-    length: usize,
+/// The path of a file in /proc, which is formatted without an allocation.
+pub struct PathBuffer {
+    bytes: [u8; LONGEST_PATH],
 }
 
-/// They are a few dozen bytes long.
-const LONGEST: usize = 128;
+/// The paths that rini formats have a few dozen bytes.
+const LONGEST_PATH: usize = 128;
 
-impl Text {
-    /// An empty one.
-    pub fn new() -> Text {
-        Text { bytes: [0; LONGEST], length: 0 }
+impl PathBuffer {
+    /// An empty buffer.
+    pub fn new() -> PathBuffer {
+        PathBuffer { bytes: [0; LONGEST_PATH] }
     }
 
-    /// This as a C string, where it fits in and holds no null.
-    pub fn path(&mut self, text: fmt::Arguments<'_>) -> Option<&CStr> {
-        self.write_fmt(text).and_then(|()| self.write_str("\0")).ok()?;
-        c_string(self.bytes())
-    }
-
-    /// What was written.
-    pub fn bytes(&self) -> &[u8] {
-        self.bytes.get(..self.length).unwrap_or(&[])
+    /// Formats a path. Returns None if it is too long or contains a null.
+    pub fn format(&mut self, path: fmt::Arguments<'_>) -> Option<&CStr> {
+        let mut length = 0;
+        let mut writer = BufferWriter { bytes: &mut self.bytes, length: &mut length };
+        writer.write_fmt(path).and_then(|()| writer.write_str("\0")).ok()?;
+        c_string(self.bytes.get(..length)?)
     }
 }
 
-impl Write for Text {
+/// Writes text into a buffer of a fixed length. Text that does not fit is an error.
+pub struct BufferWriter<'a> {
+    /// The buffer.
+    pub bytes: &'a mut [u8],
+    /// The number of bytes that have been written.
+    pub length: &'a mut usize,
+}
+
+impl Write for BufferWriter<'_> {
     fn write_str(&mut self, more: &str) -> fmt::Result {
         let end = self.length.saturating_add(more.len());
-        self.bytes.get_mut(self.length..end).ok_or(fmt::Error)?.copy_from_slice(more.as_bytes());
-        self.length = end;
+        self.bytes.get_mut(*self.length..end).ok_or(fmt::Error)?.copy_from_slice(more.as_bytes());
+        *self.length = end;
         Ok(())
     }
 }

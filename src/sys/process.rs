@@ -1,13 +1,13 @@
-//! Processes: who rini is, its children, its descriptors.
+//! Processes: rini's own pid and rights, its children, its descriptors.
 
-use super::{files, signals, terminal};
-use crate::exit::Status;
-use crate::signal::Signal;
-use crate::text::Decimal;
+use super::{capabilities, files};
+use crate::ground::bytes::Decimal;
+use crate::ground::exit::Status;
+use crate::ground::signal::Signal;
 use libc::{c_int, c_long};
 use nix::errno::Errno;
-use nix::sys::wait::{Id, WaitPidFlag};
 pub use nix::unistd::Pid;
+use std::ffi::{CStr, c_char};
 use std::mem;
 
 impl From<Pid> for Decimal {
@@ -21,8 +21,8 @@ pub fn own_pid() -> Pid {
     nix::unistd::getpid()
 }
 
-/// The parent's pid; 0 where the parent is outside rini's PID namespace.
-pub fn parent() -> Pid {
+/// The parent's pid, or 0 if the parent is outside rini's PID namespace.
+pub fn parent_pid() -> Pid {
     nix::unistd::getppid()
 }
 
@@ -31,56 +31,81 @@ pub fn group_of(pid: Pid) -> Result<Pid, Errno> {
     nix::unistd::getpgid(Some(pid))
 }
 
-/// Whether rini's process group was made outside its PID namespace, where it has no number (getpgrp(2): 0).
+/// Whether rini's process group is from outside its PID namespace. Such a group has no number here (getpgrp(2): 0).
 pub fn own_group_is_outside() -> bool {
     nix::unistd::getpgrp().as_raw() == 0
 }
 
-/// Makes rini the process that its descendants' orphans are given to (prctl(2), PR_SET_CHILD_SUBREAPER).
+/// Whether this group has no process any more.
+pub fn is_group_gone(group: Pid) -> bool {
+    group.as_raw() > 1 && raw_kill_number(group.as_raw().saturating_neg(), 0) == Err(Errno::ESRCH)
+}
+
+/// Whether rini's own file gives rights to every user that runs it: it is setuid or setgid, or has file capabilities.
+///
+/// AT_SECURE (getauxval(3)) alone is no proof. SELinux sets it for a process 1 that enters the domain of its container,
+/// and the kernel sets it for any program that a setuid program runs.
+pub fn is_file_privileged() -> bool {
+    // SAFETY: getauxval takes a number.
+    let value = |which| unsafe { libc::getauxval(which) };
+    if value(libc::AT_SECURE) == 0 {
+        return false;
+    }
+    let mut file = c"/proc/self/exe";
+    let mut mode = files::read_mode(file);
+    if mode == 0 {
+        // SAFETY: from_ptr wants a string that does not change: it is the path that the kernel stored at the start
+        // (getauxval(3)).
+        file = unsafe { CStr::from_ptr(value(libc::AT_EXECFN) as *const c_char) };
+        mode = files::read_mode(file);
+    }
+    let is_set_id = mode & (libc::S_ISUID | libc::S_ISGID) != 0;
+    let has_other_id = value(libc::AT_UID) != value(libc::AT_EUID) || value(libc::AT_GID) != value(libc::AT_EGID);
+    capabilities::has_capabilities(file) || is_set_id && has_other_id
+}
+
+/// Makes rini a subreaper: the kernel gives it the orphans among its descendants (prctl(2), PR_SET_CHILD_SUBREAPER).
 pub fn become_subreaper() -> Result<(), Errno> {
     nix::sys::prctl::set_child_subreaper(true)
 }
 
-/// Whether rini is such a process already. (It survives an exec, and a fork does not inherit it.)
+/// Whether rini is a subreaper already. The attribute survives an exec, and a fork does not inherit it.
 pub fn is_subreaper() -> bool {
     nix::sys::prctl::get_child_subreaper() == Ok(true)
 }
 
-/// Asks for `signal` when the parent dies (prctl(2), PR_SET_PDEATHSIG).
+/// Asks the kernel for `signal` when the parent dies (prctl(2), PR_SET_PDEATHSIG).
 pub fn set_parent_death_signal(signal: Signal) -> Result<(), Errno> {
     // SAFETY: this prctl takes a number and no pointer.
     let set = unsafe { libc::prctl(libc::PR_SET_PDEATHSIG, libc::c_ulong::from(signal.number())) };
     Errno::result(set).map(drop)
 }
 
-/// That this process is process 1 of its PID namespace. Only so can [`Pid1::kill_everything`] be had: anywhere else
+/// The proof that this process is process 1 of its PID namespace. [`Pid1::kill_everything`] needs it, because elsewhere
 /// "everything" would be the user's whole session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Pid1(());
 
 impl Pid1 {
-    /// Where it is so.
+    /// Returns the proof if this process is process 1.
     pub fn of_this_process() -> Option<Pid1> {
         (own_pid().as_raw() == 1).then_some(Pid1(()))
     }
 
-    /// Sends a signal to every process of the namespace but rini (kill(2), pid -1), at one moment: the kernel lets no
-    /// fork slip through. Those that rini may not signal, being another user's, are passed over without a word.
+    /// Sends a signal to every process of the namespace except rini (kill(2), pid -1), at one moment: the kernel lets
+    /// no fork slip through. It passes over another user's processes without an error if rini may not signal them.
     pub fn kill_everything(self, signal: Signal) -> Result<(), Errno> {
         raw_kill(-1, signal)
     }
 }
 
-/// Whether rini has a child, a zombie too, in this process group; so that its number cannot be another group's.
+/// Whether rini has a child or a zombie in this process group. While it has one, the number cannot be another group's.
 pub fn has_child_in(group: Pid) -> bool {
-    let flags = WaitPidFlag::WEXITED | WaitPidFlag::WNOHANG | WaitPidFlag::WNOWAIT;
-    // Any answer but ECHILD; the others may be a change that nix cannot read, and with WNOWAIT it is not lost.
-    nix::sys::wait::waitid(Id::PGid(group), flags) != Err(Errno::ECHILD)
+    let flags = libc::WEXITED | libc::WNOHANG | libc::WNOWAIT;
+    wait_for_change(libc::P_PGID, group.as_raw().unsigned_abs(), flags).err() != Some(Errno::ECHILD)
 }
 
-/// Sends a signal to a process.
-///
-/// No caller has a broadcast in mind: pid 0 and -1 mean many processes to kill(2), and are refused.
+/// Sends a signal to one process. It refuses the pids 0 and -1, by which kill(2) signals many processes.
 pub fn kill(pid: Pid, signal: Signal) -> Result<(), Errno> {
     match pid.as_raw() {
         raw @ 1.. => raw_kill(raw, signal),
@@ -88,206 +113,161 @@ pub fn kill(pid: Pid, signal: Signal) -> Result<(), Errno> {
     }
 }
 
-/// Stops rini alone. Not as PID 1: the kernel spares it a stop from inside its namespace, but would still take away a
-/// SIGCONT that has come for the program and is pending.
+/// Stops rini alone, if it is not PID 1. The kernel never stops PID 1 from inside its namespace, but would still
+/// discard a pending SIGCONT that was sent for the program.
 pub fn stop_itself() {
     if Pid1::of_this_process().is_none() {
         let _ = kill(own_pid(), Signal::STOP);
     }
 }
 
-/// Sends a signal to a process group; 0 is rini's own.
+/// Sends a signal to a process group, and for 0 to rini's own.
 pub fn kill_group(group: Pid, signal: Signal) -> Result<(), Errno> {
     match group.as_raw() {
         0 => raw_kill(0, signal),
-        // -1 would be everything, not group 1. A child that rini started in a PID namespace is never process 1.
+        // Group 1 is refused: its negative, -1, is every process. A child that rini started is never process 1.
         raw @ 2.. => raw_kill(raw.saturating_neg(), signal),
         _ => Err(Errno::ESRCH),
     }
 }
 
 fn raw_kill(target: c_int, signal: Signal) -> Result<(), Errno> {
-    // SAFETY: kill takes numbers and no pointer; `nix`'s knows no real-time signals.
-    Errno::result(unsafe { libc::kill(target, c_int::from(signal.number())) }).map(drop)
+    raw_kill_number(target, signal.number().into())
+}
+
+/// Signal 0 only checks whether a signal could be sent.
+fn raw_kill_number(target: c_int, signal: c_int) -> Result<(), Errno> {
+    // SAFETY: kill takes numbers and no pointer. (nix's kill has no real-time signals.)
+    Errno::result(unsafe { libc::kill(target, signal) }).map(drop)
 }
 
 /// The answer of [`reap`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Children {
-    /// This one ended so, and has been reaped: from now on its pid may be another's.
+pub enum Reaped {
+    /// This child ended, and rini has reaped it. From now on its pid may belong to another process.
     Ended(Pid, Status),
-    /// There are children, and no zombie among them.
-    Living,
-    /// There are none (ECHILD), or the kernel does not let rini ask.
-    Unknown(Errno),
+    /// This child made rini its tracer, and stopped for a signal.
+    Traced(Pid, Option<Signal>),
+    /// rini has children, and none of them is a zombie.
+    Nothing,
+    /// rini has no children (ECHILD), or the kernel refuses the call.
+    Failed(Errno),
 }
 
-/// Reaps a zombie. With `block` it waits for one; that is only for when rini cannot wait for signals.
+/// Reaps a zombie. With `block` it waits for one, which rini does only if it cannot wait for signals.
 ///
-/// Stops are asked for apart ([`stop_of`]): for those the kernel would look closer at each child that is alive, and to look at
-/// thousands of them is what it takes to find the zombie behind.
-pub fn reap(block: bool) -> Children {
+/// [`take_run_change`] asks for stops in a separate call. With WUNTRACED the kernel would inspect every living child
+/// here, which is slow if thousands of them precede the zombie.
+pub fn reap(block: bool) -> Reaped {
     let flags = libc::WEXITED | if block { 0 } else { libc::WNOHANG };
     let info = loop {
-        match wait(libc::P_ALL, 0, flags) {
+        match wait_for_change(libc::P_ALL, 0, flags) {
             Ok(info) => break info,
-            // It says nothing about the children, and no signal would tell of them once more.
+            // rini tries again: EINTR says nothing about the children, and their SIGCHLD will not come again.
             Err(Errno::EINTR) => (),
-            Err(errno) => return Children::Unknown(errno),
+            Err(errno) => return Reaped::Failed(errno),
         }
     };
-    let (pid, status) = who(&info);
+    let (pid, status) = pid_and_status(&info);
     match (info.si_code, Signal::from_number(status)) {
-        _ if pid.as_raw() == 0 => Children::Living,
-        (libc::CLD_KILLED | libc::CLD_DUMPED, Some(signal)) => Children::Ended(pid, Status::Killed(signal)),
-        // CLD_EXITED: the kernel keeps the low eight bits of what the child gave to exit (exit(3)).
-        _ => Children::Ended(pid, Status::Exited(status.to_le_bytes()[0])),
+        _ if pid.as_raw() == 0 => Reaped::Nothing,
+        (libc::CLD_KILLED | libc::CLD_DUMPED, Some(signal)) => Reaped::Ended(pid, Status::Killed(signal)),
+        // The kernel keeps the low eight bits of the exit code (exit(3)).
+        (libc::CLD_EXITED, _) => Reaped::Ended(pid, Status::Exited(status.to_le_bytes()[0])),
+        // The kernel reports each stop to a tracer, even if the tracer does not ask for stops (ptrace(2)).
+        (_, signal) => Reaped::Traced(pid, signal),
     }
 }
 
-/// Whether a child stopped or was continued.
+/// A change of a living child.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Stop {
-    /// It was stopped by this signal.
+pub enum RunChange {
+    /// This signal stopped the child.
     Stopped(Signal),
-    /// It was continued.
+    /// SIGCONT continued the child.
     Continued,
+    /// The child made rini its tracer, and stopped for a signal.
+    Traced(Option<Signal>),
 }
 
-/// What came last of that for this child, if it has not been told yet.
-pub fn stop_of(child: Pid) -> Option<Stop> {
+/// Takes the last change of a living child, if the kernel has not reported it yet.
+pub fn take_run_change(child: Pid) -> Option<RunChange> {
     let flags = libc::WSTOPPED | libc::WCONTINUED | libc::WNOHANG;
-    let info = wait(libc::P_PID, child.as_raw().unsigned_abs(), flags).ok()?;
-    match (info.si_code, Signal::from_number(who(&info).1)) {
-        (libc::CLD_STOPPED | libc::CLD_TRAPPED, Some(signal)) => Some(Stop::Stopped(signal)),
-        (libc::CLD_CONTINUED, _) => Some(Stop::Continued),
+    let info = wait_for_change(libc::P_PID, child.as_raw().unsigned_abs(), flags).ok()?;
+    match (info.si_code, Signal::from_number(pid_and_status(&info).1)) {
+        (libc::CLD_STOPPED, Some(signal)) => Some(RunChange::Stopped(signal)),
+        (libc::CLD_TRAPPED, signal) => Some(RunChange::Traced(signal)),
+        (libc::CLD_CONTINUED, _) => Some(RunChange::Continued),
         _ => None,
     }
 }
 
-/// waitid(2). Its answer has a place for a real-time signal: `nix`'s waitpid reaps a child killed by one and then fails to
-/// decode it.
-fn wait(which: libc::idtype_t, id: libc::id_t, flags: c_int) -> Result<libc::siginfo_t, Errno> {
-    // SAFETY: siginfo_t is plain data of the kernel's, for which all zeros is a value; where nothing has changed it is left so.
-    let mut info: libc::siginfo_t = unsafe { mem::zeroed() };
-    // SAFETY: waitid wants room for a siginfo, which outlives the call; P_ALL ignores the id.
-    Errno::result(unsafe { libc::waitid(which, id, &raw mut info, flags) }).map(|_| info)
+/// Ends the trace of a process that made rini its tracer (PTRACE_TRACEME), which some programs do to keep debuggers
+/// away.
+///
+/// The process goes on with the signal that it stopped for, except for the SIGTRAP of an exec. That signal is for the
+/// tracer alone, and would kill the process (ptrace(2)).
+pub fn detach_tracee(pid: Pid, signal: Option<Signal>) -> Result<(), Errno> {
+    // These numbers are the same on every architecture.
+    const PTRACE_DETACH: c_long = 17;
+    const PTRACE_GETSIGINFO: c_long = 0x4202;
+    let (pid, none) = (c_long::from(pid.as_raw()), c_long::from(0));
+    let mut signal = signal.map_or(0, Signal::number);
+    if signal == Signal::TRAP.number() {
+        // SAFETY: siginfo_t is plain data of the kernel, for which all zeros is a value.
+        let mut info: libc::siginfo_t = unsafe { mem::zeroed() };
+        // SAFETY: PTRACE_GETSIGINFO wants room for a siginfo, which outlives the call.
+        unsafe { libc::syscall(libc::SYS_ptrace, PTRACE_GETSIGINFO, pid, none, &raw mut info) };
+        // The kernel sends the SIGTRAP of an exec in the name of the process itself. A breakpoint has another code.
+        if info.si_code == libc::SI_USER && c_long::from(pid_and_status(&info).0.as_raw()) == pid {
+            signal = 0;
+        }
+    }
+    // SAFETY: PTRACE_DETACH takes numbers and no pointer.
+    Errno::result(unsafe { libc::syscall(libc::SYS_ptrace, PTRACE_DETACH, pid, none, c_long::from(signal)) }).map(drop)
 }
 
-/// Whom such an answer is about, and the code or the signal.
-fn who(info: &libc::siginfo_t) -> (Pid, c_int) {
-    // SAFETY: si_pid reads a union field, which wants that field to be in use: waitid fills it in, or leaves all zero.
+/// Calls waitid(2). nix's waitpid cannot report a real-time signal: it reaps a child that was killed by one, and then
+/// fails to decode the answer.
+///
+/// `__WALL` covers children from before rini's exec, which may have another exit signal than SIGCHLD, or none
+/// (clone(2)). The kernel sends SIGCHLD for these too, because their parent has become another program.
+fn wait_for_change(which: libc::idtype_t, id: libc::id_t, flags: c_int) -> Result<libc::siginfo_t, Errno> {
+    // SAFETY: siginfo_t is plain data of the kernel, for which all zeros is a value. Without a change it stays all
+    // zeros.
+    let mut info: libc::siginfo_t = unsafe { mem::zeroed() };
+    // SAFETY: waitid wants room for a siginfo, which outlives the call; P_ALL ignores the id.
+    Errno::result(unsafe { libc::waitid(which, id, &raw mut info, flags | libc::__WALL) }).map(|_| info)
+}
+
+/// The pid in an answer of waitid(2), and the exit code or the signal.
+fn pid_and_status(info: &libc::siginfo_t) -> (Pid, c_int) {
+    // SAFETY: si_pid reads a union field, which must be in use: waitid fills it in, or leaves all zeros.
     let pid = unsafe { info.si_pid() };
-    // SAFETY: si_status likewise: waitid fills it in together with si_pid.
+    // SAFETY: si_status reads the same union: waitid fills it in together with si_pid.
     let status = unsafe { info.si_status() };
     (Pid::from_raw(pid), status)
 }
 
-/// Goes to the folder `/`, so that no other is in use by rini.
-pub fn leave_folder() {
+/// Changes the working directory to `/`, so that rini keeps no other directory in use.
+pub fn leave_working_directory() {
     // SAFETY: chdir wants a path.
     unsafe { libc::chdir(c"/".as_ptr()) };
 }
 
 /// Closes every descriptor from 3 on.
-pub fn close_from_3() {
-    // SAFETY: close_range takes numbers and no pointer; nothing of rini's uses a descriptor above 2 at this point, so
-    // none is closed under anybody's feet.
+pub fn close_descriptors_from_3() {
+    // SAFETY: close_range takes numbers and no pointer. No `OwnedFd` may exist at this point, and none does: rini uses
+    // no descriptor above 2.
     let closed =
         unsafe { libc::syscall(libc::SYS_close_range, c_long::from(3), c_long::from(c_int::MAX), c_long::from(0)) };
     if closed == 0 {
         return;
     }
-    // Linux before 5.9, or a seccomp profile older than the call: one by one, as many as are worth the time (the limit
-    // may be a billion).
+    // Linux before 5.9, or an older seccomp profile, refuses close_range. The limit of descriptors may be a billion, so
+    // rini closes only as many as are worth the time.
     for fd in 3..=65_535 {
-        // SAFETY: close takes a number; as above, nothing uses it.
+        // SAFETY: close takes a number. As above, nothing uses the descriptor.
         unsafe { libc::close(fd) };
     }
-}
-
-/// Writes a line to standard error without ever blocking on it: what does not fit now is dropped.
-///
-/// Standard error is shared with the program, so it must not be made non-blocking for both (open(2): the flag belongs
-/// to the open file). `RWF_NOWAIT` is for this write alone. Terminals do not know it, nor do pipes before Linux 6.4:
-/// these are opened once more, for this line, without blocking. What cannot be (a pipe without /proc, or of another user)
-/// is polled first; a pipe that is ready has room for `PIPE_BUF` bytes (pipe(7)), so such a write could block only if
-/// another writer came in between. A file of a disk never blocks in that sense.
-pub fn write_to_stderr(line: &[u8]) {
-    const FD: c_int = libc::STDERR_FILENO;
-    let chunk = libc::iovec { iov_base: line.as_ptr().cast_mut().cast(), iov_len: line.len() };
-    let here: c_long = -1;
-    // SAFETY: pwritev2 wants an array of one iovec whose bytes can be read: `chunk` names `line`, which outlives the
-    // call.
-    let written = unsafe {
-        // As a whole word each: the last one is on the stack, and the C library's function reads a word there.
-        let flags = c_long::from(libc::RWF_NOWAIT);
-        libc::syscall(libc::SYS_pwritev2, FD, &raw const chunk, c_long::from(1), here, here, flags)
-    };
-    match Errno::result(written) {
-        Ok(_) | Err(Errno::EBADF) => return,
-        Err(errno) if came_with_a_signal(errno) => return,
-        Err(errno) => {
-            let kind = files::mode_of(FD) & libc::S_IFMT;
-            let terminal = terminal::is_one(FD);
-            let open = |path| files::open(path, libc::O_WRONLY | libc::O_NONBLOCK | libc::O_NOCTTY);
-            // Not a file of a disk: that one would begin at its beginning.
-            let again = if terminal || kind == libc::S_IFIFO { open(c"/proc/self/fd/2") } else { Err(errno) };
-            let again = if terminal { again.or_else(|_| open(c"/dev/tty")) } else { again };
-            if let Ok(again) = &again
-                && let Err(errno) = nix::unistd::write(again, line)
-            {
-                came_with_a_signal(errno);
-            }
-            if terminal || again.is_ok() {
-                return;
-            }
-            // Full. But some file systems give it for a file that a write would not have to wait for.
-            if errno == Errno::EAGAIN && ![libc::S_IFREG, 0].contains(&kind) {
-                return;
-            }
-        }
-    }
-    let mut poll = libc::pollfd { fd: FD, events: libc::POLLOUT, revents: 0 };
-    // SAFETY: poll wants an array of one pollfd to read and write, which outlives the call; it does not wait.
-    let ready = unsafe { libc::poll(&raw mut poll, 1, 0) };
-    if ready == 1 && poll.revents & libc::POLLOUT != 0 {
-        // SAFETY: write wants bytes that can be read: they are a slice, of which it is given no more than there is.
-        let written = unsafe { libc::write(FD, line.as_ptr().cast(), line.len().min(libc::PIPE_BUF)) };
-        if written < 0 {
-            came_with_a_signal(Errno::last());
-        }
-    }
-}
-
-/// Whether a write fails so with a signal to rini: a broken pipe, or a file at the limit of its size (RLIMIT_FSIZE). That is then
-/// taken.
-///
-/// A file at the largest size that its file system has gives EFBIG too, without the signal (the kernel's
-/// generic_write_check_limits). Then there is nothing of rini's own to take, and a SIGXFSZ that somebody sent just before would
-/// be taken in its place: no one sends that to an init, and a full file system is ENOSPC long before.
-fn came_with_a_signal(errno: Errno) -> bool {
-    let signal = match errno {
-        Errno::EPIPE => Signal::PIPE,
-        Errno::EFBIG => Signal::XFSZ,
-        _ => return false,
-    };
-    signals::take_own(signal);
-    true
-}
-
-/// Writes all of `bytes` to standard output, blocking if need be: for `--help` and its like, before anything is
-/// started.
-pub fn print(mut bytes: &[u8]) -> Result<(), Errno> {
-    while !bytes.is_empty() {
-        // SAFETY: write wants bytes that can be read: they are a slice.
-        let written = unsafe { libc::write(libc::STDOUT_FILENO, bytes.as_ptr().cast(), bytes.len()) };
-        match Errno::result(written) {
-            Err(Errno::EINTR) => (),
-            // Nothing of it is written: the next one would tell the same.
-            Ok(0) => return Err(Errno::EIO),
-            written => bytes = bytes.get(usize::try_from(written?).unwrap_or(0)..).unwrap_or(&[]),
-        }
-    }
-    Ok(())
 }

@@ -1,32 +1,36 @@
-//! Starting the child: a fork, what the child does to itself, and its exec.
+//! Starts the main child: the fork, the child's own set-up, and its exec.
 //!
-//! The fork is a vfork ([`super::vfork`]): the child has the parent's memory, and the parent waits, until the exec or the
-//! child's end. But nothing depends on that, as in an emulator it is a plain fork. So the child itself says that its exec has
-//! failed, and why; that it has, the parent sees in the memory that they share, where they do.
+//! The fork is a vfork ([`super::vfork`]): the child uses the parent's memory, and the parent waits until the exec or
+//! the child's end. If the child gets a terminal, it is a plain fork, so that a ^Z before the exec stops only the
+//! child. In an emulator it is always a plain fork. So the child itself logs why its exec failed. The parent learns
+//! from a shared byte that it failed.
 //!
-//! Between the fork and the exec the child never returns into the program. It may have memory of the heap, which is whole: rini has
-//! one thread, and stays whole if the child is killed. What it does not give back, the parent has for ever, and that is little.
+//! Between the fork and the exec, the child never returns into rini's own code. It may use the heap: rini has one
+//! thread, so the heap is consistent at the fork, and it stays so if the child is killed. Memory that the child does
+//! not free is lost to the parent, but that is little.
 
+use super::exec_failure::{ExecFailure, is_text};
 use super::process::Pid;
 use super::signals::{self, Disposition, Mask};
 use super::terminal::{self, Terminal};
-use super::{Strings, c_string, files, vfork};
-use crate::diagnosis::{ExecFailure, is_text};
-use crate::exit::ExecCodes;
-use crate::text::{self, Decimal};
+use super::{Strings, c_string, capabilities, files, vfork};
+use crate::ground::bytes::{self, Decimal};
+use crate::ground::exit::ExecCodes;
 use libc::{c_int, c_void};
 use nix::errno::Errno;
-use std::ffi::CStr;
+use std::ffi::{CStr, c_char};
+use std::ptr::null_mut;
+use std::sync::atomic::{AtomicU8, Ordering};
 
-/// Where a program without a slash is looked for when PATH is not set: musl's default, which contains glibc's.
+/// The search path if PATH is not set: musl's default, which contains glibc's.
 const DEFAULT_PATH: &[u8] = b"/usr/local/bin:/bin:/usr/bin";
 const SHELL: &CStr = c"/bin/sh";
 
-/// The program to run, and what it is to find as rini found it.
+/// The program to run, and the state that it inherits as rini inherited it.
 pub struct Program {
-    /// rini's own argv; the program's begins at `first`.
+    /// rini's own argv. The program's argv is its end.
     pub argv: Strings,
-    /// Which word of argv is the program. At least 1: word 0 is rini's own name.
+    /// The word of argv that names the program. It is at least 1, because word 0 is rini's own name.
     pub first: usize,
     /// The environment.
     pub environment: Strings,
@@ -34,181 +38,225 @@ pub struct Program {
     pub mask: Mask,
     /// The disposition of SIGCHLD that rini was started with.
     pub sigchld: Disposition,
-    /// What to exit with where it cannot be executed.
+    /// The exit codes for a program that cannot be executed.
     pub exec_codes: ExecCodes,
 }
 
-/// Where the child is put, beside rini.
+/// The process group and the session of the child.
 #[derive(Clone, Copy)]
 pub enum Placement<'a> {
-    /// In a process group of its own, which becomes the foreground group of this terminal.
+    /// Its own process group, which becomes the foreground group of this terminal.
     Group(Option<&'a Terminal>),
-    /// In a session of its own, which takes over the terminal on standard input. This is then called in the child, and
-    /// told whether it got that.
+    /// rini's process group, which is the foreground group of the terminal.
+    SameGroup,
+    /// Its own session, which takes the terminal on standard input. The child then calls this function with the result.
     Session(&'a dyn Fn(Result<(), Errno>)),
 }
 
-/// A child that was forked.
+/// The main child after the fork.
 pub struct Spawned {
-    /// Its pid, and that of its process group.
+    /// The pid of the child.
     pub pid: Pid,
-    /// Whether its exec has failed, which it has said then. None: the memory was not shared, and who knows.
-    pub exec_failed: Option<bool>,
+    /// The process group that the child leads. It is None if the child is in rini's group.
+    pub group: Option<Pid>,
+    /// The progress of the child, which the child writes.
+    progress: &'static AtomicU8,
 }
 
-/// Everything that the child needs, in one place; and what it leaves there.
+/// The child has not written its progress: it does not share this memory, or has not run yet.
+const UNKNOWN: u8 = 0;
+/// The child has begun.
+const BEGUN: u8 = 1;
+/// The child's exec has failed.
+const FAILED: u8 = 2;
+
+/// The progress of a child that was made by a vfork.
+static PROGRESS: AtomicU8 = AtomicU8::new(UNKNOWN);
+
+impl Spawned {
+    /// After the child's end: whether its exec failed, and the child logged that. It is None if the memory was not
+    /// shared.
+    pub fn exec_failed(&self) -> Option<bool> {
+        let progress = self.progress.load(Ordering::Relaxed);
+        (progress != UNKNOWN).then_some(progress == FAILED)
+    }
+}
+
+/// All that the child needs between the fork and the exec.
 struct Child<'a> {
     program: Program,
     placement: Placement<'a>,
-    say_failed: &'a dyn Fn(&ExecFailure),
-    exec_failed: Option<bool>,
+    log_failure: &'a dyn Fn(&ExecFailure),
+    progress: &'static AtomicU8,
 }
 
-/// Forks the child. It leads a process group of its own, with a session or without. Where its exec fails, `say_failed` is called
-/// in it.
-pub fn spawn(program: Program, placement: Placement<'_>, say_failed: &dyn Fn(&ExecFailure)) -> Result<Spawned, Errno> {
-    let mut child = Child { program, placement, say_failed, exec_failed: None };
-    let pid = Pid::from_raw(vfork::spawn(&mut child, run)?);
-    let exec_failed = child.exec_failed;
-    // After a plain fork the child may not have run yet, and a signal to the group that comes before that would find no such
-    // group (tini, dumb-init and catatonit lose it). EACCES: it has been as far as its exec. For a session it must not be done:
-    // the leader of a group cannot make one (setsid(2)). What comes for the group before the child has made it goes to
-    // the child alone.
-    if let (Placement::Group(_), None) = (placement, exec_failed) {
+/// Forks the child, which becomes the program. If its exec fails, the child calls `log_failure`.
+pub fn spawn(program: Program, placement: Placement<'_>, log_failure: &dyn Fn(&ExecFailure)) -> Result<Spawned, Errno> {
+    let (flags, progress) = match placement {
+        Placement::Group(Some(_)) | Placement::SameGroup => (vfork::FORK, map_shared_byte().unwrap_or(&PROGRESS)),
+        Placement::Group(None) | Placement::Session(_) => (vfork::VFORK, &PROGRESS),
+    };
+    let mut child = Child { program, placement, log_failure, progress };
+    let pid = Pid::from_raw(vfork::clone_child(&mut child, run_child, flags)?);
+    // After a plain fork the child may not have run yet, and a signal to its group would be lost, as it is with tini,
+    // dumb-init and catatonit. So the parent makes the group too. (EACCES says that the child has made it and called
+    // exec.) It must not do that for a session, because the leader of a group cannot make one (setsid(2)). There
+    // `send_to_child` signals the child alone until the group exists. The order of the conditions keeps the shared page
+    // of a plain fork untouched.
+    let has_waited = flags == vfork::VFORK && progress.load(Ordering::Relaxed) != UNKNOWN;
+    if let (Placement::Group(_), false) = (placement, has_waited) {
         let _ = nix::unistd::setpgid(pid, pid);
     }
-    Ok(Spawned { pid, exec_failed })
+    let group = if matches!(placement, Placement::SameGroup) { None } else { Some(pid) };
+    Ok(Spawned { pid, group, progress })
 }
 
-extern "C" fn run(child: *mut c_void) -> ! {
-    // SAFETY: a reference wants a valid value that nobody else uses: it is that of `spawn`, which waits or has one of its own.
+/// Maps a byte that rini and its forked child share.
+fn map_shared_byte() -> Option<&'static AtomicU8> {
+    let (rights, flags) = (libc::PROT_READ | libc::PROT_WRITE, libc::MAP_SHARED | libc::MAP_ANONYMOUS);
+    // SAFETY: mmap without MAP_FIXED takes numbers, and touches no memory that is in use.
+    let page = unsafe { libc::mmap(null_mut(), 1, rights, flags, -1, 0) };
+    // SAFETY: a reference needs an address that stays valid: it is a page of zeros, which is never unmapped.
+    (page != libc::MAP_FAILED).then(|| unsafe { &*page.cast::<AtomicU8>() })
+}
+
+extern "C" fn run_child(child: *mut c_void) -> ! {
+    // SAFETY: a mutable reference needs a valid value without another user: it is the value in `spawn`, which waits
+    // until the exec, or uses a copy.
     become_program(unsafe { &mut *child.cast::<Child<'_>>() })
 }
 
-/// In the child: everything that leads to the exec.
+/// In the child: sets up its group, session, environment and signals, and executes the program.
 fn become_program(child: &mut Child<'_>) -> ! {
-    child.exec_failed = Some(false);
+    child.progress.store(BEGUN, Ordering::Relaxed);
     let program = &mut child.program;
     match child.placement {
         Placement::Group(terminal) => {
             let own = Pid::from_raw(0);
             let _ = nix::unistd::setpgid(own, own);
             if let Some(terminal) = terminal {
-                // All signals are blocked, SIGTTOU with them: from the background group that this is by now, tcsetpgrp
-                // works so.
+                // This is a background group by now. tcsetpgrp works from there because SIGTTOU is blocked.
                 let _ = nix::unistd::tcsetpgrp(terminal.descriptor(), nix::unistd::getpid());
             }
         }
-        Placement::Session(tell) => {
-            // It leads no group yet, so there is no error.
+        Placement::SameGroup => (),
+        Placement::Session(report) => {
+            // The child leads no group yet, so there is no error.
             let _ = nix::unistd::setsid();
-            tell(terminal::take_over());
+            report(terminal::take_over());
         }
     }
-    fix_listen_pid(&mut program.environment);
-    // The disposition before the mask: a signal that is pending must meet the disposition that it was meant for.
+    fix_pids(&mut program.environment);
+    // The disposition comes before the mask: a pending signal must find the disposition that the program inherits.
     signals::restore_sigchld(&program.sigchld);
     signals::set_mask(program.mask);
     let failure = exec(program);
-    // A broken standard error is no reason to end in another way.
+    // With a broken standard error, SIGPIPE would change the exit status.
     signals::block_all();
-    (child.say_failed)(&failure);
-    child.exec_failed = Some(true);
-    let code = program.exec_codes.of(failure.errno);
-    // SAFETY: _exit takes a number; it runs nothing of the parent's.
+    (child.log_failure)(&failure);
+    child.progress.store(FAILED, Ordering::Relaxed);
+    let code = program.exec_codes.code_for(failure.errno);
+    // SAFETY: _exit takes a number. It runs no exit handler of the parent.
     unsafe { libc::_exit(c_int::from(code)) }
 }
 
-/// Socket activation (sd_listen_fds(3)): the sockets are meant for the process that LISTEN_PID names, which was to be
-/// this one's parent and is now this one.
-fn fix_listen_pid(environment: &mut Strings) {
-    let Some((slot, value)) = environment.variable(b"LISTEN_PID") else { return };
-    if value.to_bytes() != format!("{}", Decimal::from(nix::unistd::getppid())).as_bytes() {
-        return;
-    }
-    let variable = format!("LISTEN_PID={}\0", Decimal::from(nix::unistd::getpid()));
-    if let Some(variable) = c_string(variable.into_bytes().leak()) {
+/// Replaces rini's pid by the program's in LISTEN_PID and WATCHDOG_PID. Socket activation (sd_listen_fds(3)) and
+/// systemd's watchdog (sd_watchdog_enabled(3)) work only in the process that these variables name.
+fn fix_pids(environment: &mut Strings) {
+    for (name, inode) in [("LISTEN_PID", Some("LISTEN_PIDFDID")), ("WATCHDOG_PID", None)] {
+        let Some((slot, value)) = environment.variable(name.as_bytes()) else { continue };
+        if value.to_bytes() != format!("{}", Decimal::from(nix::unistd::getppid())).as_bytes() {
+            continue;
+        }
+        let variable = format!("{name}={}\0", Decimal::from(nix::unistd::getpid()));
+        let Some(variable) = c_string(variable.into_bytes().leak()) else { continue };
         environment.replace(slot, variable);
-        // By systemd from 259 on the inode of that process's pidfd, which this one has not. Without it nobody asks.
-        if let Some((slot, _)) = environment.variable(b"LISTEN_PIDFDID") {
+        // From systemd 259 on, LISTEN_PIDFDID names the same process by the inode of its pidfd, which would be wrong
+        // here. Without the variable nothing checks it, so it becomes a second LISTEN_PID.
+        if let Some((slot, _)) = inode.and_then(|inode| environment.variable(inode.as_bytes())) {
             environment.replace(slot, variable);
         }
     }
 }
 
-/// Tries to become the program, as execvp(3) does: a name without a slash is looked for along PATH, and what cannot be
-/// executed there is passed over for a later one that can. Returns only with the reason why not.
-fn exec(program: &mut Program) -> ExecFailure {
+/// Executes the program as execvp(3) does: it searches PATH for a name without a slash, and passes over a file that it
+/// cannot execute if a later one works. Returns only if all fail, with the reason.
+fn exec(program: &Program) -> ExecFailure {
     let name = program.argv.iter().nth(program.first).unwrap_or_default();
     let bytes = name.to_bytes();
-    if bytes.is_empty() || text::cut(bytes, b'/').is_some() {
+    if bytes.is_empty() || bytes::cut(bytes, b'/').is_some() {
         let errno = execve(name, program.argv.slots(program.first), program);
-        return try_shell(program, name, look_at(name, errno));
+        return try_shell(program, name, inspect(name, errno));
     }
     let path = program.environment.variable(b"PATH").map_or(DEFAULT_PATH, |(_, path)| path.to_bytes());
-    // The first that is there, and cannot be executed.
+    // The first file that exists and cannot be executed.
     let mut found: Option<ExecFailure> = None;
-    // Where nothing can be executed, a file that is there although the kernel said ENOENT lacks its interpreter: once
-    // more along PATH, to look.
-    for run in [true, false] {
+    // The second pass executes nothing. It looks for a file that exists although the kernel said ENOENT, because its
+    // interpreter is missing.
+    for executes in [true, false] {
         for folder in path.split(|byte| *byte == b':') {
-            let candidate = join(folder, bytes);
-            // What is longer than a path can be is nowhere.
+            let candidate = join_path(folder, bytes);
+            // No file has a path that is longer than the limit.
             let Some(file) = c_string(&candidate).filter(|_| candidate.len() <= libc::PATH_MAX as usize) else {
                 continue;
             };
-            let errno = if run { execve(file, program.argv.slots(program.first), program) } else { libc::ENOENT };
+            let errno = if executes { execve(file, program.argv.slots(program.first), program) } else { libc::ENOENT };
             match errno {
-                libc::ENOENT | libc::ENOTDIR | libc::ESTALE | libc::ENODEV | libc::ETIMEDOUT if run => (),
+                libc::ENOENT | libc::ENOTDIR | libc::ESTALE | libc::ENODEV | libc::ETIMEDOUT if executes => (),
                 libc::ENOENT | libc::EACCES => {
-                    found = found.or_else(|| Some(look_at(file, errno)).filter(ExecFailure::exists));
+                    found = found.or_else(|| Some(inspect(file, errno)).filter(ExecFailure::exists));
                 }
-                _ => return try_shell(program, file, look_at(file, errno)),
+                _ => return try_shell(program, file, inspect(file, errno)),
             }
         }
     }
     found.unwrap_or_else(|| ExecFailure::of(libc::ENOENT, bytes))
 }
 
-/// `folder/name`, and a null; an empty folder is the working directory.
-fn join(folder: &[u8], name: &[u8]) -> Vec<u8> {
+/// Returns `folder/name` and a null. An empty folder is the working directory.
+fn join_path(folder: &[u8], name: &[u8]) -> Vec<u8> {
     let slash: &[u8] = if folder.is_empty() { b"" } else { b"/" };
     [folder, slash, name, b"\0"].concat()
 }
 
-/// A script without `#!`: the kernel knows no such thing, and the shells and glibc's execvp(3) give it to /bin/sh (musl's
-/// does not). A binary must not go there: the shell would read it as commands.
-fn try_shell(program: &mut Program, file: &CStr, mut failure: ExecFailure) -> ExecFailure {
-    let before = program.first.checked_sub(1).filter(|_| failure.errno == libc::ENOEXEC && is_text(&failure.head));
-    if let (Some(before), Some(file)) = (before, c_string(file.to_bytes_with_nul().to_vec().leak())) {
-        // The word before the program's is an option of rini's or its name: its slot is free for the shell's.
-        program.argv.replace(before, SHELL);
-        program.argv.replace(program.first, file);
-        failure.shell_errno = execve(SHELL, program.argv.slots(before), program);
+/// Runs a script without `#!` by /bin/sh. The kernel refuses such a script, and the shells and glibc's execvp(3) do the
+/// same (musl's does not). A binary must not get there, because the shell would read it as commands.
+fn try_shell(program: &Program, file: &CStr, mut failure: ExecFailure) -> ExecFailure {
+    if failure.errno == libc::ENOEXEC && is_text(&failure.head) {
+        let arguments = program.argv.slots(program.first).get(1..).unwrap_or(&[]);
+        let mut argv = vec![SHELL.as_ptr().cast_mut(), file.as_ptr().cast_mut()];
+        argv.extend(arguments);
+        failure.shell_errno = execve(SHELL, &argv, program);
     }
     failure
 }
 
-fn execve(file: &CStr, argv: *const *const libc::c_char, program: &Program) -> c_int {
-    // SAFETY: execve wants a path and two arrays of C strings that end with a null: `file` is one, and argv and the
-    // environment are the kernel's own arrays, in which only whole strings were put (`Strings`).
-    unsafe { libc::execve(file.as_ptr(), argv, program.environment.slots(0)) };
+fn execve(file: &CStr, argv: &[*mut c_char], program: &Program) -> c_int {
+    // SAFETY: execve wants a path and two arrays of C strings that end with a null. `argv` is the kernel's own array or
+    // that of `try_shell`, and the environment is the kernel's own, into which `replace` puts only C strings.
+    unsafe { libc::execve(file.as_ptr(), argv.as_ptr().cast(), program.environment.slots(0).as_ptr().cast()) };
     Errno::last_raw()
 }
 
-/// What there is to know of a file that could not be executed: its mode, and its first bytes.
-fn look_at(file: &CStr, errno: c_int) -> ExecFailure {
+/// Finds out why a file could not be executed: its mode, its first bytes, and its capabilities that the bounding set
+/// lacks.
+fn inspect(file: &CStr, errno: c_int) -> ExecFailure {
     let mut failure = ExecFailure::of(errno, file.to_bytes());
-    // The kernel says ENOEXEC of regular files that may be executed, and of nothing else. So where it knows no statx, or a
-    // profile forbids it, a script without `#!` is run all the same.
+    // The kernel returns ENOEXEC only for a regular file with execute permission. So a script without `#!` runs even if
+    // statx is missing or forbidden.
     let executable = libc::S_IFREG | 0o111;
-    failure.mode = if errno == libc::ENOEXEC { executable } else { files::mode(file) };
-    // Opening a device or a named pipe can do things.
+    failure.mode = if errno == libc::ENOEXEC { executable } else { files::read_mode(file) };
+    // An open of a device or a named pipe can have effects, so rini reads only regular files.
     if failure.mode & libc::S_IFMT == libc::S_IFREG {
         let mut head = vec![0; ExecFailure::HEAD];
         let length = files::read(file, &mut head).map_or(0, <[u8]>::len);
         head.truncate(length);
         failure.head = head;
+    }
+    if errno == libc::EPERM {
+        let interpreter = failure.interpreter().map(|path| join_path(b"", path));
+        failure.missing =
+            capabilities::find_missing(interpreter.as_deref().map_or(Some(file), c_string).unwrap_or(file));
     }
     failure
 }

@@ -2,25 +2,25 @@
 
 use super::files;
 use super::process::{self, Pid};
-use crate::supervisor::Foreground;
+use crate::ground::foreground::Foreground;
 use libc::c_int;
 use nix::errno::Errno;
 use std::mem;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 
-/// How a terminal was left to a session of the child's.
+/// How rini gave up its terminal for the child's session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum HandOff {
-    /// By the leader of its session: nobody has it now.
+    /// As the leader of its session: no session has the terminal now.
     BySessionLeader,
-    /// By a member of its session: its leader and the others keep it.
+    /// As a member of its session: the leader and the other members keep the terminal.
     Alone,
 }
 
-/// Gives the terminal on standard input up, where that is the controlling terminal (ioctl_tty(2), TIOCNOTTY), so that
-/// the child's session can have it.
+/// Gives up the terminal on standard input, if that is the controlling terminal (ioctl_tty(2), TIOCNOTTY), so that the
+/// child's session can take it.
 ///
-/// If rini leads the session, the kernel sends SIGHUP and SIGCONT to the foreground process group: to rini too.
+/// If rini leads the session, the kernel sends SIGHUP and SIGCONT to the foreground process group, and so to rini too.
 pub fn hand_off() -> Result<HandOff, Errno> {
     // SAFETY: this ioctl takes no argument.
     Errno::result(unsafe { libc::ioctl(libc::STDIN_FILENO, libc::TIOCNOTTY) })?;
@@ -28,50 +28,63 @@ pub fn hand_off() -> Result<HandOff, Errno> {
     Ok(if leads { HandOff::BySessionLeader } else { HandOff::Alone })
 }
 
-/// In the child, as the leader of a session: makes the terminal on standard input the controlling terminal, with the
-/// child's group in the foreground, if it is no other session's (ioctl_tty(2), TIOCSCTTY).
+/// As the leader of a session, makes the terminal on standard input the controlling terminal, with the caller's group
+/// in the foreground. It fails if another session has the terminal (ioctl_tty(2), TIOCSCTTY).
 pub fn take_over() -> Result<(), Errno> {
     // SAFETY: this ioctl takes a number.
     Errno::result(unsafe { libc::ioctl(libc::STDIN_FILENO, libc::TIOCSCTTY, 0) }).map(drop)
 }
 
-/// Whether this descriptor is of a terminal: whether it has a size, as musl's isatty(3) asks.
-pub fn is_one(fd: c_int) -> bool {
-    // SAFETY: winsize is plain data of the kernel's, for which all zeros is a value.
+/// Whether this descriptor is a terminal. A terminal has a window size, by which musl's isatty(3) recognises it too.
+pub fn is_terminal(fd: c_int) -> bool {
+    // SAFETY: winsize is plain data of the kernel, for which all zeros is a value.
     let mut size: libc::winsize = unsafe { mem::zeroed() };
     // SAFETY: this ioctl wants room for a winsize, which outlives the call.
     unsafe { libc::ioctl(fd, libc::TIOCGWINSZ, &raw mut size) == 0 }
 }
 
-/// The controlling terminal. Opened anew for each use: rini keeps no descriptor of the container's.
+/// The controlling terminal. rini opens it for each use, because it keeps no descriptor of the container.
 pub enum Terminal {
-    /// A descriptor of its own.
+    /// A descriptor that rini opened.
     Own(OwnedFd),
     /// One of the standard streams.
     Stream(BorrowedFd<'static>),
 }
 
 impl Terminal {
-    /// The controlling terminal, where there is one.
+    /// Opens the controlling terminal, if there is one.
     ///
-    /// It is asked of /dev/tty and not of standard input: with that redirected, a program under tini that reads
-    /// /dev/tty is stopped by SIGTTIN. An image without /dev may still have a terminal on one of the standard streams.
+    /// rini opens /dev/tty and does not use standard input, which may be redirected. (tini uses it, so a program under
+    /// tini that reads /dev/tty is then stopped by SIGTTIN.) An image without /dev may still have a terminal on a
+    /// standard stream.
     pub fn open() -> Option<Terminal> {
         match files::open(c"/dev/tty", libc::O_RDWR | libc::O_NOCTTY | libc::O_NONBLOCK) {
             Ok(file) => Some(Terminal::Own(file)),
             Err(Errno::ENXIO) => None,
             Err(_) => [libc::STDIN_FILENO, libc::STDOUT_FILENO, libc::STDERR_FILENO]
                 .into_iter()
-                // SAFETY: borrow_raw wants a descriptor that stays open: nothing in rini closes 0 to 2. Where one was
-                // closed from the start, the calls below say so (EBADF).
+                // SAFETY: borrow_raw wants a descriptor that stays open: nothing in rini closes 0 to 2. If one was
+                // closed from the start, the calls below fail (EBADF).
                 .map(|fd| unsafe { BorrowedFd::borrow_raw(fd) })
-                // tcgetpgrp(3) answers for the caller's controlling terminal only.
+                // tcgetpgrp(3) succeeds only for the caller's controlling terminal.
                 .find(|stream| nix::unistd::tcgetpgrp(stream).is_ok())
                 .map(Terminal::Stream),
         }
     }
 
-    /// For tcsetpgrp in the child.
+    /// Makes the terminal on standard input the controlling terminal, if rini leads a session without one and no other
+    /// session has the terminal (ioctl_tty(2), TIOCSCTTY with 0). `lxc-start -F` gives such a terminal to process 1 of
+    /// a container. Without this call its ^C would reach no process.
+    ///
+    /// rini claims only standard input. A terminal that is used for output alone, such as a service's console, sends no
+    /// ^C.
+    pub fn claim() -> Option<Terminal> {
+        take_over().ok()?;
+        // SAFETY: borrow_raw wants a descriptor that stays open: it is open, and nothing in rini closes 0 to 2.
+        Some(Terminal::Stream(unsafe { BorrowedFd::borrow_raw(libc::STDIN_FILENO) }))
+    }
+
+    /// The descriptor, for tcsetpgrp in the child.
     pub fn descriptor(&self) -> BorrowedFd<'_> {
         match self {
             Terminal::Own(file) => file.as_fd(),
@@ -79,25 +92,30 @@ impl Terminal {
         }
     }
 
-    /// Whose group the terminal's foreground group is.
+    /// Says which process group is the foreground group.
     pub fn foreground(&self, child: Pid) -> Foreground {
         match nix::unistd::tcgetpgrp(self.descriptor()) {
             Ok(group) if group == child => Foreground::Child,
             Ok(group) if group == nix::unistd::getpgrp() && self.may_read(group) => Foreground::Own,
+            // Each group outside the PID namespace has number 0 here, so `is_group_gone` cannot check it.
+            Ok(group) if process::is_group_gone(group) => Foreground::Nobody,
             _ => Foreground::Other,
         }
     }
 
     /// Whether rini's own group is the foreground group.
-    pub fn is_ours(&self) -> bool {
-        // No child of rini's has its own group before it has been started.
+    pub fn has_own_foreground(&self) -> bool {
+        // There is no child yet, so no group can be the child's.
         self.foreground(Pid::from_raw(-1)) == Foreground::Own
     }
 
-    /// Groups outside rini's PID namespace all read as 0 (`unshare --pid`), and then two zeros say nothing. A
-    /// background process cannot read from its terminal: with SIGTTIN blocked it gets EIO, even for no byte at all
-    /// (termios(3)). Somebody else of the foreground may be reading just now, and reads are one at a time: EAGAIN says so, to
-    /// whom it may, and without O_NONBLOCK this would wait for that other one's line. A stream is opened once more for that.
+    /// Whether rini may read from the terminal. That decides if the foreground group and rini's own group are both 0,
+    /// as all groups outside rini's PID namespace are (`unshare --pid`): then the numbers are equal without being the
+    /// same group.
+    ///
+    /// A background process may not read from its terminal. With SIGTTIN blocked it gets EIO, even for no byte
+    /// (termios(3)). EAGAIN says that rini may read, and that another process of the foreground is reading just now.
+    /// Without O_NONBLOCK, rini would wait for that process's line, so it opens a standard stream again for this.
     fn may_read(&self, group: Pid) -> bool {
         let reads = |fd: BorrowedFd<'_>| matches!(nix::unistd::read(fd, &mut []), Ok(_) | Err(Errno::EAGAIN));
         group.as_raw() != 0
@@ -112,9 +130,9 @@ impl Terminal {
             }
     }
 
-    /// Makes a group of this session the foreground group. SIGTTOU is blocked, so the background may do this too.
+    /// Makes a group of this session the foreground group. A background process may do this because SIGTTOU is blocked.
     pub fn give_to(&self, group: Pid) {
-        // No error of this is a reason to stop anything: a hung-up terminal has no foreground.
+        // The error is ignored: a terminal that hung up has no foreground.
         let _ = nix::unistd::tcsetpgrp(self.descriptor(), group);
     }
 

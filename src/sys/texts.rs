@@ -1,27 +1,26 @@
-//! The packed texts (build.rs), in pages of their own.
+//! The packed texts (build/messages/), in pages of their own (size: 14).
 //!
-//! A rini that has nothing to say never touches them. But the kernel maps the 16 pages around one that is touched
-//! (do_fault_around), so among the code or its constants they would be resident all the same. In the segment of the data
-//! they are not: its first page to be touched is the last, which the kernel itself writes to at the exec, and a page that is
-//! written to is mapped alone. So the linker has to believe that they are data that is written.
+//! A silent rini never reads them. Beside code or constants they would become resident all the same, because the kernel
+//! maps 16 pages around each page that is read (do_fault_around). The segment of written data has no such neighbours:
+//! the kernel itself writes to its last page at the exec, and maps a written page alone. So the linker must believe
+//! that the texts are written.
 
 use std::cell::UnsafeCell;
 
-/// What nobody writes to.
+/// Data that nothing writes to, although the linker believes so.
 struct Data<const N: usize>(UnsafeCell<[u8; N]>);
 
-// SAFETY: Sync wants that no two threads use it at once, unless to read: nobody writes.
+// SAFETY: `Sync` requires that no thread writes while another one reads: nothing writes.
 unsafe impl<const N: usize> Sync for Data<N> {}
 
 const PACKED: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/texts"));
 
-// The section is one that linkers put before all other data, and that is data. (An attribute that is unsafe as it could
-// name one that is something else.)
+// Linkers put this section before all other data. (The attribute is unsafe because it could name a section of code.)
 #[unsafe(link_section = ".data.rel.ro.texts")]
 static TEXTS: Data<{ PACKED.len() }> = Data(UnsafeCell::new(*include_bytes!(concat!(env!("OUT_DIR"), "/texts"))));
 
-/// All of them.
+/// All packed texts.
 pub fn all() -> &'static [u8] {
-    // SAFETY: a reference wants that nobody writes while there is one: nobody does.
+    // SAFETY: a shared reference requires that nothing writes while it exists: nothing ever does.
     unsafe { &*TEXTS.0.get() }
 }

@@ -1,0 +1,157 @@
+//! The settings that options and variables make: a field for each, and the code that fills it in.
+#![forbid(unsafe_code)]
+
+use crate::cli::values;
+use crate::ground::bytes::Parts;
+use crate::ground::exit::Remap;
+use crate::ground::policy::Policy;
+use crate::ground::signal::{Rewrite, Signal, SignalSet};
+use crate::ground::time::Duration;
+use crate::messages::filter::{self, Verbosity};
+use crate::messages::message::Answer;
+use std::mem;
+
+/// What the user asked for.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Options {
+    /// The index in argv at which the program begins, at least 1. None with `--pause`.
+    pub program: Option<usize>,
+    /// Signals go to the child's process group, and not to the child alone.
+    pub process_group: bool,
+    /// The child gets a session of its own, and the terminal.
+    pub session: bool,
+    /// rini refuses to start if it cannot become a subreaper.
+    pub subreaper: bool,
+    /// rini logs a warning for each orphan that it reaps.
+    pub warn_on_reap: bool,
+    /// The rules that change the exit code.
+    pub remap: Remap,
+    /// The rules for signals and for the container's stop.
+    pub policy: Policy,
+    /// The messages to log.
+    pub verbosity: Verbosity,
+}
+
+/// The effect of an option or a variable.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OptionKind {
+    /// Forwards signals to the child's process group.
+    ProcessGroup,
+    /// Becomes a subreaper, or refuses to start.
+    Subreaper,
+    /// Logs a warning for each orphan reaped.
+    WarnOnReap,
+    /// Logs one level more each time.
+    Verbose,
+    /// Logs everything down to the level `debug`.
+    Debug,
+    /// Logs what a filter lets through.
+    Log,
+    /// Gives the child no session, and signals to the child alone.
+    SingleChild,
+    /// Changes exit codes.
+    RemapExit,
+    /// Changes an exit code by a rule in tini's form.
+    RemapExitOfTini,
+    /// Forwards other signals than those received.
+    Rewrite,
+    /// Forwards another signal by a rule in dumb-init's form.
+    RewriteOfDumbInit,
+    /// Sets the grace period.
+    GracePeriod,
+    /// Sets the stop delay.
+    StopDelay,
+    /// Sets the stop signals.
+    StopSignals,
+    /// Chooses what happens to leftover processes.
+    AfterExit,
+    /// Sets the signal for the death of rini's parent.
+    ParentDeathSignal,
+    /// Sets that signal by a name that tini knows.
+    ParentDeathSignalOfTini,
+    /// Runs no program.
+    Pause,
+    /// Prints the help.
+    Help,
+    /// Prints the license.
+    License,
+    /// Prints the version.
+    Version,
+    /// Must not be given: another init reserves it for the future.
+    Reserved,
+}
+
+/// What the options given so far have in common, if an option can be given several times.
+#[derive(Default)]
+pub struct Repeated {
+    /// The number of `-v`.
+    pub verbose: u8,
+    has_remap: bool,
+    has_rewrite: bool,
+}
+
+impl Options {
+    /// Applies an option or a variable with its value. An option without a value has the value `1`.
+    ///
+    /// Err: the answer to print instead of a start. `BadOption` if the value is invalid.
+    pub fn apply(&mut self, kind: OptionKind, value: &'static [u8], repeated: &mut Repeated) -> Result<(), Answer> {
+        let policy = &mut self.policy;
+        let wrong = Answer::BadOption;
+        let switch = values::read_switch(value);
+        match kind {
+            OptionKind::ProcessGroup => self.process_group = switch.ok_or(wrong)?,
+            OptionKind::Subreaper => self.subreaper = switch.ok_or(wrong)?,
+            OptionKind::WarnOnReap => self.warn_on_reap = switch.ok_or(wrong)?,
+            OptionKind::RemapExit | OptionKind::RemapExitOfTini => {
+                // The first rule of an option replaces all rules of its variable.
+                if !mem::replace(&mut repeated.has_remap, true) {
+                    self.remap = Remap::default();
+                }
+                let added = match kind {
+                    OptionKind::RemapExit => Parts::of(value, b',').all(|rule| self.remap.add(rule)),
+                    _ => values::add_remap_of_tini(&mut self.remap, value),
+                };
+                return added.then_some(()).ok_or(wrong);
+            }
+            OptionKind::Rewrite | OptionKind::RewriteOfDumbInit => {
+                if !mem::replace(&mut repeated.has_rewrite, true) {
+                    policy.rewrite = Rewrite::default();
+                }
+                let added = match kind {
+                    OptionKind::Rewrite => Parts::of(value, b',').all(|rule| policy.rewrite.add(rule)),
+                    _ => values::add_rewrite_of_dumb_init(&mut policy.rewrite, value),
+                };
+                return added.then_some(()).ok_or(wrong);
+            }
+            OptionKind::GracePeriod => policy.grace = Some(values::read_duration(value, 1_000_000).ok_or(wrong)?),
+            // A delay of 0 is no delay.
+            OptionKind::StopDelay => {
+                policy.delay =
+                    Some(values::read_duration(value, 0).ok_or(wrong)?).filter(|delay| *delay > Duration::default())
+            }
+            OptionKind::StopSignals => policy.stop_signals = SignalSet::parse(value).ok_or(wrong)?,
+            OptionKind::AfterExit => policy.after_exit = values::read_after_exit(value).ok_or(wrong)?,
+            OptionKind::ParentDeathSignal | OptionKind::ParentDeathSignalOfTini => {
+                let signal = Signal::parse(value).filter(|signal| {
+                    kind == OptionKind::ParentDeathSignal || values::is_signal_of_tini(*signal, value)
+                });
+                policy.parent_death_signal = Some(signal.ok_or(wrong)?);
+            }
+            OptionKind::Log => {
+                if Parts::of(value, b',').any(|part| filter::read_directive(part).is_none()) {
+                    return Err(wrong);
+                }
+                self.verbosity = Verbosity(value);
+            }
+            OptionKind::Debug => self.verbosity = Verbosity(b"debug"),
+            OptionKind::Pause => policy.pause = true,
+            OptionKind::SingleChild => (self.process_group, self.session) = (false, false),
+            OptionKind::Verbose => repeated.verbose = repeated.verbose.saturating_add(1),
+            OptionKind::Help => return Err(Answer::Help),
+            OptionKind::License => return Err(Answer::License),
+            OptionKind::Version => return Err(Answer::Version),
+            OptionKind::Reserved => return Err(Answer::Reserved),
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,414 @@
+//! Sentences about what happened: why a program could not be executed, the sender of a signal, how and why the child ended.
+#![forbid(unsafe_code)]
+
+use crate::ground::bytes::{self, Bytes, Decimal};
+use crate::ground::exit::{self, Status};
+use crate::ground::signal::Signal;
+use crate::ground::time::Duration;
+use crate::messages::catalog::write_message;
+use crate::messages::message::{self, CAPABILITY_NAMES, ERRNOS, MACHINES, NotExecuted, NotExecutedMessage};
+use crate::messages::quote::{Escaped, Word};
+use crate::observe::proc;
+use crate::sys::capabilities::Capabilities;
+use crate::sys::exec_failure::{ExecFailure, Format};
+use crate::sys::process::Pid;
+use crate::sys::signals::Sender;
+use nix::errno::Errno;
+use std::fmt;
+
+/// The text of an errno, as glibc has it, so that users can search for it. rini has those that the man pages of its calls name,
+/// and writes the number of any other (size: 13).
+#[derive(Clone, Copy)]
+pub struct Reason(pub Errno);
+
+impl fmt::Display for Reason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        ERRNOS.write((self.0 as i32).unsigned_abs(), f)
+    }
+}
+
+/// The name of a machine, by its `e_machine` (elf.h).
+struct Machine(u16);
+
+impl fmt::Display for Machine {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        MACHINES.write(self.0.into(), f)
+    }
+}
+
+/// Says in one line what could not be executed, and why.
+impl fmt::Display for ExecFailure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write_message(message::CannotRun { file: &Word(&self.path), reason: &ExecFailureReason(self) }, f)
+    }
+}
+
+/// Why a file could not be executed.
+struct ExecFailureReason<'a>(&'a ExecFailure);
+
+impl fmt::Display for ExecFailureReason<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let ExecFailureReason(failure) = self;
+        let (exists, lacks) = (failure.exists(), failure.missing.0 != 0);
+        let (mut path, mut machine) = (&[][..], 0);
+        let name = match (failure.errno, Format::of(&failure.head)) {
+            (libc::ENOENT, Format::Script(interpreter)) if exists => {
+                path = interpreter;
+                NotExecuted::NoInterpreter
+            }
+            (libc::ENOENT, Format::Elf { loader: loader @ [_, ..], .. }) if exists => {
+                path = loader;
+                NotExecuted::NoLoader
+            }
+            (libc::ENOENT, _) if exists => NotExecuted::NoInterpreterOrLoader,
+            (libc::ENOENT, _) if bytes::cut(&failure.path, b'/').is_some() => NotExecuted::NoFile,
+            (libc::ENOENT, _) => NotExecuted::NotInPath,
+            (libc::EACCES, _) if failure.mode & libc::S_IFMT == libc::S_IFDIR => NotExecuted::IsDirectory,
+            (libc::EACCES, _) if exists && failure.mode & 0o111 == 0 => NotExecuted::NoPermission,
+            (libc::EACCES, _) if exists => NotExecuted::MountOrDirectory,
+            (libc::ENOEXEC, Format::Elf { machine: other, .. }) if other != THIS_MACHINE && THIS_MACHINE != 0 => {
+                machine = other;
+                NotExecuted::OfAnotherMachine
+            }
+            (libc::ENOEXEC, Format::Script(interpreter @ [_, ..])) => {
+                path = interpreter;
+                NotExecuted::BadInterpreter
+            }
+            (libc::ENOEXEC, _) if failure.shell_errno != 0 => NotExecuted::NoShell,
+            (libc::ENOEXEC, _) => NotExecuted::NoFormat,
+            (libc::E2BIG, _) => NotExecuted::TooLong,
+            (libc::EPERM, Format::Script(interpreter)) if lacks => {
+                path = interpreter;
+                NotExecuted::InterpreterCapabilities
+            }
+            (libc::EPERM, _) if lacks => NotExecuted::Capabilities,
+            _ => NotExecuted::Other,
+        };
+        let reason = |errno| Reason(Errno::from_raw(errno));
+        let message = NotExecutedMessage {
+            name,
+            path: &Word(path),
+            machine: &Machine(machine),
+            this_machine: &Machine(THIS_MACHINE),
+            options: &failure.missing,
+            reason: &reason(failure.errno),
+            shell_reason: &reason(failure.shell_errno),
+        };
+        write_message(message, f)
+    }
+}
+
+/// The `e_machine` of the machine that rini was built for (elf.h), or 0 if rini does not know it.
+const THIS_MACHINE: u16 = if cfg!(target_arch = "x86") {
+    3
+} else if cfg!(target_arch = "powerpc64") {
+    21
+} else if cfg!(target_arch = "s390x") {
+    22
+} else if cfg!(target_arch = "arm") {
+    40
+} else if cfg!(target_arch = "x86_64") {
+    62
+} else if cfg!(target_arch = "aarch64") {
+    183
+} else if cfg!(target_arch = "riscv64") {
+    243
+} else {
+    0
+};
+
+/// Writes them as options for `docker run`.
+impl fmt::Display for Capabilities {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut rest = self.0;
+        for number in 0..CAPABILITY_NAMES.count {
+            if rest & 1 != 0 {
+                f.write_str(" --cap-add ")?;
+                CAPABILITY_NAMES.write(number, f)?;
+            }
+            rest >>= 1;
+        }
+        Ok(())
+    }
+}
+
+/// `SIGTERM from outside the container`, `SIGUSR1 from pid 12 (nginx)`.
+#[derive(Clone, Copy)]
+pub struct Origin {
+    /// The signal.
+    pub signal: Signal,
+    /// Its sender.
+    pub sender: Sender,
+    /// True if rini is PID 1: outside its PID namespace is then outside the container.
+    pub container: bool,
+}
+
+impl fmt::Display for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let signal = &self.signal;
+        match self.sender {
+            Sender::Kernel => write_message(message::FromKernel { signal }, f),
+            Sender::Outside if self.container => write_message(message::FromOutside { signal }, f),
+            Sender::Outside => write_message(message::FromOutsideNamespace { signal }, f),
+            Sender::Process(pid) => write_message(message::FromProcess { signal, process: &Named(pid) }, f),
+        }
+    }
+}
+
+/// `pid 12 (nginx)`, or `pid 12` if /proc is not mounted or the process is gone.
+pub struct Named(pub Pid);
+
+impl fmt::Display for Named {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let pid = Decimal::from(self.0);
+        let mut room = [0; 16];
+        match proc::name(self.0, &mut room) {
+            // A process can set its name to any bytes.
+            Some(name) => write_message(message::NamedProcess { pid, name: &Escaped(name) }, f),
+            None => write_message(message::NamelessProcess { pid }, f),
+        }
+    }
+}
+
+/// `exited with 0`, `was killed by SIGTERM`.
+impl fmt::Display for Status {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Status::Exited(code) => write_message(message::StatusExited { code: (*code).into() }, f),
+            Status::Killed(signal) => write_message(message::StatusKilled { signal }, f),
+        }
+    }
+}
+
+/// What the kernel did because the container ran out of memory.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct OutOfMemory {
+    /// The number of processes that it killed.
+    pub kills: u64,
+    /// The memory limit in bytes, if there is one.
+    pub limit: Option<u64>,
+}
+
+impl fmt::Display for OutOfMemory {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.limit {
+            Some(limit) => write_message(message::OutOfMemoryLimit { limit: &Bytes(limit) }, f),
+            None => write_message(message::OutOfMemory, f),
+        }
+    }
+}
+
+/// The likely reason for an end of the child that rini did not cause and that its user may not understand.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Suspicion {
+    /// Another process sent it SIGKILL.
+    Killed,
+    /// The kernel killed it, because the container ran out of memory.
+    OutOfMemory(OutOfMemory),
+    /// The kernel killed some of the container's processes for memory, and the child's exit code is that of a shell whose command
+    /// was killed.
+    CommandOutOfMemory(OutOfMemory),
+    /// It exited after this time with the code of a shell that did not find its command or could not execute it.
+    CommandFailed(u8, Duration),
+}
+
+impl Suspicion {
+    /// If a program fails later than this, its start was right.
+    const LATEST_BAD_START: Duration = Duration::from_secs(10);
+
+    /// Looks for a reason. `killed`: rini sent the child SIGKILL; `elapsed`: how long the child ran; `out_of_memory`: reads what
+    /// the kernel did in that time, if the kernel says so.
+    pub fn of(
+        status: Status,
+        killed: bool,
+        elapsed: Duration,
+        out_of_memory: impl FnOnce() -> Option<OutOfMemory>,
+    ) -> Option<Suspicion> {
+        const KILLED: u8 = Status::Killed(Signal::KILL).code();
+        match status {
+            Status::Killed(Signal::KILL) if killed => None,
+            Status::Killed(Signal::KILL) => Some(out_of_memory().map_or(Suspicion::Killed, Suspicion::OutOfMemory)),
+            Status::Exited(KILLED) => out_of_memory().map(Suspicion::CommandOutOfMemory),
+            Status::Exited(code @ (exit::NOT_FOUND | exit::NOT_EXECUTABLE))
+                if elapsed < Suspicion::LATEST_BAD_START =>
+            {
+                Some(Suspicion::CommandFailed(code, elapsed))
+            }
+            _ => None,
+        }
+    }
+}
+
+/// Says what happened to the child, and why. The line begins with the name of the child.
+impl fmt::Display for Suspicion {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Suspicion::Killed => write_message(message::KilledBySomeoneElse, f),
+            Suspicion::OutOfMemory(memory) => {
+                write_message(message::KilledForMemory { kills: Decimal(memory.kills), memory }, f)
+            }
+            Suspicion::CommandOutOfMemory(memory) => {
+                write_message(message::CommandKilledForMemory { kills: Decimal(memory.kills), memory }, f)
+            }
+            Suspicion::CommandFailed(exit::NOT_FOUND, elapsed) => {
+                write_message(message::CommandNotFound { elapsed }, f)
+            }
+            Suspicion::CommandFailed(_, elapsed) => write_message(message::CommandNotExecutable { elapsed }, f),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sys::exec_failure::tests::elf;
+
+    #[test]
+    fn every_errno_has_a_reason() {
+        for number in 1..=133 {
+            let text = Reason(Errno::from_raw(number)).to_string();
+            assert!(!text.is_empty() && text.lines().count() == 1, "{number}: {text}");
+        }
+        assert_eq!(Reason(Errno::EACCES).to_string(), "Permission denied");
+        assert_eq!(Reason(Errno::EUCLEAN).to_string(), "error 117");
+        let known = (1..=133).filter(|number| {
+            let text = Reason(Errno::from_raw(*number)).to_string();
+            let of_libc = std::io::Error::from_raw_os_error(*number).to_string();
+            let is_known = !text.starts_with("error ");
+            assert!(!is_known || of_libc.starts_with(&format!("{text} (os")), "{number}: {text}, {of_libc}");
+            is_known
+        });
+        assert!(known.count() > 20);
+    }
+
+    #[test]
+    fn every_capability_has_its_name() {
+        let options = Capabilities(u64::MAX).to_string();
+        let names: Vec<&str> = options.split(" --cap-add ").collect();
+        assert_eq!((names.len(), names[0]), (CAPABILITY_NAMES.count + 1, ""));
+        // By linux/capability.h.
+        for (number, name) in [(0, "CHOWN"), (10, "NET_BIND_SERVICE"), (21, "SYS_ADMIN"), (40, "CHECKPOINT_RESTORE")] {
+            assert_eq!(names[number + 1], name);
+            assert_eq!(Capabilities(1 << number).to_string(), format!(" --cap-add {name}"));
+        }
+        assert_eq!(Capabilities(0).to_string(), "");
+    }
+
+    fn failure(errno: i32, mode: u32, head: &[u8]) -> ExecFailure {
+        ExecFailure { mode, head: head.to_vec(), ..ExecFailure::of(errno, b"/a/b") }
+    }
+
+    /// A user's file can have any length and any bytes.
+    #[test]
+    fn no_file_is_too_broken_to_be_read() {
+        for (wide, big) in [(true, false), (true, true), (false, false), (false, true)] {
+            let bytes = elf(wide, big, 62);
+            for end in 0..bytes.len() {
+                let _ = Format::of(bytes.get(..end).unwrap());
+            }
+            for at in 0..bytes.len() {
+                for value in [0, 1, 0x7f, 0x80, 0xff] {
+                    let mut broken = bytes.clone();
+                    *broken.get_mut(at).unwrap() = value;
+                    let _ = failure(libc::ENOENT, 0o100_755, &broken).to_string();
+                    broken.truncate(at);
+                    broken.resize(256, 0xff);
+                    let _ = failure(libc::ENOEXEC, 0o100_755, &broken).to_string();
+                }
+            }
+        }
+        for head in [&b"#!"[..], b"#!\n", b"#! \t\n", b"", b"\x7fELF", b"\x7fELF\x02\x01"] {
+            let _ = failure(libc::ENOENT, 0o100_755, head).to_string();
+        }
+    }
+
+    #[test]
+    fn the_reason_is_said_in_one_line() {
+        let exists = 0o100_755;
+        let this = elf(true, false, THIS_MACHINE);
+        for (failure, wanted) in [
+            (failure(libc::ENOENT, 0, b""), "there is no such file"),
+            (failure(libc::ENOENT, exists, b"#!/x y\n"), "its interpreter \"/x\" is not in this image"),
+            (failure(libc::ENOENT, exists, &this), "its loader \"/lib/ld.so.1\" is not in this image"),
+            (failure(libc::ENOENT, 0o100_111, b""), "its interpreter or loader is not in this image"),
+            (failure(libc::EACCES, 0o040_755, b""), "it is a directory"),
+            (failure(libc::EACCES, 0o100_644, b""), "it has no execute permission (chmod +x)"),
+            (failure(libc::EACCES, exists, b""), "permission denied, by a no-exec mount"),
+            (failure(libc::EACCES, 0, b""), "Permission denied"),
+            (failure(libc::ENOEXEC, exists, &elf(false, true, 20)), "it is a binary for ppc, and this is "),
+            (failure(libc::ENOEXEC, exists, &elf(false, false, 999)), "it is a binary for ELF machine 999"),
+            (failure(libc::ENOEXEC, exists, &this), "neither a binary that this kernel can run nor a script"),
+            (failure(libc::E2BIG, exists, b""), "its arguments and environment are too long"),
+            (failure(libc::ELOOP, 0, b""), "Too many levels of symbolic links"),
+        ] {
+            let line = failure.to_string();
+            assert!(line.starts_with("cannot run \"/a/b\": ") && line.contains(wanted), "{line}");
+            assert_eq!(line.lines().count(), 1);
+        }
+        let missing =
+            |head| ExecFailure { missing: Capabilities(1 << 21 | 1 << 12), ..failure(libc::EPERM, exists, head) };
+        let lacking = "file capabilities that this container lacks; add them (docker run --cap-add NET_ADMIN --cap-add SYS_ADMIN) or \
+                       remove them (setcap -r)";
+        assert_eq!(missing(&this).to_string(), format!("cannot run \"/a/b\": it has {lacking}"));
+        let script = missing(b"#!/x y\n").to_string();
+        assert_eq!(script, format!("cannot run \"/a/b\": its interpreter \"/x\" has {lacking}"));
+        let unknown = failure(libc::EPERM, exists, &this).to_string();
+        assert_eq!(unknown, "cannot run \"/a/b\": Operation not permitted");
+        let odd = ExecFailure::of(libc::ENOENT, b"/a\nb\xff");
+        assert!(odd.to_string().starts_with(r#"cannot run "/a\nb\xFF": "#), "{odd}");
+    }
+
+    #[test]
+    fn only_an_end_that_nobody_wanted_is_suspect() {
+        let (short, long) = (Duration::from_secs(9), Suspicion::LATEST_BAD_START);
+        let killed = Status::Killed(Signal::KILL);
+        let memory = |kills| OutOfMemory { kills, limit: None };
+        let of = |status, by_rini, elapsed, count: Option<u64>| {
+            Suspicion::of(status, by_rini, elapsed, || count.map(memory))
+        };
+        for (suspicion, wanted) in [
+            (of(killed, false, long, None), Some(Suspicion::Killed)),
+            (of(killed, false, short, Some(1)), Some(Suspicion::OutOfMemory(memory(1)))),
+            (of(killed, true, long, Some(1)), None),
+            (of(Status::Exited(137), false, long, Some(2)), Some(Suspicion::CommandOutOfMemory(memory(2)))),
+            (of(Status::Exited(137), false, short, None), None),
+            (of(Status::Exited(127), false, short, Some(1)), Some(Suspicion::CommandFailed(127, short))),
+            (of(Status::Exited(126), false, short, None), Some(Suspicion::CommandFailed(126, short))),
+            (of(Status::Exited(127), false, long, None), None),
+            (of(Status::Exited(126), false, long, None), None),
+            (of(Status::Exited(0), false, short, Some(1)), None),
+            (of(Status::Killed(Signal::TERM), false, short, Some(1)), None),
+        ] {
+            assert_eq!(suspicion, wanted);
+        }
+    }
+
+    const KILLED: &str = "was killed by SIGKILL, which rini did not send";
+
+    #[test]
+    fn a_limit_has_the_largest_whole_unit() {
+        for (bytes, text) in [
+            (64 << 20, "64 MiB"),
+            (2 << 30, "2 GiB"),
+            (1536 << 20, "1536 MiB"),
+            (4096, "4 KiB"),
+            (1000, "1000 bytes"),
+            ((64 << 20) + 1, "67108865 bytes"),
+            (0, "0 bytes"),
+        ] {
+            assert_eq!(Bytes(bytes).to_string(), text);
+            let line = Suspicion::OutOfMemory(OutOfMemory { kills: 1, limit: Some(bytes) }).to_string();
+            assert_eq!(
+                line,
+                format!(
+                    "{KILLED}; meanwhile the kernel killed 1 of this container's processes: out of memory, limit {text}"
+                )
+            );
+        }
+        let line = Suspicion::OutOfMemory(OutOfMemory { kills: 3, limit: None }).to_string();
+        assert_eq!(
+            line,
+            format!("{KILLED}; meanwhile the kernel killed 3 of this container's processes: out of memory")
+        );
+    }
+}
