@@ -1,26 +1,69 @@
-//! The real binary, in every surrounding that can be made here. A module is a tier or an area:
+//! The tests of rini's real binary and of the files beside it. Each directory holds the modules of one group, and a group
+//! needs certain tools and rights. tests/README.md says how to run a test, and what each group needs.
 //!
-//! - [`binary`]: the file itself: ELF headers, the first system call
-//! - [`start`], [`signals`], [`shutdown`], [`after_exit`], [`pause`], [`diagnosis`], [`reaping`], [`exit_codes`],
-//!   [`options`], [`bad_input`]: as PID 1 of a namespace, and not
-//! - [`tini`], [`dumb_init`], [`catatonit`]: under those names, beside those programs
-//! - [`mutations`]: not the binary, but the tests of its state machine: each way to break it is noticed
-//! - [`faults`]: each of its system calls fails, in every way
-//! - [`unsafe_code`]: not the binary, but every `unsafe` of its source, and what it rests on
-//! - [`storms`]: orphans, signals, forks and starts by the thousand; `RINI_PROOF=long`: by the million
-//! - [`surroundings`]: in every combination of hostile ones, and the list of its system calls
-//! - [`model`]: a model of the shutdown in spin, and that the state machine takes the same steps
-//! - [`terminal`]: on pseudo-terminals, under an interactive shell
-//! - [`docker`]: as the entry point of containers on a real engine; [`docker_init`]: as what the engine runs for `--init`;
-//!   [`podman`]: the same for podman and its pods, and runc by itself
-//! - [`example`]: the production container of `Dockerfile.example`, its surroundings, and the files in packaging/examples
-//! - [`release`]: not the binary, but what is released beside it, and that anybody can build the same bytes;
-//!   [`packages`]: what `packaging/release` makes: packages, an image, a bill of materials and the rest
+//! The name of a test begins with its module, without the directory: `options::…`.
 //!
-//! `RINI_BINARY=/path` tests another build, such as the one that `packaging/build-static` makes. `tests/emulated ARCH` tests one
-//! for another architecture, and names the tests that it leaves out.
+//! # plain/: plain processes
 //!
-//! A test whose surroundings are missing says so on standard error and passes; with `CI=true` it fails.
+//! - [`bad_input`]: rini refuses wrong input with one line and a documented exit code, or works as if nothing was wrong
+//! - [`binary`]: the file itself: ELF headers, and the first instructions
+//! - [`exit_codes`]: the exit code of rini, for each end of the program
+//! - [`options`]: options, variables, `--help` and `--version`
+//! - [`standard_error`]: the messages, on every kind of standard error
+//! - [`start`]: the process state in which the program starts, and what rini itself holds afterwards
+//!
+//! # namespaces/: namespaces, as root
+//!
+//! - [`after_exit`]: leftover processes after the program has exited (`--after-exit`)
+//! - [`diagnosis`]: the messages about unexpected ends
+//! - [`pause`]: rini without a program (`--pause`)
+//! - [`reaping`]: zombies and orphans
+//! - [`stopping`]: stop signals, the stop delay and the grace period
+//! - [`signals`]: the forwarding of signals
+//! - [`catatonit`], [`dumb_init`], [`tini`]: rini under these names, compared with these programs
+//!
+//! # terminal/: a pseudo-terminal
+//!
+//! - [`terminal`]: the foreground process group, and job control under interactive shells
+//!
+//! # engines/: a container engine
+//!
+//! - [`docker`]: rini as the entry point of containers
+//! - [`docker_init`]: rini as the program that Docker runs for `--init`
+//! - [`example`]: the containers of `Dockerfile.example`, and the files in packaging/examples
+//! - [`podman`]: rini as podman's init and in its pods; runc without an engine
+//!
+//! # kernels/: virtual machines, by qemu
+//!
+//! - [`kernels`]: rini as the init of real kernels, and in containers with version 2 of the cgroups
+//!
+//! # packaged/: the tools of the release and of the documentation
+//!
+//! These modules test the files of the repository, and rini only beside them.
+//!
+//! - [`docs`]: the documentation: its commands run, its links lead to pages, and its figures agree with the tables
+//! - [`layers`]: each import of the source points to its own layer or to a lower one
+//! - [`machine`]: tests/setup installs every program that the tests call, and the starter of the tests has no influence
+//!   on them ([`support::prepare`])
+//! - [`packages`]: the packages, the image and the bill of materials of `packaging/release`; anybody can build the same
+//!   bytes
+//! - [`pictures`]: the pictures in docs/pictures
+//! - [`release`]: the man page, the completions and the crate
+//!
+//! # proof/: the proof
+//!
+//! With `RINI_PROOF=long` these modules try everything instead of a part.
+//!
+//! - [`faults`]: every system call of rini fails, in every way
+//! - [`model`]: a model of the stop, checked by spin and compared with the state machine
+//! - [`mutations`]: the unit tests see each mistake that is built into the source
+//! - [`storms`]: orphans, signals, forks and starts by the thousand or by the million
+//! - [`surroundings`]: every combination of hostile surroundings, and the list of rini's system calls
+//! - [`unsafe_code`]: every `unsafe` block of the source has its obligation in a comment
+//!
+//! # Elsewhere
+//!
+//! The unit tests are in src/ (`cargo test --bin rini`), and those of the build script in build/ (`cargo test --test build`).
 #![allow(unsafe_code, missing_docs)]
 #![allow(
     clippy::arithmetic_side_effects,
@@ -36,30 +79,73 @@
 
 mod support;
 
-mod after_exit;
+#[path = "plain/bad_input.rs"]
 mod bad_input;
+#[path = "plain/binary.rs"]
 mod binary;
-mod catatonit;
-mod diagnosis;
-mod docker;
-mod docker_init;
-mod dumb_init;
-mod example;
+#[path = "plain/exit_codes.rs"]
 mod exit_codes;
-mod faults;
-mod model;
-mod mutations;
+#[path = "plain/options.rs"]
 mod options;
-mod packages;
-mod pause;
-mod podman;
-mod reaping;
-mod release;
-mod shutdown;
-mod signals;
+#[path = "plain/standard_error.rs"]
+mod standard_error;
+#[path = "plain/start.rs"]
 mod start;
-mod storms;
-mod surroundings;
-mod terminal;
+
+#[path = "namespaces/after_exit.rs"]
+mod after_exit;
+#[path = "namespaces/catatonit.rs"]
+mod catatonit;
+#[path = "namespaces/diagnosis.rs"]
+mod diagnosis;
+#[path = "namespaces/dumb_init.rs"]
+mod dumb_init;
+#[path = "namespaces/pause.rs"]
+mod pause;
+#[path = "namespaces/reaping.rs"]
+mod reaping;
+#[path = "namespaces/signals.rs"]
+mod signals;
+#[path = "namespaces/stopping.rs"]
+mod stopping;
+#[path = "namespaces/tini.rs"]
 mod tini;
+
+mod terminal;
+
+#[path = "engines/docker.rs"]
+mod docker;
+#[path = "engines/docker_init.rs"]
+mod docker_init;
+#[path = "engines/example.rs"]
+mod example;
+#[path = "engines/podman.rs"]
+mod podman;
+
+mod kernels;
+
+#[path = "packaged/docs/mod.rs"]
+mod docs;
+#[path = "packaged/layers.rs"]
+mod layers;
+#[path = "packaged/machine.rs"]
+mod machine;
+#[path = "packaged/packages.rs"]
+mod packages;
+#[path = "packaged/pictures.rs"]
+mod pictures;
+#[path = "packaged/release.rs"]
+mod release;
+
+#[path = "proof/faults.rs"]
+mod faults;
+#[path = "proof/model/mod.rs"]
+mod model;
+#[path = "proof/mutations.rs"]
+mod mutations;
+#[path = "proof/storms.rs"]
+mod storms;
+#[path = "proof/surroundings/mod.rs"]
+mod surroundings;
+#[path = "proof/unsafe_code.rs"]
 mod unsafe_code;

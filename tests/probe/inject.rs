@@ -1,14 +1,14 @@
-//! `inject`: runs a program under ptrace and makes one of its system calls fail, as strace's `--inject` does, where that cannot be
-//! used: in a child between its clone and its exec alone, which for strace is one traced process among others; in PID 1 of
-//! a namespace; from the second exec on; and for what happens although it fails (a close that gives EINTR has closed), or only in
-//! part (a short write). tests/faults.rs compares it with strace.
+//! `inject` runs a program under ptrace and makes one of its system calls fail, as strace's `--inject` does. It works
+//! where strace cannot: in a child between its clone and its exec only (for strace that is one traced process among
+//! others); in PID 1 of a namespace; and from the second exec on. It can also make a call that has its effect seem to
+//! fail (a close that gives EINTR has closed), and cut a write short. tests/proof/faults.rs compares it with strace.
 //!
-//! It is PID 1 of a namespace itself. It prints the names of the calls, how often it has interfered, the exit code, and how
-//! many processes were left when the program had ended:
+//! `inject` is PID 1 of a namespace itself. It prints the names of the calls, the number of injected faults, the exit
+//! code, and the number of processes that remained after the program had ended:
 //!
 //! `inject [--pid1] [--child] [--execs N] [--limit SECONDS] [--stderr FILE|pipe|tty] [--tty] [--fault CALL:WHAT:WHEN] PROGRAM ...`
 //!
-//! WHAT is `error=E`, `after=E`, `retval=N` or `short`, with numbers; WHEN is `N`, `N+` or `N..M`, as strace has it.
+//! WHAT is `error=E`, `after=E`, `retval=N` or `short`, with numbers. WHEN is `N`, `N+` or `N..M`, as in strace.
 
 use libc::{c_int, c_long, c_void, pid_t};
 use std::ffi::CString;
@@ -20,8 +20,9 @@ use std::ptr::null_mut;
 use std::sync::atomic::{AtomicI32, Ordering};
 use std::time::{Duration, Instant};
 
-/// The calls that are known by a name: all that rini makes.
+/// The calls with a name: all that rini makes.
 const NAMES: &[(&str, c_long)] = &[
+    ("access", libc::SYS_access),
     ("arch_prctl", libc::SYS_arch_prctl),
     ("brk", libc::SYS_brk),
     ("chdir", libc::SYS_chdir),
@@ -31,6 +32,7 @@ const NAMES: &[(&str, c_long)] = &[
     ("close_range", libc::SYS_close_range),
     ("execve", libc::SYS_execve),
     ("exit_group", libc::SYS_exit_group),
+    ("fcntl", libc::SYS_fcntl),
     ("getdents64", libc::SYS_getdents64),
     ("getpgid", libc::SYS_getpgid),
     ("getpgrp", libc::SYS_getpgrp),
@@ -38,6 +40,7 @@ const NAMES: &[(&str, c_long)] = &[
     ("getppid", libc::SYS_getppid),
     ("getrandom", libc::SYS_getrandom),
     ("getsid", libc::SYS_getsid),
+    ("getxattr", libc::SYS_getxattr),
     ("gettid", libc::SYS_gettid),
     ("ioctl", libc::SYS_ioctl),
     ("kill", libc::SYS_kill),
@@ -62,6 +65,7 @@ const NAMES: &[(&str, c_long)] = &[
     ("set_tid_address", libc::SYS_set_tid_address),
     ("setpgid", libc::SYS_setpgid),
     ("setsid", libc::SYS_setsid),
+    ("statfs", libc::SYS_statfs),
     ("statx", libc::SYS_statx),
     ("wait4", libc::SYS_wait4),
     ("waitid", libc::SYS_waitid),
@@ -70,13 +74,13 @@ const NAMES: &[(&str, c_long)] = &[
 
 #[derive(Clone, Copy)]
 enum What {
-    /// The call is not made.
+    /// The call is not made, and returns this error.
     Error(i64),
-    /// It is made, and seems to have failed.
+    /// The call is made, and seems to have failed.
     After(i64),
-    /// It is not made, and seems to have given this.
+    /// The call is not made, and seems to have returned this.
     Retval(i64),
-    /// It is made, for one byte.
+    /// The call is made for one byte.
     Short,
 }
 
@@ -121,18 +125,18 @@ struct Options {
     fault: Option<Fault>,
 }
 
-/// What is being done to a call that has begun.
+/// The change to a call that has begun.
 enum Begun {
     Nothing,
     Gives(i64),
-    /// The length of its one iovec is to be as it was.
+    /// The length of its one iovec must be restored.
     Restore(u64, u64),
 }
 
 struct Tracer {
     options: Options,
     main: pid_t,
-    /// Whether the program is the one that is meant.
+    /// True once the traced process is the program that is meant.
     begun: bool,
     call: Begun,
     seen: u32,
@@ -146,11 +150,11 @@ fn check(result: c_long) -> c_long {
 }
 
 fn trace(request: libc::c_uint, pid: pid_t, address: u64, data: u64) -> c_long {
-    // ESRCH: somebody has killed it.
+    // ESRCH is no error: somebody may have killed the process.
     unsafe { libc::ptrace(request, pid, address as *mut c_void, data as *mut c_void) }
 }
 
-/// Where a register is in the kernel's `struct user`.
+/// The offset of a register in the kernel's `struct user`.
 macro_rules! register {
     ($name:ident) => {
         std::mem::offset_of!(libc::user_regs_struct, $name) as u64
@@ -181,7 +185,7 @@ impl Tracer {
 
     /// A system call begins or ends.
     fn syscall(&mut self, pid: pid_t) {
-        // ptrace_syscall_info of ptrace(2): its first byte is 1 where a call begins, and 2 where it ends.
+        // The first byte of ptrace_syscall_info (ptrace(2)) is 1 if a call begins, and 2 if it ends.
         let mut info = [0_u64; 11];
         if trace(0x420e, pid, size_of_val(&info) as u64, info.as_mut_ptr() as u64) < 0 {
             return;
@@ -233,7 +237,7 @@ impl Tracer {
         }
     }
 
-    /// Until the program has ended. Returns the code that a shell gives for its end; None: the time is over.
+    /// Runs until the program has ended. Returns the code that a shell would give, or None if the time is over.
     fn run(&mut self) -> Option<c_int> {
         loop {
             let mut status = 0;
@@ -243,7 +247,7 @@ impl Tracer {
             }
             if !libc::WIFSTOPPED(status) {
                 match (libc::WIFEXITED(status), pid == self.main) {
-                    // An orphan, or the child that is traced.
+                    // An orphan, or the traced child.
                     (_, false) => continue,
                     (true, true) => return Some(libc::WEXITSTATUS(status)),
                     (false, true) => return Some(128 + libc::WTERMSIG(status)),
@@ -251,7 +255,7 @@ impl Tracer {
             }
             let (signal, event) = (libc::WSTOPSIG(status), status >> 16);
             match event {
-                // The kernel lets a fault of PID 1's kill it, but not as long as somebody traces it.
+                // The kernel lets a fault of PID 1 kill it, but not while somebody traces it.
                 0 if signal == libc::SIGSEGV && self.options.pid1 && pid == self.main => {
                     trace(libc::PTRACE_DETACH, pid, 0, signal as u64);
                 }
@@ -275,7 +279,7 @@ impl Tracer {
                 }
                 0 if signal == libc::SIGTRAP | 0x80 => {
                     self.syscall(pid);
-                    // What is done is done, and it need not be slow any more.
+                    // No fault is left to inject, so the program may run at full speed.
                     let done = self.options.fault.as_ref().is_some_and(|fault| self.seen >= fault.last);
                     self.begun &= !done || !matches!(self.call, Begun::Nothing);
                     self.go_on(pid, 0);
@@ -295,8 +299,8 @@ extern "C" fn over(_: c_int) {
     OVER.store(1, Ordering::Relaxed);
 }
 
-/// How many processes are there, zombies apart, when that has stopped to change.
-fn left() -> usize {
+/// The number of processes without zombies: 0 as soon as there are none, or else their number after three seconds.
+fn count_processes() -> usize {
     let end = Instant::now() + Duration::from_secs(3);
     loop {
         while unsafe { libc::waitpid(-1, null_mut(), libc::WNOHANG | libc::__WALL) } > 0 {}
@@ -305,15 +309,15 @@ fn left() -> usize {
             let (pid, rest) = (text.split(' ').next() != Some("1"), text.rsplit(") ").next().unwrap_or_default());
             pid && !rest.starts_with(['Z', 'X'])
         };
-        let left = folders.filter(|path| fs::read_to_string(path.join("stat")).is_ok_and(lives)).count();
-        if left == 0 || Instant::now() > end {
-            return left;
+        let count = folders.filter(|path| fs::read_to_string(path.join("stat")).is_ok_and(lives)).count();
+        if count == 0 || Instant::now() > end {
+            return count;
         }
         std::thread::yield_now();
     }
 }
 
-/// The program, until its exec.
+/// Runs in the child, and becomes the program.
 fn start(options: &Options, words: &[CString], gate: c_int, slave: c_int, err: c_int) -> ! {
     unsafe {
         if options.pid1 {
@@ -322,7 +326,7 @@ fn start(options: &Options, words: &[CString], gate: c_int, slave: c_int, err: c
             check(libc::mount(none, c"/".as_ptr(), none, libc::MS_REC | libc::MS_PRIVATE, none.cast()).into());
             check(libc::mount(c"proc".as_ptr(), c"/proc".as_ptr(), c"proc".as_ptr(), 0, none.cast()).into());
         }
-        // Not this test's terminal.
+        // The program must not have the test's terminal.
         check(libc::setsid().into());
         if slave >= 0 {
             check(libc::ioctl(slave, libc::TIOCSCTTY, 0).into());
@@ -331,7 +335,7 @@ fn start(options: &Options, words: &[CString], gate: c_int, slave: c_int, err: c
         check(libc::dup2(if slave >= 0 { slave } else { null.as_raw_fd() }, 0).into());
         check(libc::dup2(File::create("out").unwrap().as_raw_fd(), 1).into());
         check(libc::dup2(err, 2).into());
-        // The tracer is there.
+        // Wait until the tracer is there.
         let mut byte = 0_u8;
         libc::read(gate, (&raw mut byte).cast(), 1);
         check(libc::syscall(libc::SYS_close_range, 3, c_int::MAX, 0));
@@ -342,7 +346,7 @@ fn start(options: &Options, words: &[CString], gate: c_int, slave: c_int, err: c
     }
 }
 
-/// Reads what is there.
+/// Writes the available output to a file.
 fn drain(fd: c_int, file: &str) {
     unsafe { libc::fcntl(fd, libc::F_SETFL, libc::O_NONBLOCK) };
     let (mut file, mut room) = (File::create(file).unwrap(), [0; 65536]);
@@ -386,7 +390,7 @@ pub fn inject(words: &[&str]) {
                 check(libc::pipe(pipe.as_mut_ptr()).into());
                 pipe[1]
             }
-            // For two at a time, so that none overwrites the other's.
+            // Two processes may write to the file, and O_APPEND keeps the output of both.
             file => check(
                 libc::open(
                     CString::new(file).unwrap().as_ptr(),
@@ -405,7 +409,7 @@ pub fn inject(words: &[&str]) {
         }
         check(trace(libc::PTRACE_SEIZE, main, 0, OPTIONS as u64));
         check(libc::write(gate[1], c"x".as_ptr().cast(), 1) as c_long);
-        // Without SA_RESTART, so that it ends the wait.
+        // Without SA_RESTART the signal interrupts the wait.
         let mut action: libc::sigaction = std::mem::zeroed();
         action.sa_sigaction = over as *const () as usize;
         libc::sigaction(libc::SIGALRM, &raw const action, null_mut());
@@ -414,15 +418,15 @@ pub fn inject(words: &[&str]) {
             Tracer { options, main, begun: false, call: Begun::Nothing, seen: 0, injected: 0, names: vec![] };
         let code = tracer.run();
         libc::alarm(0);
-        let left = if code.is_some() { left() } else { 0 };
+        let count = if code.is_some() { count_processes() } else { 0 };
         match tracer.options.stderr.as_str() {
             "tty" => drain(master, "err"),
             "pipe" => drain(pipe[0], "err"),
             _ => (),
         }
         println!("{}", tracer.names.join(" "));
-        println!("{} {} {left}", tracer.injected, code.map_or("-".to_owned(), |code| code.to_string()));
+        println!("{} {} {count}", tracer.injected, code.map_or("-".to_owned(), |code| code.to_string()));
     }
-    // And with PID 1 whatever is left.
+    // PID 1 exits, and the kernel kills the remaining processes.
     exit(0)
 }

@@ -1,6 +1,9 @@
-//! What the tests share: running rini (or anything) as PID 1 of a namespace or beside it, and waiting for events.
+//! What the tests share: they run rini (or another program) as PID 1 of a namespace or beside others, and wait for
+//! events.
 //!
-//! Nothing here sleeps: a line, an end or a state is waited for, with [`LIMIT`] as the time after which the test fails.
+//! Nothing here sleeps. A test waits for a line, an exit or a state, and fails after [`LIMIT`].
+
+pub mod prepare;
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
@@ -8,27 +11,32 @@ use std::collections::VecDeque;
 use std::ffi::{CStr, OsStr, OsString};
 use std::fs;
 use std::io::{self, BufRead, BufReader, Read, Write};
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
-use std::sync::OnceLock;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::sync::{Mutex, OnceLock};
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// After this an event that was waited for counts as one that will not come.
-pub const LIMIT: Duration = Duration::from_secs(30);
+/// After this time the event counts as missing.
+pub const LIMIT: Duration = Duration::from_secs(90);
 
-/// The rini to test.
+/// The rini that is tested.
 pub fn rini() -> PathBuf {
     std::env::var_os("RINI_BINARY").map_or_else(|| PathBuf::from(env!("CARGO_BIN_EXE_rini")), PathBuf::from)
 }
 
-/// The probe (tests/probe.rs). Cargo builds examples for a whole `cargo test`, and not for a part of it (`cargo test
-/// NAME`): what would be found then may be older than its source. So it is asked for, once, in the tests' own profile.
+/// The probe (tests/probe/main.rs). Cargo builds examples for a whole `cargo test`, but not for `cargo test NAME`, so
+/// an existing probe may be older than its source. This builds the probe once, in the profile of the tests.
+/// `RINI_PROBE` names a built one, where there is no Cargo.
 pub fn probe() -> PathBuf {
     static PROBE: OnceLock<PathBuf> = OnceLock::new();
     let build = || {
+        if let Some(built) = std::env::var_os("RINI_PROBE") {
+            return built.into();
+        }
         let test = std::env::current_exe().unwrap();
         let folder = test.parent().and_then(Path::parent).unwrap();
         let mut cargo = Command::new(env!("CARGO"));
@@ -43,40 +51,79 @@ pub fn probe() -> PathBuf {
     PROBE.get_or_init(build).clone()
 }
 
-/// The emulator that runs rini, and the binary that it runs, where `tests/emulated` has set them; [`rini`] is then a program
-/// that becomes that emulator (tests/emulated.rs).
+/// The emulator that runs rini, and the binary that it runs, if `tests/emulated` has set them. [`rini`] is then a
+/// program that becomes that emulator (tests/support/emulated.rs).
 pub fn emulation() -> Option<(PathBuf, PathBuf)> {
     let path = |name| std::env::var_os(name).map(PathBuf::from);
     path("RINI_EMULATOR").zip(path("RINI_EMULATED"))
 }
 
-/// The file that is rini, and not what stands in for it.
+/// The file of rini itself, even if [`rini`] is a stand-in.
 pub fn binary() -> PathBuf {
     emulation().map_or_else(rini, |(_, binary)| binary)
 }
 
-/// The pid of rini's child in a namespace, which is the next after rini's own. The emulator has a thread, which got that.
+/// The pid of rini's child in a namespace. It follows rini's own, but the emulator has a thread, which takes the next
+/// one.
 pub fn first_pid() -> i32 {
     if emulation().is_some() { 3 } else { 2 }
 }
 
-/// Whether a signal has its number in the emulator: glibc keeps two for itself, and the emulator two.
+/// True if a signal keeps its number in the emulator. glibc reserves two signals, and the emulator two more.
 pub fn is_numbered(signal: i32) -> bool {
     emulation().is_none() || ![32, 33, 63, 64].contains(&signal)
 }
 
-/// Whether a signal that is sent to the emulator reaches rini: those of a fault, and SIGABRT, are for itself.
+/// True if a signal to the emulator reaches rini. The emulator takes those of a fault, and SIGABRT, for itself.
 pub fn comes_through(signal: i32) -> bool {
     let kept = [libc::SIGILL, libc::SIGTRAP, libc::SIGABRT, libc::SIGBUS, libc::SIGFPE, libc::SIGSEGV];
     is_numbered(signal) && (emulation().is_none() || !kept.contains(&signal))
 }
 
-/// Says aloud that a test cannot run here; under CI=true that is a failure.
+/// Prints that a test cannot run here. With CI=true that is a failure.
 pub fn skip(why: &str) {
+    assert!(std::env::var("CI").as_deref() != Ok("true"), "a test may not be skipped under CI=true: {why}");
     let name = thread::current().name().unwrap_or("?").to_owned();
-    // Not eprintln!, which the test harness swallows when the test passes; and in one piece, beside other threads.
-    let _ = io::stderr().write_all(format!("SKIPPED {name}: {why}\n").as_bytes());
-    assert!(std::env::var("CI").as_deref() != Ok("true"), "skipped under CI=true: {why}");
+    // The test harness swallows eprintln! if the test passes. One write keeps the line in one piece beside other
+    // threads.
+    let _ = io::stderr().write_all(format!("SKIPPED {name}: {}\n", why.replace('\n', " ")).as_bytes());
+}
+
+/// The exit code with which the scripts of packaging/ and tests/ say that the machine lacks something, as in automake's
+/// tests.
+pub const LACK: i32 = 77;
+
+/// The last line of such a script, which says what the machine lacks.
+pub fn lacked(code: Option<i32>, said: &str) -> Option<String> {
+    (code == Some(LACK)).then(|| said.trim_end().lines().last().unwrap_or_default().to_owned())
+}
+
+/// Calls `act` with each item, in this many threads.
+pub fn for_each<T: Send>(threads: usize, all: impl IntoIterator<Item = T>, act: impl Fn(T) + Sync) {
+    let waiting = Mutex::new(all.into_iter().collect::<VecDeque<_>>());
+    let next = || waiting.lock().unwrap().pop_front();
+    let work = || {
+        while let Some(item) = next() {
+            act(item);
+        }
+    };
+    thread::scope(|scope| (0..threads).for_each(|_| drop(scope.spawn(work))));
+}
+
+/// The files of Rust in a directory and below it.
+pub fn rust_files(folder: &Path) -> Vec<PathBuf> {
+    let entries = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    let files = |path: PathBuf| match path.extension() {
+        _ if path.is_dir() => rust_files(&path),
+        Some(extension) if extension == "rs" => vec![path],
+        _ => vec![],
+    };
+    entries.flat_map(files).collect()
+}
+
+/// The number of threads that can work at a time.
+pub fn processors() -> usize {
+    thread::available_parallelism().unwrap().get()
 }
 
 pub fn is_root() -> bool {
@@ -86,38 +133,40 @@ pub fn is_root() -> bool {
 /// How a process is started.
 #[derive(Clone, Copy, Default)]
 struct Setting {
-    /// As PID 1 of a PID namespace with its own /proc.
+    /// The process is PID 1 of a PID namespace with its own /proc.
     pid1: bool,
-    /// As nobody, root only in a user namespace.
+    /// The process runs as nobody, and as root only in a user namespace.
     rootless: bool,
-    /// Signals to block, a bit each.
+    /// The signals to block, one bit each.
     blocked: u64,
-    /// Signals to ignore, a bit each.
+    /// The signals to ignore, one bit each.
     ignored: u64,
-    /// An empty file system over this folder; in a namespace only.
+    /// An empty file system covers this directory; in a namespace only.
     hidden: Option<&'static CStr>,
-    /// Nothing can be written to; in a namespace only.
+    /// All file systems are read-only; in a namespace only.
     read_only: bool,
-    /// Descriptors to close, a bit each.
+    /// The descriptors to close, one bit each.
     closed: u64,
-    /// Another user, without any capability, and none to be had.
+    /// Another user, without any capability and without a way to get one.
     user: Option<u32>,
-    /// How many processes that user may have.
+    /// The number of processes that this user may have.
     processes: Option<u64>,
+    /// The capabilities that the bounding set lacks, one bit each.
+    lacking: u64,
 }
 
-/// Something to start: usually rini with arguments.
+/// A command to start, usually rini with arguments.
 pub struct Start {
     command: Command,
     setting: Setting,
 }
 
-/// rini as PID 1 of a new PID namespace. Takes rini's arguments.
+/// rini as PID 1 of a new PID namespace, with these arguments.
 pub fn pid1<I: IntoIterator<Item: AsRef<OsStr>>>(args: I) -> Start {
     Start::of(rini()).args(args).in_namespace()
 }
 
-/// The words of a rini that runs the probe.
+/// The arguments with which rini runs the probe.
 pub fn probing(options: &[&str], command: &[&str]) -> Vec<OsString> {
     let mut words: Vec<OsString> = options.iter().map(Into::into).collect();
     words.push(probe().into());
@@ -125,7 +174,8 @@ pub fn probing(options: &[&str], command: &[&str]) -> Vec<OsString> {
     words
 }
 
-/// rini under an strace that makes one of its system calls fail, such as `waitid:error=EPERM`. rini is its only child.
+/// rini under strace, which makes one of rini's system calls fail, such as `waitid:error=EPERM`. strace has no other
+/// child.
 pub fn injecting(fault: &str) -> Start {
     Start::of("strace").args(["-f", "-o", "/dev/null", "-e", &format!("inject={fault}")]).args([rini()])
 }
@@ -135,22 +185,22 @@ pub fn beside<I: IntoIterator<Item: AsRef<OsStr>>>(args: I) -> Start {
     Start::of(rini()).args(args)
 }
 
-/// rini, called by another name.
+/// rini under another name.
 pub fn called(name: &str) -> Start {
     Start::of(rini()).with(|command| command.arg0(name))
 }
 
-/// That a process is rini, by whatever name it goes.
+/// Asserts that a process is rini, under whatever name.
 pub fn assert_is_rini(pid: Pid) {
     assert_eq!(fs::read(format!("/proc/{pid}/exe")).unwrap(), fs::read(rini()).unwrap(), "it is rini");
 }
 
-/// A folder with a path that is short enough for sockets below it.
+/// A directory whose path is short enough for sockets below it.
 pub fn short_folder() -> tempfile::TempDir {
     tempfile::Builder::new().prefix("rini-").tempdir_in("/var/tmp").unwrap()
 }
 
-/// Makes a file that may be executed.
+/// Makes an executable file.
 pub fn executable(folder: &Path, name: &str, bytes: impl AsRef<[u8]>) -> PathBuf {
     let (path, written) = (folder.join(name), folder.join(format!("{name}~")));
     fs::write(&written, bytes).unwrap();
@@ -159,16 +209,33 @@ pub fn executable(folder: &Path, name: &str, bytes: impl AsRef<[u8]>) -> PathBuf
     path
 }
 
-/// The same, as a copy. By another process: what another test forks here has all descriptors of this one until its exec, and a
-/// file that somebody writes to cannot be executed (execve(2), ETXTBSY).
+/// Copies an executable file in another process. The children that other tests fork here hold all descriptors of this
+/// process until their exec, and a file that is open for writing cannot be executed (execve(2), ETXTBSY).
 pub fn copy_executable(from: &Path, to: &Path) {
     assert!(Command::new("install").args(["--mode=755"]).args([from, to]).status().unwrap().success());
 }
 
-/// An ELF header without a machine, and what a shell would make of the rest.
+/// Two capabilities (capabilities(7)).
+pub const NET_ADMIN: u32 = 12;
+pub const SYS_ADMIN: u32 = 21;
+
+/// Gives a file capabilities that are in effect from the start of its program, as `setcap cap_…=ep` does.
+pub fn give_capabilities(file: &Path, capabilities: &[u32]) {
+    let set: u64 = capabilities.iter().map(|number| 1 << number).sum();
+    // VFS_CAP_REVISION_2 and VFS_CAP_FLAGS_EFFECTIVE, the permitted ones, the inheritable ones, and the upper halves of
+    // both.
+    let value = [0x0200_0001, set as u32, 0, (set >> 32) as u32, 0].map(u32::to_le_bytes).concat();
+    let path = std::ffi::CString::new(file.as_os_str().as_bytes()).unwrap();
+    let name = c"security.capability".as_ptr();
+    // SAFETY: The call gets two strings, and bytes of this length.
+    let set = unsafe { libc::setxattr(path.as_ptr(), name, value.as_ptr().cast(), value.len(), 0) };
+    assert_eq!(set, 0, "setxattr: {}", io::Error::last_os_error());
+}
+
+/// A broken ELF header, followed by text that a shell would run.
 pub const BROKEN_BINARY: &[u8] = b"\x7fELF\x01\0\0\0\necho a command; exit 7\n";
 
-/// Makes a root file system, `image`, with rini and its probe in it, and a tar of that, which it gives back.
+/// Makes a root file system `image` with rini and its probe in it, and returns the path of a tar of it.
 pub fn make_root(folder: &Path) -> PathBuf {
     let (root, tar) = (folder.join("image"), folder.join("image.tar"));
     fs::create_dir(&root).unwrap();
@@ -187,7 +254,8 @@ impl Start {
     pub fn of(program: impl AsRef<OsStr>) -> Start {
         let mut command = Command::new(program);
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
-        for name in ["RINI_LOG", "TINI_VERBOSITY", "TINI_SUBREAPER", "TINI_KILL_PROCESS_GROUP", "LISTEN_PID"] {
+        // `prepare` keeps these variables for the tests, and rini would read them.
+        for name in ["RINI_BINARY", "RINI_PROBE", "RINI_PROOF", "RINI_SEED", "RINI_ENGINE_HOME"] {
             command.env_remove(name);
         }
         Start { command, setting: Setting::default() }
@@ -203,7 +271,7 @@ impl Start {
         self
     }
 
-    /// Anything else that `Command` can do.
+    /// Changes the `Command` in any other way.
     pub fn with(mut self, change: impl FnOnce(&mut Command) -> &mut Command) -> Start {
         change(&mut self.command);
         self
@@ -254,36 +322,52 @@ impl Start {
         self
     }
 
-    pub fn spawn(mut self) -> Running {
+    pub fn lacking(mut self, capabilities: &[u32]) -> Start {
+        self.setting.lacking |= capabilities.iter().map(|number| 1 << number).sum::<u64>();
+        self
+    }
+
+    pub fn spawn(self) -> Running {
+        let words = format!("{:?}", self.command);
+        self.try_spawn().unwrap_or_else(|error| panic!("cannot start {words}: {error}"))
+    }
+
+    /// Starts it, on a machine that may not allow it.
+    pub fn try_spawn(mut self) -> io::Result<Running> {
         let setting = self.setting;
-        // SAFETY: the closure runs in a forked child and makes system calls only.
+        // SAFETY: The closure runs in a forked child and makes system calls only.
         unsafe { self.command.pre_exec(move || setting.apply()) };
-        let child = self.command.spawn().unwrap_or_else(|error| panic!("cannot start {:?}: {error}", self.command));
+        let child = self.command.spawn()?;
         let outer = Pid::from_raw(child.id() as i32);
-        // The exec has happened when spawn returns; in a namespace it was the forked child's.
+        // The exec has happened when spawn returns. In a namespace the forked child has made it.
         let pid = if setting.pid1 { children_of(outer).first().copied() } else { Some(outer) };
-        Running::watch(child, pid)
+        Ok(Running::watch(child, pid))
     }
 
     /// Runs it to its end.
     pub fn run(self) -> Output {
+        self.run_within(LIMIT)
+    }
+
+    /// Runs a command that may take longer than [`LIMIT`], such as other tests.
+    pub fn run_within(self, limit: Duration) -> Output {
         let mut running = self.spawn();
         drop(running.stdin.take());
-        running.finish()
+        running.finish_within(limit)
     }
 }
 
 impl Setting {
-    /// In the forked child. Returns in the process that is to exec.
+    /// Runs in the forked child. Returns in the process that is to exec.
     fn apply(self) -> io::Result<()> {
         let check = |result: i32| if result < 0 { Err(io::Error::last_os_error()) } else { Ok(()) };
         if self.rootless {
-            // SAFETY: system calls on numbers.
+            // SAFETY: The system calls take numbers only.
             unsafe {
                 check(libc::setgroups(0, std::ptr::null()))?;
                 check(libc::setresgid(65534, 65534, 65534))?;
                 check(libc::setresuid(65534, 65534, 65534))?;
-                // A process that changed its uid is not dumpable, and then /proc/self/uid_map is root's.
+                // A process that has changed its uid is not dumpable, and then root owns /proc/self/uid_map.
                 check(libc::prctl(libc::PR_SET_DUMPABLE, 1))?;
                 check(libc::unshare(libc::CLONE_NEWUSER))?;
             }
@@ -292,7 +376,7 @@ impl Setting {
             write_file(c"/proc/self/gid_map", b"0 65534 1")?;
         }
         if self.pid1 {
-            // SAFETY: system calls on numbers and constant strings; the fork's parent never returns.
+            // SAFETY: The system calls get numbers and constant strings. The parent of the fork never returns.
             unsafe {
                 check(libc::unshare(libc::CLONE_NEWPID | libc::CLONE_NEWNS))?;
                 match libc::fork() {
@@ -307,7 +391,7 @@ impl Setting {
                 check(libc::prctl(libc::PR_SET_PDEATHSIG, 0))?;
             }
         }
-        // SAFETY: system calls on numbers, constant strings and locals that outlive them.
+        // SAFETY: The system calls get numbers, constant strings, and locals that outlive them.
         unsafe {
             let none = std::ptr::null();
             if let Some(folder) = self.hidden {
@@ -321,6 +405,9 @@ impl Setting {
                 let limit = libc::rlimit { rlim_cur: processes, rlim_max: processes };
                 check(libc::setrlimit(libc::RLIMIT_NPROC, &raw const limit))?;
             }
+            for capability in (0..64).filter(|number| self.lacking & (1 << number) != 0) {
+                check(libc::prctl(libc::PR_CAPBSET_DROP, capability, 0, 0, 0))?;
+            }
             if let Some(user) = self.user {
                 check(libc::setgroups(0, std::ptr::null()))?;
                 check(libc::setresgid(user, user, user))?;
@@ -331,14 +418,15 @@ impl Setting {
                 libc::close(fd);
             }
         }
-        // All of them, whatever the tests were started with; glibc's own wrapper refuses 32 and 33.
+        // This loop resets all signals, whatever the starter of the tests had set. glibc's own wrapper refuses 32 and
+        // 33.
         for signal in 1..=64 {
             // The kernel's struct: a handler (0: default, 1: ignored), flags, a restorer and a mask.
             let action = [u64::from(self.ignored & bit(signal) != 0), 0, 0, 0];
-            // SAFETY: an action without a function, which outlives the call. SIGKILL and SIGSTOP are refused, rightly.
+            // SAFETY: The action has no function, and outlives the call. The kernel refuses SIGKILL and SIGSTOP, rightly.
             unsafe { libc::syscall(libc::SYS_rt_sigaction, signal, &raw const action, 0, 8) };
         }
-        // SAFETY: a set of 8 bytes, which outlives the call.
+        // SAFETY: The set has 8 bytes, and outlives the call.
         unsafe {
             libc::syscall(libc::SYS_rt_sigprocmask, libc::SIG_SETMASK, &raw const self.blocked, 0, 8);
         }
@@ -346,13 +434,13 @@ impl Setting {
     }
 }
 
-/// The parent of the namespace's PID 1: ends as that ends.
+/// The parent of the namespace's PID 1. It ends in the same way as PID 1.
 ///
 /// # Safety
 /// For a forked child only.
 unsafe fn mirror(child: i32) -> ! {
-    // SAFETY: system calls on numbers and a local. Command waits for the other end of a pipe that is among the
-    // descriptors.
+    // SAFETY: The system calls get numbers and a local. The descriptors that it closes include the end of a pipe on
+    // which Command waits.
     unsafe {
         libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL);
         libc::syscall(libc::SYS_close_range, 0, i32::MAX, 0);
@@ -365,8 +453,17 @@ unsafe fn mirror(child: i32) -> ! {
     }
 }
 
-fn write_file(path: &CStr, bytes: &[u8]) -> io::Result<()> {
-    // SAFETY: a path, and bytes that outlive the calls.
+/// Reads the seconds in a line such as `killed pid 7 (app), which was still there 3.998s after SIGTERM from pid 1 (sh)`. They
+/// can be a little fewer than the grace period, because rini reads the clock once more after it has forwarded the signal.
+pub fn seconds_before_kill(line: &str) -> f64 {
+    let (_, time) = line.split_once("still there ").unwrap_or_else(|| panic!("{line}"));
+    let (seconds, _) = time.split_once("s after ").unwrap_or_else(|| panic!("{line}"));
+    seconds.parse().unwrap_or_else(|_| panic!("{line}"))
+}
+
+/// Writes bytes with system calls only, for a forked child.
+pub fn write_file(path: &CStr, bytes: &[u8]) -> io::Result<()> {
+    // SAFETY: The calls get a path, and bytes that outlive them.
     unsafe {
         let fd = libc::open(path.as_ptr(), libc::O_WRONLY);
         if fd < 0 || libc::write(fd, bytes.as_ptr().cast(), bytes.len()) < 0 || libc::close(fd) < 0 {
@@ -392,7 +489,7 @@ fn read_lines(stream: impl Read + Send + 'static, which: Stream, to: Sender<(Str
     });
 }
 
-/// Something that was started. Dropped, it is killed, and all that is in its namespace with it.
+/// A started command. Dropping it kills the process, and all that is in its namespace.
 pub struct Running {
     child: Child,
     pid: Option<Pid>,
@@ -403,22 +500,22 @@ pub struct Running {
     status: Option<ExitStatus>,
 }
 
-/// What is left of something that ended.
+/// The exit status and the output of a command that has ended.
 #[derive(Debug)]
 pub struct Output {
     pub status: ExitStatus,
-    /// The lines that had not been taken.
+    /// The lines that the test had not read before.
     pub out: Vec<String>,
     pub err: Vec<String>,
 }
 
 impl Output {
-    /// The exit code; a death by signal is none.
+    /// The exit code. Panics if a signal killed the process.
     pub fn code(&self) -> i32 {
         self.status.code().unwrap_or_else(|| panic!("killed by signal {:?}: {self:?}", self.status.signal()))
     }
 
-    /// The one line that it printed, where nothing but success will do.
+    /// The one line that it printed. Panics unless the command succeeded with just this line.
     pub fn only_line(&self) -> String {
         assert_eq!((self.code(), self.out.len()), (0, 1), "{self:?}");
         self.out[0].clone()
@@ -426,7 +523,7 @@ impl Output {
 }
 
 impl Running {
-    /// What was started in some other way, and rini's pid, which is another one where something stands in between.
+    /// Watches a process that was started in some other way. `pid` is rini's pid, if another process stands in between.
     pub fn watch(mut child: Child, pid: Option<Pid>) -> Running {
         let (sender, lines) = channel();
         if let Some(stream) = child.stdout.take() {
@@ -439,32 +536,32 @@ impl Running {
         Running { child, pid, stdin, lines, out: VecDeque::new(), err: VecDeque::new(), status: None }
     }
 
-    /// The pid, as it is outside the namespace.
+    /// The pid as it is outside the namespace.
     pub fn pid(&self) -> Pid {
         self.pid.expect("it had ended before its pid could be read")
     }
 
-    /// Something to start in its namespaces, as another process than rini and its child.
+    /// A command to start in the namespaces of this one, as a process that is neither rini nor its child.
     pub fn enter(&self) -> Start {
         let target = self.pid().to_string();
         Start::of("nsenter").args(["--target", &target, "--pid", "--mount"])
     }
 
-    /// The probe, in its namespaces.
+    /// Starts the probe in its namespaces.
     pub fn inside(&self, command: &[&str]) -> Running {
         self.enter().args(probing(&[], command)).spawn()
     }
 
-    /// The pid, outside the namespace, of the one child that it has.
+    /// The pid of its only child, as it is outside the namespace.
     pub fn only_child(&self) -> Pid {
         let children = children_of(self.pid());
         assert_eq!(children.len(), 1, "{children:?}");
         children[0]
     }
 
-    /// Sends any signal, 1 to 64.
+    /// Sends any signal from 1 to 64.
     pub fn signal(&self, signal: i32) {
-        // SAFETY: a system call on numbers.
+        // SAFETY: The system call takes numbers only.
         let sent = unsafe { libc::kill(self.pid().as_raw(), signal) };
         assert_eq!(sent, 0, "kill: {}", io::Error::last_os_error());
     }
@@ -472,7 +569,7 @@ impl Running {
     /// Queues a signal with a value.
     pub fn queue(&self, signal: i32, value: usize) {
         let value = libc::sigval { sival_ptr: value as *mut libc::c_void };
-        // SAFETY: a system call on numbers; the value is never used as a pointer.
+        // SAFETY: The system call takes numbers. The value is never used as a pointer.
         assert_eq!(unsafe { libc::sigqueue(self.pid().as_raw(), signal, value) }, 0);
     }
 
@@ -486,17 +583,17 @@ impl Running {
         self.next(Stream::Err, |_| true)
     }
 
-    /// The next line on standard error that contains this; those before it are dropped.
+    /// The next line on standard error that contains `part`. Drops the lines before it.
     pub fn err_line_with(&mut self, part: &str) -> String {
         self.next(Stream::Err, |line| line.contains(part))
     }
 
-    /// The next line on standard output; it has to be this one.
+    /// Asserts that the next line on standard output is this one.
     pub fn expect(&mut self, line: &str) {
         assert_eq!(self.line(), line);
     }
 
-    /// The probe's first line, when it is the first child of a rini that is PID 1.
+    /// The probe's first line, if it is the first child of rini as PID 1.
     pub fn expect_ready(&mut self) {
         self.expect(&format!("ready {}", first_pid()));
     }
@@ -519,8 +616,12 @@ impl Running {
     }
 
     /// Waits for its end, and for the end of its output.
-    pub fn finish(mut self) -> Output {
-        let status = wait(&mut self.child);
+    pub fn finish(self) -> Output {
+        self.finish_within(LIMIT)
+    }
+
+    fn finish_within(mut self, limit: Duration) -> Output {
+        let status = wait_within(limit, &mut self.child);
         self.status = Some(status);
         let end = Instant::now() + LIMIT;
         loop {
@@ -540,7 +641,7 @@ impl Drop for Running {
         if self.status.is_some() {
             return;
         }
-        // What it started first: rini beside its child would leave that behind.
+        // The processes below it are killed too: rini beside its child would leave them behind.
         let own = Pid::from_raw(self.child.id() as i32);
         for pid in family_of(own).into_iter().chain(self.pid.into_iter().flat_map(family_of)) {
             let _ = kill(pid, Signal::SIGKILL);
@@ -552,13 +653,17 @@ impl Drop for Running {
 
 /// Waits for a child's end, by its pidfd.
 pub fn wait(child: &mut Child) -> ExitStatus {
-    // SAFETY: a system call on numbers.
+    wait_within(LIMIT, child)
+}
+
+fn wait_within(limit: Duration, child: &mut Child) -> ExitStatus {
+    // SAFETY: The system call takes numbers only.
     let fd = unsafe { libc::syscall(libc::SYS_pidfd_open, child.id() as libc::pid_t, 0) } as i32;
     assert!(fd >= 0, "pidfd_open: {}", io::Error::last_os_error());
     let mut poll = libc::pollfd { fd, events: libc::POLLIN, revents: 0 };
-    // SAFETY: one pollfd, which outlives the call.
-    let ready = unsafe { libc::poll(&raw mut poll, 1, LIMIT.as_millis() as i32) };
-    // SAFETY: closes what was opened above.
+    // SAFETY: The call gets one pollfd, which outlives it.
+    let ready = unsafe { libc::poll(&raw mut poll, 1, limit.as_millis() as i32) };
+    // SAFETY: This closes what was opened above.
     unsafe { libc::close(fd) };
     assert_eq!(ready, 1, "pid {} has not ended; {}", child.id(), describe(Pid::from_raw(child.id() as i32)));
     child.wait().unwrap()
@@ -571,13 +676,13 @@ fn describe(pid: Pid) -> String {
     format!("{:?} {children:?}", status.lines().filter(keep).collect::<Vec<_>>())
 }
 
-/// The children of a process, zombies too.
+/// The children of a process, with the zombies.
 pub fn children_of(pid: Pid) -> Vec<Pid> {
     let text = fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).unwrap_or_default();
     text.split_whitespace().map(|word| Pid::from_raw(word.parse().unwrap())).collect()
 }
 
-/// A process and those below it, the lowest first; nobody once it has been reaped.
+/// A process and its descendants, the lowest first. Empty once the process has been reaped.
 fn family_of(pid: Pid) -> Vec<Pid> {
     let mut family: Vec<_> = children_of(pid).into_iter().flat_map(family_of).collect();
     if state(pid).is_some() {
@@ -586,16 +691,16 @@ fn family_of(pid: Pid) -> Vec<Pid> {
     family
 }
 
-/// The state letter of a process (proc_pid_stat(5)), or None where it is gone.
+/// The state letter of a process (proc_pid_stat(5)), or None if the process is gone.
 pub fn state(pid: Pid) -> Option<char> {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
     stat.rsplit_once(") ")?.1.chars().next()
 }
 
-/// The system call that a process is blocked in, once it is: its number and its arguments (proc_pid_syscall(5)).
+/// Waits until a process is blocked in a system call. Returns its number and its arguments (proc_pid_syscall(5)).
 pub fn blocked_in(pid: Pid) -> Vec<String> {
     let mut call = Vec::new();
-    // One word, `running`, as long as it is not.
+    // The file has one word, `running`, while the process is not blocked.
     until("it is blocked", || {
         let text = fs::read_to_string(format!("/proc/{pid}/syscall")).unwrap();
         call = text.split_whitespace().map(str::to_owned).collect();
@@ -604,17 +709,17 @@ pub fn blocked_in(pid: Pid) -> Vec<String> {
     call
 }
 
-/// How many zombies a process has not reaped.
+/// The number of zombies that a process has not reaped.
 pub fn zombies_of(pid: Pid) -> usize {
     children_of(pid).into_iter().filter(|child| state(*child) == Some('Z')).count()
 }
 
-/// Waits until something holds that no event tells of: looked at again and again, as fast as other threads let it.
+/// Waits for a condition that no event announces. It checks again and again, and yields to other threads in between.
 pub fn until(what: &str, holds: impl FnMut() -> bool) {
     until_within(LIMIT, what, holds);
 }
 
-/// The same, with another time after which it counts as what will not come.
+/// Does the same with another limit than [`LIMIT`].
 pub fn until_within(limit: Duration, what: &str, mut holds: impl FnMut() -> bool) {
     let end = Instant::now() + limit;
     while !holds() {
@@ -630,11 +735,15 @@ pub fn status_field(pid: Pid, name: &str) -> String {
     field.unwrap_or_else(|| panic!("no {name} in {status}")).trim().to_owned()
 }
 
-/// Whether these programs are installed; says so aloud where not.
-pub fn tools(names: &[&str]) -> bool {
+/// Finds a program along PATH.
+pub fn find_program(name: &str) -> Option<PathBuf> {
     let path = std::env::var_os("PATH").unwrap_or_default();
-    let missing = |name: &&&str| !std::env::split_paths(&path).any(|folder| folder.join(name).exists());
-    match names.iter().find(missing) {
+    std::env::split_paths(&path).map(|folder| folder.join(name)).find(|file| file.exists())
+}
+
+/// True if these programs are installed. Otherwise prints SKIPPED.
+pub fn tools(names: &[&str]) -> bool {
+    match names.iter().find(|name| find_program(name).is_none()) {
         None => true,
         Some(name) => {
             skip(&format!("{name} is not installed; tests/setup installs it"));
@@ -643,21 +752,70 @@ pub fn tools(names: &[&str]) -> bool {
     }
 }
 
-/// Whether PID namespaces can be made; says so aloud where not.
+/// True if rini can name its commit. Otherwise it was built without git or outside a clone, and this prints SKIPPED.
+pub fn has_commit() -> bool {
+    let has = beside(["--version"]).run().only_line().contains("(git.");
+    if !has {
+        skip("this rini was built without git or from no clone, and does not know its commit");
+    }
+    has
+}
+
+/// True if PID namespaces can be made. Otherwise prints SKIPPED. Even root may not make them in an engine's container.
 pub fn namespaces() -> bool {
+    static WHY_NOT: OnceLock<Option<String>> = OnceLock::new();
     if !is_root() {
         skip("PID namespaces need root; the rootless test makes its own");
         return false;
     }
-    true
+    can_start(&WHY_NOT, "PID namespaces", Start::in_namespace)
 }
 
-/// Whether the proofs are to look at everything: `RINI_PROOF=long`. Otherwise it is what a change can wait for.
+/// True if user namespaces can be made. Otherwise prints SKIPPED. A chroot, for example, has none.
+pub fn user_namespaces() -> bool {
+    static WHY_NOT: OnceLock<Option<String>> = OnceLock::new();
+    if !is_root() {
+        skip("this test becomes nobody first, which takes root");
+        return false;
+    }
+    can_start(&WHY_NOT, "user namespaces", |start| start.in_namespace().rootless())
+}
+
+/// Tries it once.
+fn can_start(why_not: &OnceLock<Option<String>>, what: &str, set: fn(Start) -> Start) -> bool {
+    let why_not = why_not.get_or_init(|| match set(Start::of("/bin/true")).try_spawn() {
+        Ok(running) => running.finish().status.code().is_none_or(|code| code != 0).then(|| "it ends".to_owned()),
+        Err(error) => Some(error.to_string()),
+    });
+    why_not.iter().for_each(|why| skip(&format!("{what} cannot be made here: {why}")));
+    why_not.is_none()
+}
+
+/// True if a process can be started in the namespaces of another ([`Running::enter`]). Otherwise prints SKIPPED. In a
+/// chroot such a process has the machine's own root.
+pub fn can_enter() -> bool {
+    static COMES_BACK: OnceLock<bool> = OnceLock::new();
+    if !namespaces() || !tools(&["nsenter"]) {
+        return false;
+    }
+    let comes_back = || {
+        let target = std::process::id().to_string();
+        let start = Start::of("nsenter").args(["--target", &target, "--mount", "test", "-x"]).args([probe()]);
+        start.run().status.success()
+    };
+    let comes_back = *COMES_BACK.get_or_init(comes_back);
+    if !comes_back {
+        skip("this root is not that of its mount namespace (a chroot), or may not be entered");
+    }
+    comes_back
+}
+
+/// True if the proof is to try everything (`RINI_PROOF=long`). Otherwise it tries what a change can wait for.
 pub fn is_long() -> bool {
     std::env::var("RINI_PROOF").as_deref() == Ok("long")
 }
 
-/// What came out, for a reader: target/proof/PART.md.
+/// Writes the result for a reader, to target/proof/PART.md.
 pub fn write_proof(part: &str, title: &str, text: &str) {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/proof");
     fs::create_dir_all(&folder).unwrap();

@@ -1,0 +1,213 @@
+//! podman with rini in catatonit's place: for `podman run --init`, as the infra container of a pod, and for a small
+//! Kubernetes manifest. Also runc by itself.
+//!
+//! podman gets directories and a configuration of the test's own. It fetches nothing, and makes no network.
+
+use crate::support::{
+    Output, Start, assert_is_rini, children_of, copy_executable, is_root, make_root, rini, short_folder, skip,
+    status_field, tools, until, zombies_of,
+};
+use nix::unistd::Pid;
+use std::ffi::OsStr;
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+use tempfile::TempDir;
+
+/// podman with a directory of the test's own.
+pub struct Podman(pub TempDir);
+
+impl Podman {
+    /// Sets podman up, with an image `localhost/probe` that holds rini and its probe.
+    pub fn new() -> Option<Podman> {
+        if !is_root() {
+            skip("podman needs root here");
+            return None;
+        }
+        if !tools(&["podman", "runc"]) {
+            return None;
+        }
+        let folder = short_folder();
+        let path = |name: &str| folder.path().join(name);
+        let own = Path::new(env!("CARGO_MANIFEST_DIR"));
+        fs::create_dir_all(path("helpers")).unwrap();
+        copy_executable(&rini(), path("helpers/catatonit").as_ref());
+        let configuration = format!(
+            r#"[containers]
+netns = "none"
+[engine]
+cgroup_manager = "cgroupfs"
+events_logger = "file"
+runtime = "plain"
+init_path = "{helpers}/catatonit"
+helper_binaries_dir = ["{helpers}", "/usr/libexec/podman", "/usr/bin"]
+[engine.runtimes]
+plain = ["{runtime}"]
+"#,
+            helpers = path("helpers").display(),
+            runtime = own.join("tests/engines/runc-without-limits").display()
+        );
+        fs::write(path("containers.conf"), configuration).unwrap();
+        let tar = make_root(folder.path());
+        let podman = Podman(folder);
+        assert_eq!(podman.run(["import".as_ref(), tar.as_os_str(), "localhost/probe".as_ref()]).code(), 0);
+        Some(podman)
+    }
+
+    pub fn client<I: IntoIterator<Item: AsRef<OsStr>>>(&self, args: I) -> Start {
+        let path = |name: &str| self.0.path().join(name);
+        let start = Start::of("podman").env("CONTAINERS_CONF", path("containers.conf"));
+        let start =
+            start.args(["--root".as_ref(), path("root").as_os_str(), "--runroot".as_ref(), path("run").as_os_str()]);
+        start.args(["--storage-driver", "vfs"]).args(args)
+    }
+
+    pub fn run<I: IntoIterator<Item: AsRef<OsStr>>>(&self, args: I) -> Output {
+        self.client(args).run()
+    }
+
+    /// PID 1 of a container, as this machine numbers it.
+    pub fn pid1(&self, container: &str) -> Pid {
+        Pid::from_raw(self.run(["inspect", "--format", "{{.State.Pid}}", container]).only_line().parse().unwrap())
+    }
+}
+
+impl Drop for Podman {
+    fn drop(&mut self) {
+        self.run(["pod", "rm", "--all", "--force", "--time", "0"]);
+        self.run(["rm", "--all", "--force", "--time", "0"]);
+    }
+}
+
+#[test]
+fn podman_run_with_init_runs_rini() {
+    let Some(podman) = Podman::new() else { return };
+    let run = |flags: &[&str], command: &[&str]| {
+        let words = ["run", "--init", "--interactive"].iter().chain(flags);
+        podman.client(words.chain(&["localhost/probe"]).chain(command)).spawn()
+    };
+    let mut client = run(&["--name", "one"], &["/probe", "orphans", "20"]);
+    client.expect("made 20");
+    let pid = podman.pid1("one");
+    assert_eq!(status_field(pid, "Name"), "podman-init");
+    assert_is_rini(pid);
+    until("all orphans are reaped", || children_of(pid).len() == 1);
+    assert_eq!(zombies_of(pid), 0);
+    assert_eq!(podman.run(["stop", "one"]).code(), 0);
+    assert_eq!(client.finish().code(), 143);
+
+    let mut client = run(&["--name", "two", "--env", "RINI_GRACE_PERIOD=300ms"], &["/probe", "signals"]);
+    assert!(client.line().starts_with("ready "));
+    assert_eq!(podman.run(["stop", "--time", "60", "two"]).code(), 0);
+    assert!(client.line().starts_with("signal 15 "));
+    let output = client.finish();
+    assert_eq!(output.code(), 137);
+    assert!(output.err.iter().any(|line| line.starts_with("WARN (catatonit:1): killed pid ")), "{output:?}");
+
+    assert_eq!(run(&[], &["/probe", "exit", "7"]).finish().code(), 7);
+    // rini as the image's own entry point.
+    let output = podman.run(["run", "--rm", "localhost/probe", "/rini", "--", "/probe", "exit", "3"]);
+    assert_eq!(output.code(), 3);
+}
+
+/// The infra container of a pod runs `/catatonit -P`, which is PID 1 for the whole pod.
+#[test]
+fn a_pod_s_infra_container_is_rini() {
+    let Some(podman) = Podman::new() else { return };
+    let created = podman.run(["pod", "create", "--name", "pod", "--network", "none", "--share", "pid,ipc,uts"]);
+    assert_eq!(created.code(), 0, "{created:?}");
+    let words =
+        ["run", "--interactive", "--pod", "pod", "--name", "member", "localhost/probe", "/probe", "orphans", "20"];
+    let mut member = podman.client(words).spawn();
+    member.expect("made 20");
+    let infra = podman.run(["pod", "inspect", "--format", "{{.InfraContainerID}}", "pod"]).only_line();
+    let pid = podman.pid1(&infra);
+    assert_eq!(status_field(pid, "Name"), "catatonit");
+    assert_is_rini(pid);
+    // The infra container reaps the member's orphans.
+    until("all orphans are reaped", || children_of(pid).is_empty());
+    drop(member.stdin.take());
+    assert_eq!(member.finish().code(), 0);
+    assert_eq!(podman.run(["pod", "stop", "--time", "60", "pod"]).code(), 0);
+    assert_eq!(podman.run(["inspect", "--format", "{{.State.ExitCode}}", &infra]).only_line(), "0");
+}
+
+#[test]
+fn a_kubernetes_manifest_with_a_shared_process_namespace_is_played() {
+    let Some(podman) = Podman::new() else { return };
+    let manifest = podman.0.path().join("pod.yaml");
+    let text = "\
+apiVersion: v1
+kind: Pod
+metadata:
+  name: shared
+spec:
+  shareProcessNamespace: true
+  hostNetwork: true
+  containers:
+  - name: program
+    image: localhost/probe
+    imagePullPolicy: Never
+    command: [\"/probe\", \"signals\", \"15\"]
+";
+    fs::write(&manifest, text).unwrap();
+    let played = podman.run(["kube".as_ref(), "play".as_ref(), manifest.as_os_str()]);
+    assert_eq!(played.code(), 0, "{played:?}");
+    let infra = podman.run(["pod", "inspect", "--format", "{{.InfraContainerID}}", "shared"]).only_line();
+    let pid = podman.pid1(&infra);
+    assert_is_rini(pid);
+    let program = podman.pid1("shared-program");
+    let namespace = |pid: Pid| fs::read_link(format!("/proc/{pid}/ns/pid")).unwrap();
+    assert_eq!(namespace(pid), namespace(program));
+    assert_eq!(status_field(pid, "NSpid"), format!("{pid}\t1"));
+    let down = podman.run(["kube".as_ref(), "down".as_ref(), manifest.as_os_str()]);
+    assert_eq!(down.code(), 0, "{down:?}");
+    until("the infra container is gone", || crate::support::state(pid).is_none());
+}
+
+/// runc, the runtime below the engines, without any engine.
+#[test]
+fn an_oci_bundle_runs_rini() {
+    if !is_root() {
+        return skip("runc needs root here");
+    }
+    if !tools(&["runc", "python3"]) {
+        return;
+    }
+    let folder = short_folder();
+    let bundle = folder.path().join("bundle");
+    fs::create_dir(&bundle).unwrap();
+    make_root(&bundle);
+    let run = |words: &[&str]| {
+        let _ = fs::remove_file(bundle.join("config.json"));
+        assert!(Command::new("runc").args(["spec", "--bundle"]).arg(&bundle).status().unwrap().success());
+        let edit = "
+import json, sys
+path, words = sys.argv[1], sys.argv[2:]
+config = json.load(open(path))
+config['root']['path'] = 'image'
+config['process']['terminal'] = False
+config['process']['args'] = words
+config['process'].pop('rlimits')
+json.dump(config, open(path, 'w'))";
+        let config = bundle.join("config.json");
+        let python = Command::new("python3").args(["-c", edit]).arg(config).args(words).status().unwrap();
+        assert!(python.success());
+        let root = folder.path().join("state");
+        let name = format!("rini-test-{}", std::process::id());
+        Start::of("runc")
+            .args(["--root".as_ref(), root.as_os_str()])
+            .args(["run", "--bundle"])
+            .args([&bundle])
+            .args([&name])
+    };
+    assert_eq!(run(&["/rini", "--", "/probe", "exit", "7"]).run().code(), 7);
+    let mut container = run(&["/rini", "-w", "--", "/probe", "orphans", "3"]).spawn();
+    container.expect("made 3");
+    for _ in 0..3 {
+        assert!(container.err_line().starts_with("rini: WARN reaped orphan pid "));
+    }
+    // runc forwards signals to PID 1.
+    container.signal(libc::SIGTERM);
+    assert_eq!(container.finish().code(), 143);
+}

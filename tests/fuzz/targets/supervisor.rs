@@ -1,4 +1,0 @@
-//! See `src/supervisor/tests/histories.rs`.
-#![no_main]
-
-libfuzzer_sys::fuzz_target!(|bytes: &[u8]| rini_fuzz::supervisor(bytes));
