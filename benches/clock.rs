@@ -1,15 +1,15 @@
-//! Times, in nanoseconds of the clock that the probe reads too.
+//! Times in nanoseconds, by the clock that the probe reads too.
 
 use nix::time::{ClockId, clock_gettime};
 use nix::unistd::Pid;
 
-/// The time.
+/// The current time.
 pub fn now() -> i64 {
     read(ClockId::CLOCK_MONOTONIC)
 }
 
-/// The processor time of a process, its children's not included.
-pub fn processor_time(pid: Pid) -> i64 {
+/// Reads the processor time of a process, without that of its children.
+pub fn read_processor_time(pid: Pid) -> i64 {
     read(ClockId::pid_cpu_clock_id(pid).expect("a process"))
 }
 
@@ -18,8 +18,8 @@ fn read(clock: ClockId) -> i64 {
     time.tv_sec() * 1_000_000_000 + time.tv_nsec()
 }
 
-/// Nanoseconds as microseconds.
-#[allow(clippy::cast_precision_loss)] // Of years.
-pub fn micros(nanoseconds: i64) -> f64 {
+/// Converts nanoseconds to microseconds.
+#[allow(clippy::cast_precision_loss)] // Only a time of years loses precision.
+pub fn to_micros(nanoseconds: i64) -> f64 {
     nanoseconds as f64 / 1000.0
 }

@@ -1,5 +1,5 @@
-/* The floor: about the least that an init can be. It forwards, reaps, and exits with its child's status; it has no options,
- * no messages and no libc, and does not care for terminals, groups or failures.
+/* The floor: about the least that an init can do. It forwards signals, reaps, and exits with the status of its child. It has
+ * no options, no messages and no libc, and does not handle terminals, groups and failures.
  *
  *   floor PROGRAM [ARG...]
  */
@@ -7,19 +7,19 @@
 
 #define WNOHANG 1
 
-static unsigned long inherited;
+static unsigned long inherited_mask;
 static char **program, **environment;
 
 __attribute__((noinline, noreturn)) static void become_program(void) {
     call(__NR_setpgid);
-    call(__NR_rt_sigprocmask, SIG_SETMASK, &inherited, 0, 8);
+    call(__NR_rt_sigprocmask, SIG_SETMASK, &inherited_mask, 0, 8);
     call(__NR_execve, program[0], program, environment);
-    leave(127);
+    exit_with(127);
 }
 
 void start(long *stack) {
     static const unsigned long all = ~0UL;
-    call(__NR_rt_sigprocmask, SIG_SETMASK, &all, &inherited, 8);
+    call(__NR_rt_sigprocmask, SIG_SETMASK, &all, &inherited_mask, 8);
     program = (char **)(stack + 2);
     environment = (char **)(stack + stack[0] + 2);
     long child = vfork_here();
@@ -32,7 +32,7 @@ void start(long *stack) {
         for (int status; signal == SIGCHLD;) {
             long ended = call(__NR_wait4, -1, &status, WNOHANG);
             if (ended == child)
-                leave(status & 127 ? 128 + (status & 127) : status >> 8 & 255);
+                exit_with(status & 127 ? 128 + (status & 127) : status >> 8 & 255);
             if (ended <= 0)
                 break;
         }

@@ -1,32 +1,35 @@
-//! How long a signal takes from its sender, through the init, to the program.
+//! The time that a signal takes from its sender, through the init, to the program.
 //!
-//! All inits are running, and get a signal in turn, so that the alternation is as fine as it can be. The program has all
-//! signals blocked and waits for them: it notes the time when it has one.
+//! All inits run at the same time and get a signal in turn, so that a busy moment of the machine meets all of them. The
+//! program blocks all signals and waits for them. It writes the time as soon as it has one.
 
-use crate::clock::{self, micros};
+use crate::clock::{self, to_micros};
 use crate::container::Container;
-use crate::priority::Urgent;
-use crate::results::{Better, Results, quantile};
-use crate::{Effort, Init, inits};
+use crate::effort::Effort;
+use crate::figures::quantile;
+use crate::inits::{self, Init};
+use crate::priority::RealTimePriority;
+use crate::results::{Better, Results};
 use nix::sys::signal::{Signal, kill};
 
-/// Signals in a block, which gives a median and a 99th percentile of its own.
+/// The number of signals in a block. Each block gives one median and one 99th percentile.
 const BLOCK: usize = 200;
 
 pub fn measure(inits: &[Init], effort: Effort, results: &mut Results) {
-    let _urgent = Urgent::begin(results);
+    let _priority = RealTimePriority::acquire(results);
     let mut middles = vec![Vec::new(); inits.len()];
     let mut tails = vec![Vec::new(); inits.len()];
-    for round in 0..effort.of(30, 8) {
-        // Others for each block: which processor they are on makes a difference, and they tend to stay there.
-        let mut containers: Vec<(usize, Container)> = inits::round_of_inits(inits, round).map(start).collect();
+    for round in 0..effort.pick(30, 8) {
+        // New containers for each block: a process tends to stay on its processor, and the processor makes a difference.
+        let mut containers: Vec<(usize, Container)> =
+            inits::rotate_without_none(inits, round).map(start_container).collect();
         let mut block = vec![Vec::new(); inits.len()];
         for _ in 0..BLOCK {
             for (index, container) in &mut containers {
                 let sent = clock::now();
                 kill(container.pid, Signal::SIGUSR1).expect("it runs");
-                let received = container.time().expect("it runs");
-                block[*index].push(micros(received - sent));
+                let received = container.read_time().expect("it runs");
+                block[*index].push(to_micros(received - sent));
             }
         }
         for (index, mut times) in block.into_iter().enumerate() {
@@ -35,13 +38,14 @@ pub fn measure(inits: &[Init], effort: Effort, results: &mut Results) {
             tails[index].extend(quantile(&times, 0.99));
         }
     }
-    results.add_plotted("a forwarded signal, median", "µs", Better::Lower, &middles);
-    results.add("a forwarded signal, 99th percentile", "µs", Better::Lower, &tails);
+    results.add_plotted_row("a forwarded signal, median", "µs", Better::Lower, &middles);
+    results.add_row("a forwarded signal, 99th percentile", "µs", Better::Lower, &tails);
 }
 
-fn start((index, init): (usize, &Init)) -> (usize, Container) {
+/// Starts an init, and waits until it and its program wait for signals.
+fn start_container((index, init): (usize, &Init)) -> (usize, Container) {
     let mut container = Container::start(init, &["signals"], None);
-    container.time().expect("its start");
-    container.rest();
+    container.read_time().expect("its start");
+    container.await_sleep();
     (index, container)
 }

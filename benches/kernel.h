@@ -1,4 +1,4 @@
-/* What the two programs of the benches need of a libc: system calls, an entry point, and a clock. */
+/* The parts of a libc that the two programs of the benches need: system calls, an entry point, and types. */
 #include <asm/unistd.h>
 #include <linux/sched.h>
 #include <linux/signal.h>
@@ -35,21 +35,21 @@ __asm__(".globl _start\n_start: mov x0, sp\n bl start\n");
 #error "no entry point for this architecture here"
 #endif
 
-/* A system call with the arguments that there are, and zeros for the others. */
+/* Makes a system call. Missing arguments are zero. */
 #define call(...) CALL(__VA_ARGS__, 0, 0, 0, 0, 0, 0, 0)
 #define CALL(n, a, b, c, d, e, f, ...) call_with(n, (long)(a), (long)(b), (long)(c), (long)(d), (long)(e), (long)(f))
 
-/* The first C function, with what the kernel put on the stack: argc, argv, NULL, environment, NULL. */
+/* The first C function. The kernel puts argc, argv, NULL, the environment and NULL on the stack. */
 __attribute__((used, noreturn)) void start(long *stack);
 
-__attribute__((noreturn)) static void leave(int code) {
+__attribute__((noreturn)) static void exit_with(int code) {
     for (;;)
         call(__NR_exit_group, code);
 }
 
-/* Starts a process that runs in our memory, on our stack, while we wait for its exec or its end. It returns 0 in that
- * process, which may only call a function that never returns: what that pushes is below our frame. For that this has to be
- * inlined, and the system call in it: a return would leave a frame that the waiting process still needs. */
+/* Starts a process that runs in our memory and on our stack, while we wait for its exec or its end. It returns 0 in that
+ * process, which may then only call a function that never returns: that function's frame is below ours. This function and
+ * the system call must be inlined, because a return would free a frame that the waiting process still needs. */
 __attribute__((always_inline)) static inline long vfork_here(void) {
     return call(__NR_clone, CLONE_VM | CLONE_VFORK | SIGCHLD);
 }

@@ -1,29 +1,24 @@
-//! The plot: a panel of bars for each of the measures that say most, with the quartiles as a line.
+//! The plot of the main measures: a panel of bars for each, with the quartiles as a line.
 
+use crate::drawing::{Drawn, INK, MARGIN, Panel, REFERENCE, RINI};
+use crate::figures::format_number;
 use crate::inits::{Init, Kind};
-use crate::report::number;
 use crate::results::{Better, Results, Row};
 use plotters::prelude::*;
 use plotters::style::text_anchor::{HPos, Pos, VPos};
 use std::path::Path;
 
 const COLUMNS: usize = 2;
-/// Pixels: of a panel, of what is between its edge and what it holds, of a bar with its distance, of the names.
+/// Sizes in pixels: the width of a panel, the height of a bar with its distance to the next, the width of the names, and
+/// the height of a title.
 const WIDTH: i32 = 560;
-pub const MARGIN: i32 = 16;
 const BAR: i32 = 20;
 const NAMES: i32 = 110;
 const TITLE: i32 = 30;
 
-pub const RINI: RGBColor = RGBColor(196, 78, 28);
 const PEER: RGBColor = RGBColor(96, 125, 152);
-pub const REFERENCE: RGBColor = RGBColor(196, 200, 204);
-pub const INK: RGBColor = RGBColor(40, 44, 48);
 
-/// What comes of drawing something.
-pub type Drawn = Result<(), DrawingAreaErrorKind<<SVGBackend<'static> as DrawingBackend>::ErrorType>>;
-
-/// Draws it, if there is anything to draw; returns whether there was.
+/// Draws the plot. Returns false if no measure of the plot was taken; then there is no file.
 pub fn draw(inits: &[Init], results: &Results, path: &Path) -> bool {
     let rows: Vec<&Row> = results.rows.iter().filter(|row| row.plotted).collect();
     let bars = rows.iter().map(|row| row.figures.len()).max().unwrap_or(0);
@@ -42,23 +37,20 @@ pub fn draw(inits: &[Init], results: &Results, path: &Path) -> bool {
     true
 }
 
-type Panel<'a> = DrawingArea<SVGBackend<'a>, plotters::coord::Shift>;
-
-#[allow(clippy::cast_possible_truncation)] // Pixels.
+#[allow(clippy::cast_possible_truncation)] // Numbers of pixels are small.
 fn draw_panel(panel: &Panel<'_>, inits: &[Init], row: &Row) -> Drawn {
-    let style =
-        |size: i32, place: HPos| ("sans-serif", size).into_font().color(&INK).pos(Pos::new(place, VPos::Center));
+    let style = |size: i32, side: HPos| ("sans-serif", size).into_font().color(&INK).pos(Pos::new(side, VPos::Center));
     let unit = if row.unit.is_empty() { String::new() } else { format!(", {}", row.unit) };
     let better = if row.better == Better::Higher { " (more is better)" } else { "" };
     panel.draw(&Text::new(format!("{}{unit}{better}", row.name), (MARGIN, MARGIN + 4), style(15, HPos::Left)))?;
 
-    // The longest bar or line ends where there is room for the figure beside it.
+    // The longest bar leaves room for the figure beside it.
     let most = row.figures.values().map(|figure| figure.median).fold(f64::MIN_POSITIVE, f64::max);
     let (left, room) = (MARGIN + NAMES, f64::from(WIDTH - 2 * MARGIN - NAMES - 70));
     let pixel = |value: f64| left + (value / most * room).min(room + 10.0) as i32;
     let measured = inits.iter().filter_map(|init| Some((init, row.figures.get(&init.name)?)));
-    for (place, (init, figure)) in (0..).zip(measured) {
-        let middle = MARGIN + TITLE + BAR * place + BAR / 2;
+    for (position, (init, figure)) in (0..).zip(measured) {
+        let middle = MARGIN + TITLE + BAR * position + BAR / 2;
         panel.draw(&Text::new(init.name.clone(), (left - 8, middle), style(13, HPos::Right)))?;
         let color = match init.kind {
             Kind::Rini => RINI,
@@ -74,7 +66,7 @@ fn draw_panel(panel: &Panel<'_>, inits: &[Init], row: &Row) -> Drawn {
                 panel.draw(&PathElement::new([(end, middle - 3), (end, middle + 3)], INK.stroke_width(1)))?;
             }
         }
-        panel.draw(&Text::new(number(figure.median), (end.max(to) + 6, middle), style(13, HPos::Left)))?;
+        panel.draw(&Text::new(format_number(figure.median), (end.max(to) + 6, middle), style(13, HPos::Left)))?;
     }
     Ok(())
 }

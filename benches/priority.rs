@@ -1,10 +1,10 @@
-//! Out of the way of other work, for what takes microseconds: real-time priority, on one processor.
+//! Real-time priority on one processor, for measures that take microseconds.
 //!
-//! On a machine that does other things too, most of such a time would be waiting for a processor; and on one that does
-//! not, for another processor to wake up, which in a virtual machine takes longer than all that an init does. So what is
-//! measured is the work that lies between two moments, and not how it is spread. All that is started meanwhile inherits
-//! it, each init in the same way. Storms are without it: there the processes compete with the init for the processors, as
-//! they do in a container.
+//! On a busy machine, most of such a time would be the wait for a processor. On an idle machine it would be the wait for
+//! another processor to wake up, which takes longer in a virtual machine than everything that an init does. With this
+//! priority the time is the time of the work between two moments. Every process that starts meanwhile inherits the
+//! priority, each init in the same way. The storms run without it: there the processes compete with the init for the
+//! processors, as they do in a container.
 
 use crate::results::Results;
 use libc::{SCHED_FIFO, SCHED_OTHER, c_int};
@@ -12,19 +12,19 @@ use nix::errno::Errno;
 use nix::sched::{CpuSet, sched_getaffinity, sched_setaffinity};
 use nix::unistd::Pid;
 
-/// This thread, to the kernel.
+/// The calling thread, as the kernel's scheduling calls name it.
 const THIS: Pid = Pid::from_raw(0);
 
-/// Real-time priority of this thread, on one processor, until it is dropped.
-pub struct Urgent {
+/// Real-time priority of this thread, on one processor, until this value is dropped.
+pub struct RealTimePriority {
     before: CpuSet,
-    /// Another processor.
+    /// A second processor, if there is one.
     other: Option<CpuSet>,
 }
 
-impl Urgent {
-    /// Where it is not permitted it is said, and all is measured without.
-    pub fn begin(results: &mut Results) -> Urgent {
+impl RealTimePriority {
+    /// If the kernel refuses the priority, this adds a note, and the measure runs without it.
+    pub fn acquire(results: &mut Results) -> RealTimePriority {
         let before = sched_getaffinity(THIS).expect("this thread");
         let mut each = (0..CpuSet::count()).filter(|cpu| before.is_set(*cpu).unwrap_or(false)).map(|cpu| {
             let mut set = CpuSet::new();
@@ -32,28 +32,28 @@ impl Urgent {
             set
         });
         let own = each.next().expect("there is a processor");
-        if let Err(errno) = set(SCHED_FIFO, 1) {
-            results.note(format!("Without real-time priority ({}).", errno.desc()));
+        if let Err(errno) = set_policy(SCHED_FIFO, 1) {
+            results.add_note(format!("Without real-time priority ({}).", errno.desc()));
         }
         sched_setaffinity(THIS, &own).expect("it is one of them");
-        Urgent { before, other: each.next() }
+        RealTimePriority { before, other: each.next() }
     }
 
-    /// Where another thread can run at the same time.
-    pub fn other(&self) -> Option<CpuSet> {
+    /// The processor on which another thread can run at the same time.
+    pub fn other_processor(&self) -> Option<CpuSet> {
         self.other
     }
 }
 
-impl Drop for Urgent {
+impl Drop for RealTimePriority {
     fn drop(&mut self) {
         let _ = sched_setaffinity(THIS, &self.before);
-        let _ = set(SCHED_OTHER, 0);
+        let _ = set_policy(SCHED_OTHER, 0);
     }
 }
 
-fn set(policy: c_int, priority: c_int) -> Result<(), Errno> {
+fn set_policy(policy: c_int, priority: c_int) -> Result<(), Errno> {
     let parameters = libc::sched_param { sched_priority: priority };
-    // SAFETY: parameters that outlive the call.
+    // SAFETY: the parameters outlive the call.
     Errno::result(unsafe { libc::sched_setscheduler(0, policy, &raw const parameters) }).map(drop)
 }

@@ -1,16 +1,17 @@
-/* The program that the inits run. It has no libc, so that its own start and end weigh little and are the same for all.
+/* The program that the inits run. It has no libc, so its own start and end are short, and the same for all inits.
  *
- * Its standard input is the page that it shares with the benches (struct page), or anything else where a command does not
- * use that. Its standard output is for 8-byte times of CLOCK_MONOTONIC, in nanoseconds.
+ * Standard input is the page that the probe shares with the benches (struct page), or anything else if a command does not
+ * use the page. Standard output gets times: 8 bytes each, the nanoseconds of CLOCK_MONOTONIC.
  *
- *   exit        writes the time of its first instruction and that of its end, and exits with 0
- *   idle        writes the time of its first instruction, and does nothing; each signal has its default action
- *   signals     writes the time of its first instruction, then one for each signal
+ *   exit        writes the times of its first instruction and of its end, and exits with 0
+ *   idle        writes the time of its first instruction, and does nothing more; every signal has its default action
+ *   signals     writes the time of its first instruction, then one time for each signal
  *   stream N    at `go` makes N orphans, one after the other, and does nothing more
  *   burst N     makes N orphans that wait; at `go` all of them exit at once
- *   heirs N     at `go` leaves N children that have exited, or are about to, to the init, all at once
+ *   heirs N     at `go` makes N children and ends their parent; the init adopts them all at once, and they have exited or
+ *               are about to
  *
- * The last three write a time when they are ready for `go`, and `heirs` another one when it has left them.
+ * The last three write a time when they are ready for `go`. `heirs` writes another one when the parent has ended.
  */
 #include "kernel.h"
 
@@ -21,9 +22,9 @@
 #define MAP_SHARED 1
 
 struct page {
-    int go;   /* A futex: 1 to begin. */
-    int made; /* How many orphans have been made. */
-    int gone; /* How many of them are about to exit; a futex, woken at the last. */
+    int go;   /* A futex: 1 lets the probe begin. */
+    int made; /* The number of orphans so far. */
+    int gone; /* The number of orphans that are about to exit. A futex: the last orphan wakes it. */
 };
 
 static struct page *page;
@@ -35,12 +36,12 @@ static __s64 now(void) {
     return time.tv_sec * 1000000000 + time.tv_nsec;
 }
 
-static void tell(__s64 first, __s64 second, long size) {
+static void write_times(__s64 first, __s64 second, long size) {
     __s64 times[2] = {first, second};
     call(__NR_write, 1, times, size);
 }
 
-__attribute__((noreturn)) static void idle(void) {
+__attribute__((noreturn)) static void stay_idle(void) {
     for (;;)
         call(__NR_ppoll);
 }
@@ -50,10 +51,10 @@ static void await_go(void) {
         call(__NR_futex, &page->go, FUTEX_WAIT);
 }
 
-__attribute__((noinline, noreturn)) static void vanish(void) {
+__attribute__((noinline, noreturn)) static void count_and_exit(void) {
     if (__atomic_add_fetch(&page->gone, 1, __ATOMIC_ACQ_REL) == count)
         call(__NR_futex, &page->gone, FUTEX_WAKE, 1);
-    leave(0);
+    exit_with(0);
 }
 
 static long fork_here(void) { return call(__NR_clone, SIGCHLD); }
@@ -63,61 +64,61 @@ static void reap(long child) {
         ;
 }
 
-__attribute__((noinline, noreturn)) static void make_one(void) {
+__attribute__((noinline, noreturn)) static void make_orphan(void) {
     long orphan = vfork_here();
     if (orphan == 0)
-        vanish();
-    leave(0);
+        count_and_exit();
+    exit_with(0);
 }
 
-__attribute__((noreturn)) static void stream(__s64 first) {
-    tell(first, 0, 8);
+__attribute__((noreturn)) static void make_stream(__s64 first) {
+    write_times(first, 0, 8);
     await_go();
     for (int made = 0; made < count; made++) {
         __atomic_add_fetch(&page->made, 1, __ATOMIC_ACQ_REL);
         long parent = vfork_here();
         if (parent == 0)
-            make_one();
+            make_orphan();
         reap(parent);
     }
-    idle();
+    stay_idle();
 }
 
-__attribute__((noreturn)) static void burst(__s64 first) {
+__attribute__((noreturn)) static void make_burst(__s64 first) {
     long parent = fork_here();
     if (parent == 0) {
         for (int made = 0; made < count; made++) {
             if (fork_here() == 0) {
                 await_go();
-                vanish();
+                count_and_exit();
             }
             __atomic_add_fetch(&page->made, 1, __ATOMIC_ACQ_REL);
         }
-        leave(0);
+        exit_with(0);
     }
     reap(parent);
-    tell(first, 0, 8);
-    idle();
+    write_times(first, 0, 8);
+    stay_idle();
 }
 
-__attribute__((noreturn)) static void heirs(__s64 first) {
-    tell(first, 0, 8);
+__attribute__((noreturn)) static void make_heirs(__s64 first) {
+    write_times(first, 0, 8);
     await_go();
     long parent = fork_here();
     if (parent == 0) {
         for (int made = 0; made < count; made++) {
             if (fork_here() == 0)
-                vanish();
+                count_and_exit();
             __atomic_add_fetch(&page->made, 1, __ATOMIC_ACQ_REL);
         }
-        leave(0);
+        exit_with(0);
     }
     reap(parent);
-    tell(now(), 0, 8);
-    idle();
+    write_times(now(), 0, 8);
+    stay_idle();
 }
 
-static int number(const char *text) {
+static int parse_number(const char *text) {
     int value = 0;
     for (; *text; text++)
         value = value * 10 + (*text - '0');
@@ -129,27 +130,27 @@ void start(long *stack) {
     char **argv = (char **)(stack + 1);
     char command = stack[0] > 1 ? argv[1][0] : 'e';
     if (command == 'e') {
-        tell(first, now(), 16);
-        leave(0);
+        write_times(first, now(), 16);
+        exit_with(0);
     }
     if (command == 'i') {
-        tell(first, 0, 8);
-        idle();
+        write_times(first, 0, 8);
+        stay_idle();
     }
     if (command == 's' && argv[1][1] == 'i') {
         static const unsigned long all = ~0UL;
         call(__NR_rt_sigprocmask, SIG_SETMASK, &all, 0, 8);
-        tell(first, 0, 8);
+        write_times(first, 0, 8);
         for (;;) {
             if (call(__NR_rt_sigtimedwait, &all, 0, 0, 8) > 0)
-                tell(now(), 0, 8);
+                write_times(now(), 0, 8);
         }
     }
-    count = stack[0] > 2 ? number(argv[2]) : 0;
+    count = stack[0] > 2 ? parse_number(argv[2]) : 0;
     page = (struct page *)call(__NR_mmap, 0, sizeof *page, PROT_READ | PROT_WRITE, MAP_SHARED, 0, 0);
     if (command == 'h')
-        heirs(first);
+        make_heirs(first);
     if (command == 'b')
-        burst(first);
-    stream(first);
+        make_burst(first);
+    make_stream(first);
 }

@@ -1,7 +1,8 @@
-//! What is left of a run: a table to read, JSON to compute with, a plot to look at.
+//! The output of a run: a table to read, JSON for other programs, and the plots.
 
+use crate::figures::{Figure, format_number};
 use crate::inits::{self, Init, Kind};
-use crate::results::{Better, Curve, Figure, Point, Results, Row};
+use crate::results::{Better, Curve, Point, Results, Row};
 use crate::{curves, plot};
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
@@ -9,15 +10,17 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
-const BEGIN: &str = "<!-- The table of cargo bench -- --readme: -->\n";
-const END: &str = "<!-- The end of that table. -->\n";
+/// The page with the table, and the two markers around the table.
+const PAGE: &str = "docs/benchmarks.md";
+const BEGIN: &str = "<!-- table: cargo bench -- --docs -->\n";
+const END: &str = "<!-- /table -->\n";
 
-/// Writes everything.
-pub fn write(inits: &[Init], results: &Results, run: &Run, readme: bool) {
-    let folder = inits::folder();
-    let table = table(inits, results, run);
+/// Writes the table, the JSON and the plots. With `docs`, puts them into the documentation too.
+pub fn write(inits: &[Init], results: &Results, run: &Run, docs: bool) {
+    let folder = inits::output_directory();
+    let table = make_table(inits, results, run);
     fs::write(folder.join("table.md"), &table).expect("target/bench");
-    let json = serde_json::to_string_pretty(&json(inits, results, run)).expect("JSON");
+    let json = serde_json::to_string_pretty(&make_json(inits, results, run)).expect("JSON");
     fs::write(folder.join("results.json"), json + "\n").expect("target/bench");
     let mut plots = Vec::new();
     for (draw, file, caption) in PLOTS {
@@ -28,35 +31,37 @@ pub fn write(inits: &[Init], results: &Results, run: &Run, readme: bool) {
     println!("{table}");
     let files: String = plots.iter().map(|(file, _)| format!(", {file}")).collect();
     eprintln!("In {}: table.md, results.json{files}", folder.display());
-    if readme {
-        put_into_readme(table, &plots);
+    if docs {
+        put_into_docs(table, &plots);
     }
 }
 
-/// Draws a plot into a file, unless nothing was measured that it shows; returns whether it has.
+/// Draws a plot into a file. Returns false, and makes no file, if nothing that the plot shows was measured.
 type Draw = fn(&[Init], &Results, &Path) -> bool;
 
-/// The plots, with the names of their files and what the README says of them.
+/// The plots, the names of their files, and their captions in the page.
 const PLOTS: [(Draw, &str, &str); 2] = [
     (plot::draw, "plot.svg", "The same as bars"),
     (curves::draw, "scale.svg", "More and more containers: memory, start and stop"),
 ];
 
-fn put_into_readme(mut table: String, plots: &[(&str, &str)]) {
+/// Replaces the table of the page, and copies the plots to benches/, where the page links to them.
+fn put_into_docs(mut table: String, plots: &[(&str, &str)]) {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     for (file, caption) in plots {
-        fs::copy(inits::folder().join(file), root.join("benches").join(file)).expect("the folder of the benches");
-        table += &format!("\n![{caption}](benches/{file})\n");
+        fs::copy(inits::output_directory().join(file), root.join("benches").join(file))
+            .expect("the folder of the benches");
+        table += &format!("\n![{caption}](../benches/{file})\n");
     }
-    let path = root.join("README.md");
-    let text = fs::read_to_string(&path).expect("README.md");
+    let path = root.join(PAGE);
+    let text = fs::read_to_string(&path).expect(PAGE);
     let markers = text.split_once(BEGIN).and_then(|(before, rest)| Some((before, rest.split_once(END)?.1)));
-    let (before, after) = markers.expect("README.md has two markers for the table");
-    fs::write(&path, format!("{before}{BEGIN}{table}{END}{after}")).expect("README.md");
-    eprintln!("README.md has the table");
+    let (before, after) = markers.expect("the page has two markers for the table");
+    fs::write(&path, format!("{before}{BEGIN}{table}{END}{after}")).expect(PAGE);
+    eprintln!("{PAGE} has the table");
 }
 
-/// Where and when.
+/// The machine, the date and the command of a run.
 pub struct Run {
     processor: String,
     processors: usize,
@@ -68,42 +73,46 @@ pub struct Run {
 }
 
 impl Run {
-    /// To be asked for before anything is measured, which is much of a load, and may take a while.
-    pub fn new() -> Run {
+    /// Call it before the first measure: the benches themselves are a load, and can run past midnight.
+    pub fn read() -> Run {
         let read = |path: &str| fs::read_to_string(path).unwrap_or_default();
-        let say = |program: &str, words: &[&str]| -> String {
+        let output_of = |program: &str, words: &[&str]| -> String {
             let output = Command::new(program).args(words).current_dir(env!("CARGO_MANIFEST_DIR")).output();
             output.map(|output| String::from_utf8_lossy(&output.stdout).trim().to_owned()).unwrap_or_default()
         };
         let cpuinfo = read("/proc/cpuinfo");
         let model = cpuinfo.lines().find_map(|line| line.strip_prefix("model name")?.split_once(": "));
-        let changed =
-            !say("git", &["status", "--porcelain", "--", "src", "build.rs", "Cargo.lock", "packaging/build-static"])
-                .is_empty();
-        let words: Vec<String> = std::env::args().skip(1).filter(|word| word != "--bench").map(quoted).collect();
+        let changed = !output_of(
+            "git",
+            &["status", "--porcelain", "--", "src", "build", "build.rs", "Cargo.lock", "packaging/build-static"],
+        )
+        .is_empty();
+        let arguments: Vec<String> =
+            std::env::args().skip(1).filter(|argument| argument != "--bench").map(quote).collect();
         Run {
             processor: model.map_or("unknown", |(_, model)| model.trim()).to_owned(),
             processors: std::thread::available_parallelism().map_or(1, usize::from),
-            // What the kernel's builder has put behind the version says nothing to others.
+            // Only the version: the suffix is the name of somebody's build.
             kernel: read("/proc/sys/kernel/osrelease").trim().split('-').next().unwrap_or_default().to_owned(),
             load: read("/proc/loadavg").split(' ').take(3).collect::<Vec<_>>().join(" "),
-            date: say("date", &["--utc", "+%Y-%m-%d"]),
-            commit: say("git", &["rev-parse", "--short", "HEAD"]) + if changed { ", and changes" } else { "" },
-            command: if words.is_empty() {
+            date: output_of("date", &["--utc", "+%Y-%m-%d"]),
+            commit: output_of("git", &["rev-parse", "--short", "HEAD"]) + if changed { ", and changes" } else { "" },
+            command: if arguments.is_empty() {
                 "cargo bench".to_owned()
             } else {
-                format!("cargo bench -- {}", words.join(" "))
+                format!("cargo bench -- {}", arguments.join(" "))
             },
         }
     }
 }
 
-/// A word as a shell would have to be given it.
-fn quoted(word: String) -> String {
-    if word.contains(' ') { format!("'{word}'") } else { word }
+/// Quotes an argument for a shell, if it has a space.
+fn quote(argument: String) -> String {
+    if argument.contains(' ') { format!("'{argument}'") } else { argument }
 }
 
-fn table(inits: &[Init], results: &Results, run: &Run) -> String {
+/// The table in Markdown, with a line above it that names the machine and the commit.
+fn make_table(inits: &[Init], results: &Results, run: &Run) -> String {
     let mut text = format!(
         "Measured on {}, {} with {} processors, Linux {}, load {}; rini is of commit {}; by `{}`:\n\n|",
         run.date, run.processor, run.processors, run.kernel, run.load, run.commit, run.command
@@ -117,7 +126,7 @@ fn table(inits: &[Init], results: &Results, run: &Run) -> String {
         let unit = if row.unit.is_empty() { String::new() } else { format!(", {}", row.unit) };
         text += &format!("| {}{unit}", row.name);
         for init in inits {
-            text += &format!(" | {}", cell(row, init, inits));
+            text += &format!(" | {}", make_cell(row, init, inits));
         }
         text += " |\n";
     }
@@ -127,60 +136,39 @@ fn table(inits: &[Init], results: &Results, run: &Run) -> String {
     text
 }
 
-/// The median, in bold if it is first; the ratio to the floor's; and, where they differ, the quartiles.
-fn cell(row: &Row, init: &Init, inits: &[Init]) -> String {
+/// A cell has the median, in bold if this init is first; the ratio to the floor's median; and the quartiles if they differ.
+fn make_cell(row: &Row, init: &Init, inits: &[Init]) -> String {
     let Some(figure) = row.figures.get(&init.name) else { return "–".to_owned() };
-    let mut text = number(figure.median);
+    let mut text = format_number(figure.median);
     if row.is_first(init, inits) {
         text = format!("**{text}**");
     }
-    if let Some(ratio) = ratio(&row.figures, figure, inits).filter(|_| init.kind != Kind::Floor) {
-        text += &format!(" ×{}", number(ratio));
+    if let Some(ratio) = ratio_to_floor(&row.figures, figure, inits).filter(|_| init.kind != Kind::Floor) {
+        text += &format!(" ×{}", format_number(ratio));
     }
-    let quartiles = [figure.lower_quartile, figure.upper_quartile].map(number);
+    let quartiles = [figure.lower_quartile, figure.upper_quartile].map(format_number);
     if quartiles[0] != quartiles[1] {
         text += &format!("<br><sub>{}–{}</sub>", quartiles[0], quartiles[1]);
     }
     text
 }
 
-/// How many times the floor's it is.
-fn ratio(figures: &BTreeMap<String, Figure>, figure: &Figure, inits: &[Init]) -> Option<f64> {
+/// The ratio of a figure to the floor's.
+fn ratio_to_floor(figures: &BTreeMap<String, Figure>, figure: &Figure, inits: &[Init]) -> Option<f64> {
     let floor = inits.iter().find(|init| init.kind == Kind::Floor)?;
     let floor = figures.get(&floor.name)?.median;
     (floor > 0.0).then(|| figure.median / floor)
 }
 
-/// Three figures, and the thousands apart.
-pub fn number(value: f64) -> String {
-    let digits = if value == value.round() || value.abs() >= 100.0 {
-        0
-    } else if value.abs() >= 10.0 {
-        1
-    } else {
-        2
-    };
-    let text = format!("{value:.digits$}");
-    let (whole, fraction) = text.split_at(text.find('.').unwrap_or(text.len()));
-    let mut grouped = String::new();
-    for (place, digit) in whole.chars().enumerate() {
-        // A narrow space that no line is broken at.
-        if place > 0 && (whole.len() - place).is_multiple_of(3) {
-            grouped.push('\u{202f}');
-        }
-        grouped.push(digit);
-    }
-    grouped + fraction
-}
-
-fn json(inits: &[Init], results: &Results, run: &Run) -> Value {
+/// Everything that is known of the run, for other programs.
+fn make_json(inits: &[Init], results: &Results, run: &Run) -> Value {
     let figures = |figures: &BTreeMap<String, Figure>| -> Map<String, Value> {
         let value = |figure: &Figure| {
             json!({
                 "median": figure.median,
                 "quartiles": [figure.lower_quartile, figure.upper_quartile],
                 "samples": figure.samples,
-                "ratio_to_floor": ratio(figures, figure, inits),
+                "ratio_to_floor": ratio_to_floor(figures, figure, inits),
             })
         };
         figures.iter().map(|(name, figure)| (name.clone(), value(figure))).collect()
@@ -197,7 +185,7 @@ fn json(inits: &[Init], results: &Results, run: &Run) -> Value {
     };
     let curves: Vec<Value> = results.curves.iter().map(curve).collect();
     let described: Vec<Value> = inits.iter().map(|init| {
-        json!({ "name": init.name, "command": init.words, "version": init.version(), "dynamic": init.is_dynamic() })
+        json!({ "name": init.name, "command": init.command, "version": init.read_version(), "dynamic": init.is_dynamic() })
     }).collect();
     json!({
         "date": run.date,

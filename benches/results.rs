@@ -1,44 +1,10 @@
-//! What was measured: rows of one figure for each init.
+//! The results: rows with one figure for each init, and curves with one figure for each init and number of containers.
 
+use crate::figures::Figure;
 use crate::inits::Init;
 use std::collections::BTreeMap;
 
-/// A figure, from many samples.
-#[derive(Clone, Copy, Debug)]
-pub struct Figure {
-    pub median: f64,
-    pub lower_quartile: f64,
-    pub upper_quartile: f64,
-    pub samples: usize,
-}
-
-impl Figure {
-    fn of(samples: &[f64]) -> Option<Figure> {
-        let mut sorted = samples.to_vec();
-        sorted.sort_by(f64::total_cmp);
-        Some(Figure {
-            median: quantile(&sorted, 0.5)?,
-            lower_quartile: quantile(&sorted, 0.25)?,
-            upper_quartile: quantile(&sorted, 0.75)?,
-            samples: sorted.len(),
-        })
-    }
-}
-
-/// A quantile of what is sorted, between two samples in proportion.
-#[allow(clippy::cast_precision_loss, clippy::cast_possible_truncation, clippy::cast_sign_loss)] // Small numbers.
-pub fn quantile(sorted: &[f64], part: f64) -> Option<f64> {
-    let place = sorted.len().checked_sub(1)? as f64 * part;
-    let (below, above) = (sorted[place.floor() as usize], sorted[place.ceil() as usize]);
-    Some(below + (above - below) * place.fract())
-}
-
-/// The median of what need not be sorted.
-pub fn median(samples: &[f64]) -> f64 {
-    Figure::of(samples).expect("samples").median
-}
-
-/// Which way is better.
+/// Whether a lower or a higher figure is better.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Better {
     Lower,
@@ -50,14 +16,14 @@ pub struct Row {
     pub name: String,
     pub unit: &'static str,
     pub better: Better,
-    /// Whether it is one of those that the plot shows.
+    /// Whether the plot shows it.
     pub plotted: bool,
-    /// By the name of the init.
+    /// The figure of each init, by its name.
     pub figures: BTreeMap<String, Figure>,
 }
 
 impl Row {
-    /// Whether it is the best that can be used (the floor and `none` cannot), or within 3 % of that.
+    /// Whether this init is the best that a user can choose, or within 3 % of the best. The floor and `none` do not count.
     pub fn is_first(&self, init: &Init, inits: &[Init]) -> bool {
         let rivals = inits.iter().filter(|rival| rival.is_contender());
         let figures = rivals.filter_map(|rival| Some(self.figures.get(&rival.name)?.median));
@@ -70,23 +36,23 @@ impl Row {
     }
 }
 
-/// A measure that was taken with several numbers of containers; less of it is better.
+/// A measure that was taken with several numbers of containers. Lower is better.
 pub struct Curve {
     pub name: String,
     pub unit: &'static str,
-    /// Whether it is one of those that the plot shows.
+    /// Whether the plot shows it.
     pub plotted: bool,
     pub points: Vec<Point>,
 }
 
-/// What was measured with so many containers.
+/// The figures for one number of containers.
 pub struct Point {
     pub containers: usize,
-    /// By the name of the init.
+    /// The figure of each init, by its name.
     pub figures: BTreeMap<String, Figure>,
 }
 
-/// All rows and curves, and what is to be said beside them.
+/// All rows and curves, and the notes below the table.
 pub struct Results {
     names: Vec<String>,
     pub rows: Vec<Row>,
@@ -100,38 +66,38 @@ impl Results {
         Results { names, rows: Vec::new(), curves: Vec::new(), notes: Vec::new() }
     }
 
-    /// The figures of the samples of each init, in the order of the inits; none where it was not measured.
-    fn figures(&self, samples: &[Vec<f64>]) -> BTreeMap<String, Figure> {
+    /// Makes the figures of the inits. The samples are in the order of the inits, and empty if an init was not measured.
+    fn make_figures(&self, samples: &[Vec<f64>]) -> BTreeMap<String, Figure> {
         let figures = self.names.iter().zip(samples);
-        figures.filter_map(|(init, samples)| Some((init.clone(), Figure::of(samples)?))).collect()
+        figures.filter_map(|(init, samples)| Some((init.clone(), Figure::from_samples(samples)?))).collect()
     }
 
-    /// Adds a row: the samples of each init, in the order of the inits; none where it was not measured.
-    pub fn add(&mut self, name: &str, unit: &'static str, better: Better, samples: &[Vec<f64>]) {
-        let figures = self.figures(samples);
+    /// Adds a row. The samples are in the order of the inits, and empty if an init was not measured.
+    pub fn add_row(&mut self, name: &str, unit: &'static str, better: Better, samples: &[Vec<f64>]) {
+        let figures = self.make_figures(samples);
         self.rows.push(Row { name: name.to_owned(), unit, better, plotted: false, figures });
     }
 
-    /// The same, and the plot shows it.
-    pub fn add_plotted(&mut self, name: &str, unit: &'static str, better: Better, samples: &[Vec<f64>]) {
-        self.add(name, unit, better, samples);
+    /// Adds a row that the plot shows.
+    pub fn add_plotted_row(&mut self, name: &str, unit: &'static str, better: Better, samples: &[Vec<f64>]) {
+        self.add_row(name, unit, better, samples);
         if let Some(row) = self.rows.last_mut() {
             row.plotted = true;
         }
     }
 
-    /// Adds a curve: the number of containers of each point, and its samples as those of a row.
+    /// Adds a curve. Each point has its number of containers, and samples like those of a row.
     pub fn add_curve(&mut self, name: &str, unit: &'static str, plotted: bool, points: &[(usize, Vec<Vec<f64>>)]) {
         let point = |(containers, samples): &(usize, Vec<Vec<f64>>)| {
-            let figures = self.figures(samples);
+            let figures = self.make_figures(samples);
             Point { containers: *containers, figures }
         };
         let points = points.iter().map(point).collect();
         self.curves.push(Curve { name: name.to_owned(), unit, plotted, points });
     }
 
-    /// Says something on standard error, and beside the table.
-    pub fn note(&mut self, text: String) {
+    /// Prints a note to standard error, and puts it below the table.
+    pub fn add_note(&mut self, text: String) {
         eprintln!("{text}");
         self.notes.push(text);
     }

@@ -1,27 +1,28 @@
-//! A thousand containers on one machine, and how what they take grows with their number.
+//! A thousand containers on one machine, and the growth of memory and times with their number.
 //!
-//! A container here is what is left of it without an engine: an init with a program that does nothing, in namespaces of its
-//! own. All of them are there at the same time.
+//! A container here has no engine: it is an init with a program that does nothing, in namespaces of its own. All containers
+//! exist at the same time.
 //!
-//! - Memory is that of the inits alone, without their programs, summed up. The kernel tells it in whole KiB and leaves out
-//!   the rest, up to one for each. A process's page tables are not in that, and may be more than it; they are a figure of
-//!   their own, without the topmost, which everybody has one of. What the machine as a whole has lost is no figure: the
-//!   kernel takes back the memory of what has ended when it finds the time, and what else runs changes more than the inits
-//!   differ by.
-//! - The start: one after the other, as an engine does it, and without waiting for one before the next. It is from before the
-//!   first one until the last program has come to its first instruction. The making of the namespaces is in it, the same
-//!   for all.
-//! - The stop: a SIGTERM to each, one after the other, of which its program ends, and so the init. It is from before the first
-//!   one until the last init has ended.
+//! - Memory is the sum over the inits, without their programs. The kernel gives it in whole KiB and drops the rest, up to
+//!   1 KiB for each. The page tables of a process are not a part of it, and can be larger; they have a figure of their own,
+//!   without the topmost table, of which every process has one. The memory that the whole machine loses is no figure here:
+//!   the kernel frees the memory of ended processes when it has time, and other processes change it more than the inits
+//!   differ.
+//! - Start: the bench starts the containers one after the other, as an engine does, and does not wait in between. The time
+//!   runs from before the first start until the last program has reached its first instruction. The kernel's work for the
+//!   namespaces is a part of it, the same for all inits.
+//! - Stop: the bench sends SIGTERM to one init after the other. The signal ends its program, and so the init. The time runs
+//!   from before the first signal until the last init has ended.
 //!
-//! Without real-time priority, as so many have to share the processors. All inits take part: with all of them, a round
-//! takes about ten seconds.
+//! There is no real-time priority, because so many processes have to share the processors. With all inits, a round takes
+//! about ten seconds.
 
-use crate::clock::{self, micros};
+use crate::clock::{self, to_micros};
 use crate::container::{self, Container};
-use crate::idle::{Memory, field};
+use crate::effort::Effort;
+use crate::idle::{Memory, parse_field};
+use crate::inits::{self, Init};
 use crate::results::{Better, Results};
-use crate::{Effort, Init, inits};
 use libc::rlim_t;
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use nix::sys::signal::{Signal, kill};
@@ -31,18 +32,19 @@ use std::path::{Path, PathBuf};
 const COUNTS: [usize; 6] = [10, 50, 100, 200, 500, 1000];
 
 pub fn measure(inits: &[Init], effort: Effort, results: &mut Results) {
-    let most = effort.of(1000, 100);
-    let room = check_processes(2 * most).and_then(|()| Descriptors::allow(container::descriptors(most)));
-    let _descriptors = match room {
-        Ok(descriptors) => descriptors,
-        Err(reason) => return results.note(format!("{most} containers are left out: {reason}.")),
+    let most = effort.pick(1000, 100);
+    let limits =
+        check_process_limits(2 * most).and_then(|()| DescriptorLimit::raise(container::count_descriptors(most)));
+    let _limit = match limits {
+        Ok(limit) => limit,
+        Err(reason) => return results.add_note(format!("{most} containers are left out: {reason}.")),
     };
     let mut points: Vec<(usize, Vec<Vec<Run>>)> =
         COUNTS.iter().filter(|count| **count <= most).map(|count| (*count, vec![Vec::new(); inits.len()])).collect();
-    for round in 0..effort.of(5, 2) {
+    for round in 0..effort.pick(5, 2) {
         for (count, runs) in &mut points {
-            for (index, init) in inits::round_of_inits(inits, round) {
-                runs[index].push(run(init, *count));
+            for (index, init) in inits::rotate_without_none(inits, round) {
+                runs[index].push(measure_run(init, *count));
             }
         }
     }
@@ -51,12 +53,12 @@ pub fn measure(inits: &[Init], effort: Effort, results: &mut Results) {
         let points: Vec<(usize, Vec<Vec<f64>>)> = points.iter().map(|(count, runs)| (*count, of(runs))).collect();
         results.add_curve(name, unit, shown == Shown::Plot, &points);
         if let Some((count, samples)) = points.last().filter(|_| shown != Shown::Json) {
-            results.add(&format!("{count} containers: {name}"), unit, Better::Lower, samples);
+            results.add_row(&format!("{count} containers: {name}"), unit, Better::Lower, samples);
         }
     }
 }
 
-/// Where a figure is shown: each of these in addition to the one before.
+/// The place where a figure is shown. Each place includes the places before it.
 #[derive(PartialEq, Eq)]
 enum Shown {
     Json,
@@ -64,10 +66,11 @@ enum Shown {
     Plot,
 }
 
-type Of = fn(&Run) -> f64;
+/// Picks a figure of a run.
+type PickFigure = fn(&Run) -> f64;
 
-/// With so many containers, private and dirty is as good as all that is proportional, so the table is without it.
-const FIGURES: [(&str, &str, Shown, Of); 5] = [
+/// Private and dirty memory is not in the table: with so many containers, it is nearly the same as proportional memory.
+const FIGURES: [(&str, &str, Shown, PickFigure); 5] = [
     ("memory of the inits", "MiB", Shown::Plot, |run| run.memory),
     ("private and dirty memory of the inits", "MiB", Shown::Json, |run| run.private_dirty),
     ("page tables of the inits", "MiB", Shown::Table, |run| run.page_tables),
@@ -75,7 +78,7 @@ const FIGURES: [(&str, &str, Shown, Of); 5] = [
     ("from SIGTERM until all have ended", "ms", Shown::Plot, |run| run.stop),
 ];
 
-/// In MiB and milliseconds.
+/// The figures of a run, in MiB and milliseconds.
 #[derive(Clone)]
 struct Run {
     memory: f64,
@@ -85,21 +88,22 @@ struct Run {
     stop: f64,
 }
 
-fn run(init: &Init, count: usize) -> Run {
+/// Starts this number of containers, measures them, and stops them.
+fn measure_run(init: &Init, count: usize) -> Run {
     let began = clock::now();
     let mut containers: Vec<Container> = (0..count).map(|_| Container::start(init, &["idle"], None)).collect();
-    let started = last(containers.iter_mut().map(|container| container.time().expect("its start")));
-    containers.iter().for_each(Container::rest);
+    let started = find_latest(containers.iter_mut().map(|container| container.read_time().expect("its start")));
+    containers.iter().for_each(Container::await_sleep);
 
-    let memory: Vec<Memory> = containers.iter().map(|container| Memory::of(container.pid)).collect();
-    let page_tables = containers.iter().map(page_tables).sum::<f64>();
+    let memory: Vec<Memory> = containers.iter().map(|container| Memory::read(container.pid)).collect();
+    let page_tables = containers.iter().map(read_page_tables).sum::<f64>();
 
     let signalled = clock::now();
     for container in &containers {
         kill(container.pid, Signal::SIGTERM).expect("it runs");
     }
-    let ended = last(containers.iter_mut().map(|container| {
-        let (time, status) = container.end();
+    let ended = find_latest(containers.iter_mut().map(|container| {
+        let (time, status) = container.await_end();
         assert!(status == 143, "{}: it exited with {status}, which is not of SIGTERM", init.name);
         time
     }));
@@ -107,28 +111,28 @@ fn run(init: &Init, count: usize) -> Run {
         memory: memory.iter().map(|memory| memory.proportional).sum::<f64>() / 1024.0,
         private_dirty: memory.iter().map(|memory| memory.private_dirty).sum::<f64>() / 1024.0,
         page_tables: page_tables / 1024.0,
-        start: micros(started - began) / 1000.0,
-        stop: micros(ended - signalled) / 1000.0,
+        start: to_micros(started - began) / 1000.0,
+        stop: to_micros(ended - signalled) / 1000.0,
     }
 }
 
-fn last(times: impl Iterator<Item = i64>) -> i64 {
+fn find_latest(times: impl Iterator<Item = i64>) -> i64 {
     times.max().expect("there is a container")
 }
 
-/// In KiB.
-fn page_tables(container: &Container) -> f64 {
-    field(&fs::read_to_string(format!("/proc/{}/status", container.pid)).expect("a process"), "VmPTE")
+/// Reads the size of the page tables of an init, in KiB.
+fn read_page_tables(container: &Container) -> f64 {
+    parse_field(&fs::read_to_string(format!("/proc/{}/status", container.pid)).expect("a process"), "VmPTE")
 }
 
-/// A limit of descriptors that is high enough, until this is dropped.
-struct Descriptors {
+/// A raised limit of descriptors, until this value is dropped.
+struct DescriptorLimit {
     soft: rlim_t,
     hard: rlim_t,
 }
 
-impl Descriptors {
-    fn allow(needed: usize) -> Result<Descriptors, String> {
+impl DescriptorLimit {
+    fn raise(needed: usize) -> Result<DescriptorLimit, String> {
         let (soft, hard) = getrlimit(Resource::RLIMIT_NOFILE).expect("a limit");
         let needed = rlim_t::try_from(needed).expect("a small number");
         let refused = |errno: nix::errno::Errno| {
@@ -136,45 +140,46 @@ impl Descriptors {
             format!("they take {needed} descriptors, and {limit}")
         };
         setrlimit(Resource::RLIMIT_NOFILE, soft.max(needed), hard.max(needed)).map_err(refused)?;
-        Ok(Descriptors { soft, hard })
+        Ok(DescriptorLimit { soft, hard })
     }
 }
 
-impl Drop for Descriptors {
+impl Drop for DescriptorLimit {
     fn drop(&mut self) {
         let _ = setrlimit(Resource::RLIMIT_NOFILE, self.soft, self.hard);
     }
 }
 
-/// Whether there may be so many processes more. RLIMIT_NPROC is none for root.
-fn check_processes(needed: usize) -> Result<(), String> {
+/// Checks that this number of further processes is allowed. RLIMIT_NPROC does not apply to root.
+fn check_process_limits(needed: usize) -> Result<(), String> {
     let load = fs::read_to_string("/proc/loadavg").expect("/proc");
     let running = load.split([' ', '/']).nth(4).and_then(|all| all.parse().ok()).expect("the number of processes");
     let of_machine = ["/proc/sys/kernel/pid_max", "/proc/sys/kernel/threads-max"];
     let of_machine = of_machine.map(|path| (PathBuf::from(path), running));
-    let of_groups = groups().into_iter().filter_map(|group| {
-        let running = number(&group.join("pids.current"))?;
+    let of_groups = list_cgroups().into_iter().filter_map(|group| {
+        let running = read_number(&group.join("pids.current"))?;
         Some((group.join("pids.max"), running))
     });
     for (limit, running) in of_machine.into_iter().chain(of_groups) {
-        // No number: `max`.
-        if let Some(most) = number(&limit).filter(|most| running + needed > *most) {
+        // The file has `max` in place of a number if there is no limit.
+        if let Some(most) = read_number(&limit).filter(|most| running + needed > *most) {
             return Err(format!("they are {needed} processes beside {running}, and {} is {most}", limit.display()));
         }
     }
     Ok(())
 }
 
-fn number(file: &Path) -> Option<usize> {
+/// Reads a file that has one number.
+fn read_number(file: &Path) -> Option<usize> {
     fs::read_to_string(file).ok()?.trim().parse().ok()
 }
 
-/// The control groups that may limit how many processes there are: this process's own, and those that it is in.
-fn groups() -> Vec<PathBuf> {
+/// Lists the cgroups that can limit the number of processes: the cgroup of this process, and all above it.
+fn list_cgroups() -> Vec<PathBuf> {
     let text = fs::read_to_string("/proc/self/cgroup").unwrap_or_default();
     let mut groups = Vec::new();
     for line in text.lines() {
-        // A number, the controllers (none: version 2, with all of them), the path.
+        // The fields are a number, the controllers and the path. An empty list of controllers means version 2 with all of them.
         let mut parts = line.splitn(3, ':').skip(1);
         let (Some(controllers), Some(path)) = (parts.next(), parts.next()) else { continue };
         let root = match controllers {

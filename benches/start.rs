@@ -1,20 +1,21 @@
-//! The start and the end: an init that runs a program which exits at once.
+//! The start and the end of an init whose program exits at once.
 //!
-//! The times of the exec, of the program's first instruction, of its end, and of the init's end as its parent sees it are
-//! taken in the same run.
+//! Each run takes four times: the exec, the program's first instruction, the program's end, and the init's end as its
+//! parent sees it.
 
-use crate::clock::micros;
+use crate::clock::to_micros;
 use crate::container::Container;
-use crate::priority::Urgent;
+use crate::effort::Effort;
+use crate::inits::{self, Init};
+use crate::priority::RealTimePriority;
 use crate::results::{Better, Results};
-use crate::{Effort, Init, inits};
 
 pub fn measure(inits: &[Init], effort: Effort, results: &mut Results) {
-    let _urgent = Urgent::begin(results);
+    let _priority = RealTimePriority::acquire(results);
     let [mut starts, mut ends, mut wholes] = [const { Vec::new() }; 3].map(|_: Vec<f64>| vec![Vec::new(); inits.len()]);
-    for round in 0..effort.of(400, 60) + WARM_UP {
-        for (index, init) in inits::round(inits, round) {
-            let run = run(init);
+    for round in 0..effort.pick(400, 60) + WARM_UP {
+        for (index, init) in inits::rotate(inits, round) {
+            let run = measure_run(init);
             if round >= WARM_UP {
                 starts[index].push(run.start);
                 ends[index].push(run.end);
@@ -22,31 +23,31 @@ pub fn measure(inits: &[Init], effort: Effort, results: &mut Results) {
             }
         }
     }
-    results.add_plotted("start: exec of the init to the program's first instruction", "µs", Better::Lower, &starts);
-    results.add_plotted("end: the program's to the init's", "µs", Better::Lower, &ends);
-    results.add("the whole of `init -- true`", "µs", Better::Lower, &wholes);
+    results.add_plotted_row("start: exec of the init to the program's first instruction", "µs", Better::Lower, &starts);
+    results.add_plotted_row("end: the program's to the init's", "µs", Better::Lower, &ends);
+    results.add_row("the whole of `init -- true`", "µs", Better::Lower, &wholes);
 }
 
-/// The first rounds are not counted.
+/// The number of rounds at the beginning that do not count.
 const WARM_UP: usize = 3;
 
-/// Times of a run, in microseconds.
+/// The times of a run, in microseconds.
 pub struct Run {
     pub start: f64,
     end: f64,
     whole: f64,
 }
 
-/// A run of a program that exits at once.
-pub fn run(init: &Init) -> Run {
+/// Runs a program that exits at once, and takes the times.
+pub fn measure_run(init: &Init) -> Run {
     let mut container = Container::start(init, &["exit"], None);
-    // The end first: nothing but that is to wake us.
-    let (ended, status) = container.end();
-    let (first, last) = (container.time().expect("its start"), container.time().expect("its end"));
+    // The times of the probe are read later: until the end of the init, nothing else may wake this thread.
+    let (ended, status) = container.await_end();
+    let (first, last) = (container.read_time().expect("its start"), container.read_time().expect("its end"));
     assert!(status == 0, "{}: the program's exit code is 0, and its own {status}", init.name);
     Run {
-        start: micros(first - container.executed),
-        end: micros(ended - last),
-        whole: micros(ended - container.executed),
+        start: to_micros(first - container.executed),
+        end: to_micros(ended - last),
+        whole: to_micros(ended - container.executed),
     }
 }

@@ -1,18 +1,20 @@
-//! For how long after the exec a signal is lost.
+//! The time after the exec in which a signal is lost.
 //!
-//! The kernel drops a signal for a PID 1 that has neither blocked nor handled it yet. A SIGINT is sent at a time after the
-//! exec, by a thread that spins until then, and is kept if it ends the program in the end. A SIGTERM that follows when the
-//! program runs ends the others: the kernel delivers the lower number first, so that the exit code tells which one came
-//! through.
+//! The kernel drops a signal for a PID 1 that neither blocks nor handles it. A thread spins until a chosen time after the
+//! exec, and then sends SIGINT. If the signal was not lost, it ends the program. When the program runs, a SIGTERM follows
+//! and ends it otherwise. The kernel delivers the lower number first, so the exit code names the signal that arrived.
 //!
-//! The times are swept over twice the start. What is shown is the sum of the times around those that were lost: where half
-//! of the signals are lost, such a stretch counts half. The exec itself, in the kernel, is in it for everybody.
+//! The times sweep over twice the start time. The figure is the sum of the times around the lost signals. An interval in
+//! which half of the signals are lost counts half. The exec itself, in the kernel, is a part of the figure for every init.
 
 use crate::clock;
 use crate::container::{Container, Launch};
-use crate::priority::Urgent;
-use crate::results::{Better, Results, median};
-use crate::{Effort, Init, inits, start};
+use crate::effort::Effort;
+use crate::figures::{median, to_f64};
+use crate::inits::{self, Init};
+use crate::priority::RealTimePriority;
+use crate::results::{Better, Results};
+use crate::start;
 use nix::sched::{CpuSet, sched_setaffinity};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
@@ -23,112 +25,115 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread;
 
 pub fn measure(inits: &[Init], effort: Effort, results: &mut Results) {
-    let urgent = Urgent::begin(results);
-    let Some(elsewhere) = urgent.other() else {
-        return results.note("When a signal is lost is left out: it takes two processors.".to_owned());
+    let priority = RealTimePriority::acquire(results);
+    let Some(processor) = priority.other_processor() else {
+        return results.add_note("When a signal is lost is left out: it takes two processors.".to_owned());
     };
-    let (sweeps, steps) = (effort.of(8, 3), effort.of(60, 20));
-    let sender = Shooter::new(elsewhere);
+    let (sweeps, steps) = (effort.pick(8, 3), effort.pick(60, 20));
+    let sender = TimedSender::new(processor);
     let mut samples = vec![Vec::new(); inits.len()];
     let mut spans = vec![0.0; inits.len()];
-    for (index, init) in inits::round_of_inits(inits, 0) {
-        spans[index] = span(init);
+    for (index, init) in inits::rotate_without_none(inits, 0) {
+        spans[index] = choose_span(init);
     }
     for sweep in 0..sweeps {
-        let mut shots = vec![Vec::new(); inits.len()];
+        let mut attempts = vec![Vec::new(); inits.len()];
         for step in 0..steps {
-            for (index, init) in inits::round_of_inits(inits, step) {
-                // Other times in each sweep.
-                let part = (count(step) + count(sweep) / count(sweeps)) / count(steps);
-                shots[index].push(aim(init, part * spans[index], spans[index] / count(steps), &sender));
+            for (index, init) in inits::rotate_without_none(inits, step) {
+                // Each sweep has times between those of the others.
+                let fraction = (to_f64(step) + to_f64(sweep) / to_f64(sweeps)) / to_f64(steps);
+                attempts[index].push(send_in_time(
+                    init,
+                    fraction * spans[index],
+                    spans[index] / to_f64(steps),
+                    &sender,
+                ));
             }
         }
-        for (index, mut shots) in shots.into_iter().enumerate().filter(|(_, shots)| !shots.is_empty()) {
-            samples[index].push(lost(&mut shots, spans[index]));
+        for (index, mut attempts) in attempts.into_iter().enumerate().filter(|(_, attempts)| !attempts.is_empty()) {
+            samples[index].push(sum_lost_time(&mut attempts, spans[index]));
         }
     }
-    results.add_plotted("a signal is lost for, from the exec on", "µs", Better::Lower, &samples);
+    results.add_plotted_row("a signal is lost for, from the exec on", "µs", Better::Lower, &samples);
 }
 
-#[allow(clippy::cast_precision_loss)] // Small numbers.
-fn count(number: usize) -> f64 {
-    number as f64
-}
-
-/// The time to sweep over, in microseconds.
-fn span(init: &Init) -> f64 {
-    let starts: Vec<f64> = (0..9).map(|_| start::run(init).start).collect();
+/// Chooses the time to sweep over, in microseconds: twice the start of this init.
+fn choose_span(init: &Init) -> f64 {
+    let starts: Vec<f64> = (0..9).map(|_| start::measure_run(init).start).collect();
     2.0 * median(&starts)
 }
 
-/// A signal that was sent: how many microseconds after the exec, and whether it was lost.
+/// A signal that was sent.
 #[derive(Clone)]
-struct Shot {
+struct Attempt {
+    /// The time after the exec, in microseconds.
     after: f64,
     lost: bool,
 }
 
-/// Sends a signal, and on a busy machine again until it has been in time: those that are late would all be missing at the
-/// beginning. The last one counts in any case, at the time at which it was sent.
-fn aim(init: &Init, after: f64, tolerance: f64, shooter: &Shooter) -> Shot {
-    let mut shots = (0..10).map(|_| shoot(init, after, shooter));
-    let mut last = shots.next().expect("ten");
+/// Sends a signal, up to ten times until it is in time. On a busy machine a signal can be late, and without a repetition
+/// the early times would be missing. The last attempt counts in any case, at the time at which it was sent.
+fn send_in_time(init: &Init, after: f64, tolerance: f64, sender: &TimedSender) -> Attempt {
+    let mut attempts = (0..10).map(|_| send_signal(init, after, sender));
+    let mut last = attempts.next().expect("ten");
     while last.after > after + tolerance {
-        let Some(shot) = shots.next() else { break };
-        last = shot;
+        let Some(attempt) = attempts.next() else { break };
+        last = attempt;
     }
     last
 }
 
-fn shoot(init: &Init, after: f64, shooter: &Shooter) -> Shot {
+/// Starts an init, sends SIGINT at this time after its exec, and reads from the exit code whether the signal was lost.
+fn send_signal(init: &Init, after: f64, sender: &TimedSender) -> Attempt {
     let launch = Arc::new(Launch::new());
-    shooter.orders.send((launch.clone(), after)).expect("the thread");
-    let mut container = Container::start_watched(init, &["idle"], None, &launch);
-    let sent = shooter.sent.recv().expect("the thread");
-    // None where the signal has ended the program before it wrote anything.
-    if container.time().is_some() {
+    sender.orders.send((launch.clone(), after)).expect("the thread");
+    let mut container = Container::start_observed(init, &["idle"], None, &launch);
+    let sent = sender.sent.recv().expect("the thread");
+    // There is no time if the signal ended the program before it wrote one.
+    if container.read_time().is_some() {
         let _ = kill(container.pid, Signal::SIGTERM);
     }
-    let (_, status) = container.end();
+    let (_, status) = container.await_end();
     let lost = match status {
         130 => false,
         143 => true,
         other => panic!("{}: it exited with {other}, neither of SIGINT nor of SIGTERM", init.name),
     };
-    Shot { after: clock::micros(sent - container.executed), lost }
+    Attempt { after: clock::to_micros(sent - container.executed), lost }
 }
 
-/// The time that is lost, out of 0 to `span`: each signal stands for what is nearer to it than to the next.
-fn lost(shots: &mut [Shot], span: f64) -> f64 {
-    shots.sort_by(|one, other| one.after.total_cmp(&other.after));
-    let middle = |index: usize| f64::midpoint(shots[index].after, shots[index + 1].after).clamp(0.0, span);
+/// Sums up the time, between 0 and `span`, in which signals are lost. Each attempt stands for the times that are nearer to
+/// it than to its neighbours.
+fn sum_lost_time(attempts: &mut [Attempt], span: f64) -> f64 {
+    attempts.sort_by(|one, other| one.after.total_cmp(&other.after));
+    let middle = |index: usize| f64::midpoint(attempts[index].after, attempts[index + 1].after).clamp(0.0, span);
     let width = |index: usize| {
         let from = if index == 0 { 0.0 } else { middle(index - 1) };
-        let to = if index + 1 == shots.len() { span } else { middle(index) };
+        let to = if index + 1 == attempts.len() { span } else { middle(index) };
         to - from
     };
-    (0..shots.len()).filter(|index| shots[*index].lost).map(width).sum()
+    (0..attempts.len()).filter(|index| attempts[*index].lost).map(width).sum()
 }
 
-/// A thread that sends a signal at its time: the benches' own is suspended until the exec has happened.
-struct Shooter {
+/// A thread that sends a signal at a chosen time. The main thread is suspended until the exec.
+struct TimedSender {
     orders: Sender<(Arc<Launch>, f64)>,
     sent: Receiver<i64>,
 }
 
-impl Shooter {
-    fn new(processor: CpuSet) -> Shooter {
+impl TimedSender {
+    fn new(processor: CpuSet) -> TimedSender {
         let ((orders, received), (times, sent)) = (channel::<(Arc<Launch>, f64)>(), channel());
         thread::spawn(move || {
             sched_setaffinity(Pid::from_raw(0), &processor).expect("a processor");
             for (launch, after) in received {
                 let mut executed = 0;
-                // Until the exec, a few hundred microseconds; or for ever, in a process that is about to panic.
+                // The exec comes within a few hundred microseconds. If it fails, the main thread panics and ends the process.
                 while executed == 0 {
                     hint::spin_loop();
                     executed = launch.executed.load(Ordering::Acquire);
                 }
-                while clock::micros(clock::now() - executed) < after {
+                while clock::to_micros(clock::now() - executed) < after {
                     hint::spin_loop();
                 }
                 let time = clock::now();
@@ -138,6 +143,6 @@ impl Shooter {
                 }
             }
         });
-        Shooter { orders, sent }
+        TimedSender { orders, sent }
     }
 }

@@ -1,10 +1,13 @@
-# bash completion for rini. It works without bash-completion too, but knows PROGRAM's own arguments only with it.
+# bash completion for rini. It works without bash-completion; PROGRAM's own arguments need bash-completion.
 # shellcheck shell=bash
 
 _rini() {
-    # Letter and word, and "=" where a value follows. tests/release.rs holds this against `rini --help`.
-    local options='g/process-group e/remap-exit= t/grace-period= stop-signals= stop-delay= after-exit= r/rewrite=
-        p/parent-death-signal= s/subreaper w/warn-on-reap v/verbose P/pause l/license h/help V/version'
+    # Letter and word, and "=" if a value follows. src/cli/documentation.rs checks the options.
+    local options='
+        g/process-group e/remap-exit= t/grace-period= stop-signals= stop-delay= after-exit= r/rewrite=
+        p/parent-death-signal= s/subreaper w/warn-on-reap v/verbose P/pause
+        l/license h/help V/version
+    '
     local signals='HUP INT QUIT ILL TRAP ABRT BUS FPE KILL USR1 SEGV USR2 PIPE ALRM TERM STKFLT CHLD CONT STOP TSTP TTIN
         TTOU URG XCPU XFSZ VTALRM PROF WINCH IO PWR SYS RTMIN RTMAX'
     local option word names=() i
@@ -18,7 +21,7 @@ _rini() {
         [[ $word == *= ]] && value_of[-${option%%/*}]=${word%=}
     done
 
-    # Readline cuts --word=VALUE and FROM:TO into pieces. Here they are one word again; `starts` says where each begins.
+    # Readline cuts --word=VALUE and FROM:TO into pieces. Join them again; `starts` has the index of each word's first piece.
     local words=() starts=()
     for ((i = 0; i <= COMP_CWORD; i++)); do
         if ((i > 1)) && [[ ${COMP_WORDS[i]} == [=:] || ${COMP_WORDS[i - 1]} == [=:] ]]; then
@@ -41,7 +44,7 @@ _rini() {
                 for ((i = 1; i < ${#word}; i++)); do
                     takes=${value_of[-${word:i:1}]-}
                     [ -z "$takes" ] && continue
-                    # What follows the letter in the same word is its value.
+                    # The remaining characters of the word are the letter's value.
                     ((i + 1 < ${#word})) && takes=''
                     break
                 done
@@ -81,7 +84,7 @@ _rini() {
         esac
         mapfile -t COMPREPLY < <(compgen -P "$base" -S "$end" -W "$list" -- "$text")
         [ -n "$end" ] && compopt -o nospace
-        # Readline has what it cut off already.
+        # Leave out what readline already has.
         word=${COMP_WORDS[COMP_CWORD]#[=:]}
         COMPREPLY=("${COMPREPLY[@]#"${full%"$word"}"}")
     elif ((at < last)); then

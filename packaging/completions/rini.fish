@@ -1,11 +1,12 @@
-# fish completion for rini. tests/release.rs holds the options against `rini --help`.
+# fish completion for rini. src/cli/documentation.rs checks the options.
 
-# The words from PROGRAM on; fails where it has not been typed yet.
+# Prints the words from PROGRAM on; fails if PROGRAM has not been typed yet.
 function __fish_rini_program
     set -l tokens (commandline -opc) (commandline -ct)
     set -e tokens[1]
     set -l options g/process-group e/remap-exit= t/grace-period= stop-signals= stop-delay= after-exit= r/rewrite= \
-        p/parent-death-signal= s/subreaper w/warn-on-reap v/verbose P/pause l/license h/help V/version
+        p/parent-death-signal= s/subreaper w/warn-on-reap v/verbose P/pause \
+        l/license h/help V/version
     argparse -s $options -- $tokens 2>/dev/null
     and test -n "$argv[1]"
     and not string match -qr '^-' -- $argv[1]
@@ -25,7 +26,7 @@ function __fish_rini_signals
     string split ' ' 'CHLD CONT STOP TSTP TTIN TTOU URG XCPU XFSZ VTALRM PROF WINCH IO PWR SYS RTMIN RTMAX'
 end
 
-# Signals behind what has been typed up to the last separator.
+# Prints signals, each after what has been typed up to the last separator.
 function __fish_rini_more_signals --argument-names separator
     set -l typed (string replace -r -- '^(--[^=]*=|-r)' '' (commandline -ct) | string match -r -- ".*$separator")
     printf '%s\n' "$typed"(__fish_rini_signals)
@@ -33,19 +34,19 @@ end
 
 set -l before __fish_rini_no_program
 complete -c rini -n $before -s g -l process-group -d 'Forward signals to the process group of PROGRAM'
-complete -c rini -n $before -s e -l remap-exit -x -d 'Exit with TO where the code is CODE'
-complete -c rini -n $before -s t -l grace-period -x -d 'SIGKILL so long after a stop signal'
-complete -c rini -n $before -l stop-signals -x -a '(__fish_rini_more_signals ,)' -d 'What begins a stop'
-complete -c rini -n $before -l stop-delay -x -d 'Hold a stop signal back so long'
-complete -c rini -n $before -l after-exit -x -a 'kill terminate wait' -d 'What becomes of what is left'
-complete -c rini -n $before -s r -l rewrite -x -a '(__fish_rini_more_signals :)' -d 'Forward TO in place of FROM'
+complete -c rini -n $before -s e -l remap-exit -x -d 'Exit with TO instead of CODE'
+complete -c rini -n $before -s t -l grace-period -x -d 'Send SIGKILL this long after a stop signal'
+complete -c rini -n $before -l stop-signals -x -a '(__fish_rini_more_signals ,)' -d 'The signals that start a stop'
+complete -c rini -n $before -l stop-delay -x -d 'Hold a stop signal back for this long'
+complete -c rini -n $before -l after-exit -x -a 'kill terminate wait' -d 'What to do with leftover processes'
+complete -c rini -n $before -s r -l rewrite -x -a '(__fish_rini_more_signals :)' -d 'Send TO instead of FROM; 0 drops it'
 complete -c rini -n $before -s p -l parent-death-signal -x -a '(__fish_rini_signals)' \
-    -d 'Forward SIG when the parent of rini dies'
-complete -c rini -n $before -s s -l subreaper -d 'Adopt orphans, or do not start'
-complete -c rini -n $before -s w -l warn-on-reap -d 'Warn of each orphan reaped'
-complete -c rini -n $before -s v -l verbose -d 'Say more'
-complete -c rini -n $before -s P -l pause -d 'No PROGRAM: reap until a stop signal'
-complete -c rini -n $before -s l -l license -d 'Print the license'
-complete -c rini -n $before -s h -l help -d 'Print the help'
-complete -c rini -n $before -s V -l version -d 'Print the version'
+    -d 'Send SIG to PROGRAM when the parent of rini dies'
+complete -c rini -n $before -s s -l subreaper -d 'Adopt orphans or fail'
+complete -c rini -n $before -s w -l warn-on-reap -d 'Log a warning for each orphan reaped'
+complete -c rini -n $before -s v -l verbose -d 'Log more'
+complete -c rini -n $before -s P -l pause -d 'No PROGRAM: reap until a stop signal, exit 0'
+complete -c rini -n $before -s l -l license -d 'Print the license and exit'
+complete -c rini -n $before -s h -l help -d 'Print the help and exit'
+complete -c rini -n $before -s V -l version -d 'Print the version and exit'
 complete -c rini -x -a '(__fish_rini_complete_program)'

@@ -1,4 +1,4 @@
-"""A WSGI application: / is answered at once, /slow after half a second, or SECONDS if that is set."""
+"""A WSGI application. It answers / at once, and /slow after SECONDS, or half a second if that is not set."""
 
 import os
 import sys
@@ -9,7 +9,7 @@ SECONDS = float(os.environ.get("SECONDS", "0.5"))
 
 def application(environ, start_response):
     if environ["PATH_INFO"] == "/slow":
-        # One write, flushed: the demonstrations wait for these lines, and demo-stop counts them afterwards.
+        # One write with a flush, because the demos wait for these lines and count them.
         sys.stderr.write("a request is being handled\n")
         sys.stderr.flush()
         time.sleep(SECONDS)

@@ -1,6 +1,6 @@
-"""Asks http://127.0.0.1:8000/slow again and again, twice at a time, until the server is gone.
+"""Requests http://127.0.0.1:8000/slow in a loop, two requests at a time, until the server is gone.
 
-Prints how many requests were answered.
+Prints the number of requests that were answered.
 """
 
 import http.client

@@ -1,12 +1,12 @@
-"""Load for the service of packaging/example, beside it in its network.
+"""The load for the service of packaging/example, in its network.
 
-  load.py burst COUNT       COUNT orders, one after the other; prints how many were taken
-  load.py until-gone        asks for reports, four at a time, again and again, until the service is gone; prints how
-                            many were answered
-  load.py balancer SECONDS  ten requests a second, reports and orders by turns, as from a load balancer that takes
-                            SECONDS to notice that the service is going: SIGUSR1 tells it that the stop begins, and it
-                            goes on for so long; prints how many requests had no good answer, of how many that were
-                            sent since then or had no answer yet, and how many orders were taken in all
+  load.py burst COUNT       sends COUNT orders, one after the other, and prints the number of accepted orders
+  load.py until-gone        requests reports in a loop, four at a time, until the service is gone, and prints the number of
+                            answers
+  load.py balancer SECONDS  sends ten requests a second, reports and orders by turns, like a load balancer that notices the
+                            stop of a server SECONDS late. SIGUSR1 marks the begin of the stop, and the load goes on for
+                            SECONDS. It prints the number of requests without a good answer, the number of requests that
+                            were sent since SIGUSR1 or had no answer yet, and the number of all accepted orders.
 """
 
 import http.client

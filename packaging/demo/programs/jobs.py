@@ -1,9 +1,9 @@
-"""Queues 30 tasks and waits until the worker has fetched all that it fetches at once (jobs.py queue), or prints how many
-of them are lost (jobs.py count).
+"""Queues 30 tasks and waits until the worker has fetched as many as it fetches at once (jobs.py queue), or prints the number
+of lost tasks (jobs.py count).
 
-A task has finished, or it is in the queue, where the next worker finds it. Or it was started and never finished: that
-one is lost, as nobody will do it again. Or a worker had fetched it, did not start it, and did not give it back: then no
-other worker gets it until Celery's visibility timeout is over.
+A task that has finished is not lost. A task in the queue is not lost either: the next worker finds it there. A task that
+started and did not finish is lost, because no worker does it again. A task that a worker fetched, did not start and did not
+give back is held: no other worker gets it until Celery's visibility timeout ends.
 """
 
 import sys
@@ -11,18 +11,18 @@ import sys
 from tasks import app, notes, work
 
 COUNT = 30
-# Celery's worker with two processes runs two tasks, and has four in advance for each process.
-FETCHED = 2 + 2 * 4
+# A Celery worker with two processes runs two tasks, and fetches four more in advance for each process.
+RUNNING = 2
+WAITING = 2 * 4
 
 if sys.argv[1] == "queue":
     fetched = notes.pubsub()
-    fetched.subscribe("__keyspace@0__:celery")
+    fetched.subscribe("__keyspace@0__:celery", "__keyspace@0__:unacked")
     for number in range(COUNT):
         work.delay(number)
-    # What a worker is just fetching when it is stopped, Celery may lose by itself, under any init: it throws away what
-    # Redis has sent and it has not yet read (https://github.com/celery/celery/issues/4354).
+    # Wait until Celery has taken its tasks out of the queue, and has noted those that do not run yet. tasks.py says why.
     for _ in fetched.listen():
-        if notes.llen("celery") <= COUNT - FETCHED:
+        if notes.llen("celery") <= COUNT - RUNNING - WAITING and notes.hlen("unacked") >= WAITING:
             break
 else:
     started = notes.scard("started")

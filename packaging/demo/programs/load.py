@@ -1,11 +1,11 @@
-"""Clients of a web server that is going to be stopped. Each asks for /slow, always on a new connection.
+"""Clients of a web server that is going to stop. Each client requests /slow, always on a new connection.
 
-  load.py balancer PORT    ten requests a second, as from a load balancer that takes two seconds to notice that a server
-                           is going: SIGUSR1 tells it that the stop begins, and it goes on for two seconds. It counts
-                           what was sent since then or had no answer yet.
-  load.py burst PORT       ten requests at once
+  load.py balancer PORT    sends ten requests a second, like a load balancer that notices the stop of a server two seconds
+                           late. SIGUSR1 marks the begin of the stop, and the client goes on for two seconds. It counts the
+                           requests that were sent since then or had no answer yet.
+  load.py burst PORT       sends ten requests at once
 
-At the end they print how many requests had no good answer, and of how many.
+At the end, both print the number of requests without a good answer, and the number of all that count.
 """
 
 import http.client

@@ -1,4 +1,4 @@
-"""Takes orders: POST /orders, GET /report, which is slow, and what asks how the service is: /health and /alive."""
+"""Takes orders: POST /orders, and GET /report, which is slow. /health and /alive are for health checks."""
 
 import hashlib
 import hmac
@@ -20,7 +20,7 @@ app = flask.Flask(__name__)
 
 @app.before_request
 def note():
-    # One write: the measurements count these lines.
+    # One write, because the measurements count these lines.
     if flask.request.path in ("/orders", "/report"):
         sys.stderr.write("a request is being handled\n")
         sys.stderr.flush()
@@ -28,7 +28,7 @@ def note():
 
 @app.post("/orders")
 def take_order():
-    """Answers when redis has the task, and not before: an order that was answered is not lost."""
+    """Answers after redis has the task, so that an answered order is not lost."""
     order = uuid.uuid4().hex
     try:
         tasks.fulfil.delay(order)
@@ -46,7 +46,7 @@ def report():
 
 @app.get("/health")
 def health():
-    """Whether the service can do its work. For health checks and readiness."""
+    """Tells whether the service can do its work, for health checks and readiness."""
     try:
         settings.STORE.ping()
     except redis.RedisError:
@@ -56,5 +56,5 @@ def health():
 
 @app.get("/alive")
 def alive():
-    """Whether the process answers. For liveness: a restart of the service would not bring redis back."""
+    """Tells whether the process answers, for liveness. It ignores redis, which a restart of the service would not bring back."""
     return {}

@@ -1,13 +1,14 @@
-"""gunicorn reads this by itself, from the folder that it is started in."""
+"""gunicorn reads this file in its working directory."""
 
-# Read here, by the master, before there are workers: a missing secret is one line and an end, and not a worker that
-# is started again and again.
+# The master reads the settings before it starts a worker. So a missing secret ends gunicorn with one line, and does not restart
+# a worker in a loop.
 import settings  # noqa: F401
 
 bind = "0.0.0.0:8000"
 workers = 2
 threads = 8
-# After SIGTERM, for the requests in flight: less than RINI_GRACE_PERIOD, which is less than the engine's patience.
+# The time for requests in flight after SIGTERM. It must be less than RINI_GRACE_PERIOD, which must be less than the engine's
+# stop timeout.
 graceful_timeout = 15
-# Heartbeats in memory: a file on a slow disk can look like a hanging worker. And the file system is read-only.
+# Heartbeats in memory: on a slow disk, a worker can look hung. Also, the file system is read-only.
 worker_tmp_dir = "/dev/shm"

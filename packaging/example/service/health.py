@@ -1,4 +1,4 @@
-"""The health check, as `health.py web`, `health.py alive` or `health.py worker`: one line, and 0 or 1 as exit code."""
+"""The health check: `health.py web`, `health.py alive` or `health.py worker`. It prints one line, and exits with 0 or 1."""
 
 import sys
 import urllib.request
@@ -18,6 +18,6 @@ def ping():
 CHECKS = {"web": lambda: ask("/health"), "alive": lambda: ask("/alive"), "worker": ping}
 try:
     healthy = CHECKS[sys.argv[1]]()
-except Exception as error:  # Whatever it is, it is one line and not a traceback.
+except Exception as error:  # Every error is one line instead of a traceback.
     sys.exit(f"unhealthy: {error}")
 sys.exit(0 if healthy else "unhealthy")

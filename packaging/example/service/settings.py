@@ -1,4 +1,4 @@
-"""What comes from outside: the address of redis, and a secret."""
+"""The settings from outside: the address of redis, and a secret."""
 
 import os
 import sys
@@ -10,7 +10,7 @@ SECRET_FILE = os.environ.get("SIGNING_KEY_FILE", "/run/secrets/signing_key")
 
 
 def read_secret():
-    """From a file, as Compose, Swarm and Kubernetes mount it, or from the environment. Without it nothing starts."""
+    """Reads the secret from a file, as Compose, Swarm and Kubernetes mount it, or from the environment. It is required."""
     try:
         with open(SECRET_FILE, encoding="utf-8") as file:
             key = file.read().strip()
@@ -24,5 +24,5 @@ def read_secret():
 
 
 SIGNING_KEY = read_secret()
-# With time limits: a redis that does not answer must not hold a health check or a request up.
+# With timeouts, so that a redis that does not answer cannot hang a health check or a request.
 STORE = redis.Redis.from_url(REDIS_URL, socket_timeout=2, socket_connect_timeout=2)

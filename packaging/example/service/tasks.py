@@ -1,4 +1,4 @@
-"""The Celery application. Its one task takes two seconds; redis is told that it has begun, and that it is done."""
+"""The Celery application. Its only task takes two seconds, and records its start and its end in redis."""
 
 import sys
 import time
