@@ -27,10 +27,9 @@ use cli::options::Options;
 use cli::table::Personality;
 use ground::exit;
 use ground::signal::Signal;
-use messages::catalog::{self, Catalog};
+use messages::catalog::Catalog;
 use messages::diagnosis::Reason;
-use messages::filter::Verbosity;
-use messages::logging;
+use messages::logging::{self, Verbosity};
 use messages::message::{self, Answer, StartFailure, StartFailureMessage};
 use nix::errno::Errno;
 use std::ffi::{CStr, OsStr};
@@ -124,7 +123,7 @@ fn set_up(start: Start, personality: &'static Personality, options: &mut Options
 /// Starts the main child, and records whether it shares a terminal with rini.
 fn start_program(program: Program, personality: &Personality, options: &mut Options) -> Result<Spawned, u8> {
     let catalog = &personality.catalog;
-    let is_debug = options.session && log::log_enabled!(target: catalog::TARGET, log::Level::Debug);
+    let is_debug = options.session && log::log_enabled!(log::Level::Debug);
     let report = |attached| {
         if is_debug {
             catalog.log_session(attached);

@@ -16,7 +16,6 @@ use crate::cli::table::Personality;
 use crate::ground::policy::AfterExit;
 use crate::ground::signal::Signal;
 use crate::ground::time::Duration;
-use crate::messages::filter;
 use crate::messages::message::Answer;
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
@@ -79,7 +78,7 @@ struct Settings {
     /// FROM and TO. A TO of 0 drops the signal. Each FROM has one rule, the last.
     rewrites: Vec<(u8, u8)>,
     remaps: Vec<(u8, u8)>,
-    log: Vec<u8>,
+    log: &'static str,
 }
 
 /// The reason why nothing is started.
@@ -217,24 +216,10 @@ fn on_or_off(text: &str) -> Option<bool> {
 
 const LEVELS: [&str; 6] = ["off", "error", "warn", "info", "debug", "trace"];
 
-/// Whether a text is a list of levels, of rini's modules, and of modules with a level.
-fn is_filter(text: &str) -> bool {
-    let is_level = |word: &str| LEVELS.contains(&&*word.to_ascii_lowercase());
-    let is_module = |word: &str| match word.strip_prefix("rini") {
-        Some("") => true,
-        Some(path) => {
-            let of_path = path.bytes().all(|byte| byte == b':' || byte.is_ascii_lowercase());
-            path.starts_with("::") && !path.ends_with(':') && of_path
-        }
-        None => false,
-    };
-    text.split(',').map(|part| part.trim_matches([' ', '\t', '\n', '\r', '\x0c'])).all(|part| {
-        match part.split_once('=') {
-            _ if is_level(part) => true,
-            Some((module, level)) => is_module(module) && is_level(level),
-            None => is_module(part),
-        }
-    })
+/// Reads the name of a level.
+fn level(text: &str) -> Option<&'static str> {
+    let name = text.trim_matches([' ', '\t', '\n', '\r', '\x0c']).to_ascii_lowercase();
+    LEVELS.into_iter().find(|level| *level == name)
 }
 
 /// Reads a number as strtol(3) does, and returns it with the text after it.
@@ -325,9 +310,9 @@ fn insert_all(rules: &mut Vec<(u8, u8)>, list: &str, read: fn(&str) -> Option<(u
     Some(())
 }
 
-fn level(count: i128) -> Vec<u8> {
+fn level_of_number(count: i128) -> &'static str {
     let level = usize::try_from(count).ok().and_then(|count| LEVELS[1..].get(count));
-    level.copied().unwrap_or("trace").into()
+    level.copied().unwrap_or("trace")
 }
 
 /// Looks up the value of a variable. If it is set twice, the first one counts.
@@ -338,8 +323,7 @@ fn expect(words: &[&[u8]], variable: Variables<'_>) -> Result<Settings, Refusal>
     let init = find_name(words[0]);
     // The text is only compared with ASCII, so any encoding of other bytes will do.
     let text = |bytes: &[u8]| -> String { bytes.iter().map(|byte| char::from(*byte)).collect() };
-    let mut settings =
-        Settings { after_exit: "kill", stop_signals: vec![2, 15], log: b"warn".into(), ..Settings::default() };
+    let mut settings = Settings { after_exit: "kill", stop_signals: vec![2, 15], log: "warn", ..Settings::default() };
     let mut by_tini = false;
     match init {
         Name::Rini | Name::Tini => {
@@ -347,7 +331,7 @@ fn expect(words: &[&[u8]], variable: Variables<'_>) -> Result<Settings, Refusal>
             settings.process_group = variable("TINI_KILL_PROCESS_GROUP").is_some();
             if let Some(value) = variable("TINI_VERBOSITY") {
                 by_tini = true;
-                settings.log = level(strtol(&text(value)).map_or(0, |(number, _)| number));
+                settings.log = level_of_number(strtol(&text(value)).map_or(0, |(number, _)| number));
             }
         }
         Name::DumbInit => {
@@ -356,12 +340,12 @@ fn expect(words: &[&[u8]], variable: Variables<'_>) -> Result<Settings, Refusal>
             settings.after_exit = "terminate the group";
             settings.stops_itself = true;
             if variable("DUMB_INIT_DEBUG") == Some(b"1") {
-                settings.log = b"debug".into();
+                settings.log = "debug";
             }
         }
         Name::Catatonit => {
             if variable("CATATONIT_DEBUG").is_some() {
-                settings.log = b"debug".into();
+                settings.log = "debug";
             }
             if variable("CATATONIT_LOG").is_some() {
                 return Err(Reserved("CATATONIT_LOG"));
@@ -387,8 +371,7 @@ fn expect(words: &[&[u8]], variable: Variables<'_>) -> Result<Settings, Refusal>
                 "RINI_PROCESS_GROUP" => settings.process_group = on_or_off(&list)?,
                 "RINI_SUBREAPER" => settings.subreaper = on_or_off(&list)?,
                 "RINI_LOG" => {
-                    is_filter(&list).then_some(())?;
-                    settings.log = value.into();
+                    settings.log = level(&list)?;
                     by_tini = false;
                 }
                 "RINI_REMAP_EXIT" => insert_all(&mut settings.remaps, &list, remap)?,
@@ -419,7 +402,7 @@ fn expect(words: &[&[u8]], variable: Variables<'_>) -> Result<Settings, Refusal>
                 (_, "w" | "warn-on-reap") => settings.warn_on_reap = true,
                 (_, "P" | "pause") => settings.pause = true,
                 (_, "c" | "single-child") => (settings.session, settings.process_group) = (false, false),
-                (Name::DumbInit, "v" | "verbose") => settings.log = b"debug".into(),
+                (Name::DumbInit, "v" | "verbose") => settings.log = "debug",
                 (_, "v" | "verbose") => verbose += 1,
                 (_, "e" | "remap-exit") => {
                     if std::mem::take(&mut first_remap) {
@@ -539,7 +522,7 @@ fn expect(words: &[&[u8]], variable: Variables<'_>) -> Result<Settings, Refusal>
         }
     }
     if verbose > 0 && !by_tini {
-        settings.log = level(verbose + 1);
+        settings.log = level_of_number(verbose + 1);
     }
     // A rule that keeps a code has no effect. (A rule that keeps a signal has one: its message differs.)
     settings.remaps.retain(|(from, to)| from != to);
@@ -599,7 +582,7 @@ fn settings_of(options: &Options) -> Settings {
             .map(|(n, signal)| (n, policy.rewrite.apply(signal).map_or(0, Signal::number)))
             .collect(),
         remaps: (0..=255).map(|code| (code, remap.apply(code))).filter(|(code, to)| code != to).collect(),
-        log: verbosity.0.to_vec(),
+        log: level(verbosity.0.as_str()).unwrap(),
     }
 }
 
@@ -677,7 +660,6 @@ pub fn read_words(words: &[&[u8]], environment: &[&[u8]]) -> Outcome {
                 assert!(back.is_none_or(|back| back == wanted * 1_000_000), "{text}");
                 assert!(back.is_some() || !whole, "{text}");
             }
-            assert!(verbosity_is_known(&options), "{:?}", options.verbosity);
             Outcome::Started
         }
         Err((message, text)) => {
@@ -725,11 +707,6 @@ pub fn read_words(words: &[&[u8]], environment: &[&[u8]]) -> Outcome {
             Outcome::Refused(message)
         }
     }
-}
-
-/// Whether env_logger knows every part of the filter.
-fn verbosity_is_known(options: &Options) -> bool {
-    options.verbosity.0.split(|byte| *byte == b',').all(|part| filter::read_directive(part).is_some())
 }
 
 /// Reads the command line and the environment that these bytes encode: the number of a name, the number of variables, and the
@@ -813,9 +790,9 @@ never looked at. *Started*: accepted; *printed*: help, version or license; *refu
         b"RINI_REMAP_EXIT=143,1:0,143:9",
         b"RINI_REMAP_EXIT=1,,2",
         b"RINI_REMAP_EXIT=256",
-        b"RINI_LOG=warn,rini::runtime=debug",
-        b"RINI_LOG= INFO ,rini",
-        b"RINI_LOG=rini::",
+        b"RINI_LOG=Debug",
+        b"RINI_LOG= INFO ",
+        b"RINI_LOG=rini=debug",
         b"RINI_LOG=",
         b"RINI_STOP_SIGNALS=TERM,sigrtmax-3",
         b"RINI_STOP_SIGNALS=CHLD",

@@ -12,11 +12,10 @@
 use crate::cli::options::{OptionKind, Options, Repeated};
 use crate::cli::personality::{RINI, base_name};
 use crate::cli::table::{Grammar, OptionRow, OptionTable, Personality, Variable};
-use crate::cli::values;
 use crate::ground::bytes::{self, strtol};
 use crate::ground::signal::{Signal, SignalSet, TERMINAL_STOPS};
 use crate::messages::catalog::write_message;
-use crate::messages::filter::Verbosity;
+use crate::messages::logging::Verbosity;
 use crate::messages::message::{Answer, AnswerMessage, Expected};
 use crate::messages::quote::Word;
 use lexopt::Arg::{Long, Short, Value};
@@ -190,7 +189,7 @@ pub fn parse(
         }
     }
     if repeated.verbose > 0 && !tini_sets_level {
-        options.verbosity = Verbosity(values::read_level(i64::from(repeated.verbose).saturating_add(1)));
+        options.verbosity = Verbosity::from_number(i64::from(repeated.verbose).saturating_add(1));
     }
     Ok(())
 }
@@ -276,7 +275,7 @@ fn read_environment(
     {
         tini_sets_level = true;
         // As atoi(3): a text without a number is 0.
-        options.verbosity = Verbosity(values::read_level(strtol(text.as_bytes()).map_or(0, |(number, _)| number)));
+        options.verbosity = Verbosity::from_number(strtol(text.as_bytes()).map_or(0, |(number, _)| number));
     }
     for option in RINI.options.iter().filter(|option| !option.variable.is_empty()) {
         let Some(text) = variable(option.variable).filter(|value| !value.is_empty()) else { continue };
@@ -350,7 +349,7 @@ mod tests {
                 parent_death_signal: Some(Signal::TERM),
                 ..Policy::default()
             },
-            verbosity: Verbosity(b"debug"),
+            verbosity: Verbosity::DEBUG,
             ..Options::default()
         };
         for (words, program) in [
@@ -474,11 +473,11 @@ mod tests {
     #[test]
     fn the_option_beats_rini_s_variable_which_beats_tini_s() {
         let level = |words: &[&str], variables: &[(&str, &str)]| run(words, variables).0.verbosity;
-        let (info, warn) = (Verbosity(b"info"), Verbosity(b"warn"));
-        let filter = Verbosity(b"debug");
+        let (info, warn) = (Verbosity::parse(b"info").unwrap(), Verbosity::default());
+        let debug = Verbosity::DEBUG;
         assert_eq!(level(&["p"], &[]), warn);
         assert_eq!(level(&["-v", "p"], &[("RINI_LOG", "debug"), ("TINI_VERBOSITY", "1")]), info);
-        assert_eq!(level(&["p"], &[("RINI_LOG", "debug"), ("TINI_VERBOSITY", "1")]), filter);
+        assert_eq!(level(&["p"], &[("RINI_LOG", "debug"), ("TINI_VERBOSITY", "1")]), debug);
         assert_eq!(level(&["-vvv", "p"], &[("RINI_LOG", ""), ("TINI_VERBOSITY", "1")]), warn);
         let group = |words: &[&str], variables: &[(&str, &str)]| run(words, variables).0.process_group;
         assert!(!group(&["p"], &[("TINI_KILL_PROCESS_GROUP", ""), ("RINI_PROCESS_GROUP", "0")]));
@@ -526,18 +525,5 @@ mod tests {
         assert_eq!(run(&["--stop-delay", "0", "p"], &variables).0.policy.delay, None);
         let empty = variables.map(|(name, _)| (name, ""));
         assert_eq!(run(&["p"], &empty), run(&["p"], &[]));
-    }
-
-    #[test]
-    fn a_filter_is_one_that_env_logger_reads_as_it_was_meant() {
-        for text in ["off", "warn", "INFO", "rini", "rini=debug", "rini::runtime=trace", "error, rini::sys::spawn=info"]
-        {
-            assert!(is_filter(text.as_bytes()), "{text}");
-        }
-        for text in
-            ["", ",", "verbose", "2", "rini=2", "rini=", "nix=debug", "=debug", "info/x", "rini=debug=x", "rini::"]
-        {
-            assert!(!is_filter(text.as_bytes()), "{text}");
-        }
     }
 }

@@ -7,7 +7,7 @@ use crate::ground::exit::Remap;
 use crate::ground::policy::Policy;
 use crate::ground::signal::{Rewrite, Signal, SignalSet};
 use crate::ground::time::Duration;
-use crate::messages::filter::{self, Verbosity};
+use crate::messages::logging::Verbosity;
 use crate::messages::message::Answer;
 use std::mem;
 
@@ -45,7 +45,7 @@ pub enum OptionKind {
     Verbose,
     /// Logs everything down to the level `debug`.
     Debug,
-    /// Logs what a filter lets through.
+    /// Logs everything down to a level.
     Log,
     /// Gives the child no session, and signals to the child alone.
     SingleChild,
@@ -137,13 +137,8 @@ impl Options {
                 });
                 policy.parent_death_signal = Some(signal.ok_or(wrong)?);
             }
-            OptionKind::Log => {
-                if Parts::of(value, b',').any(|part| filter::read_directive(part).is_none()) {
-                    return Err(wrong);
-                }
-                self.verbosity = Verbosity(value);
-            }
-            OptionKind::Debug => self.verbosity = Verbosity(b"debug"),
+            OptionKind::Log => self.verbosity = Verbosity::parse(value).ok_or(wrong)?,
+            OptionKind::Debug => self.verbosity = Verbosity::DEBUG,
             OptionKind::Pause => policy.pause = true,
             OptionKind::SingleChild => (self.process_group, self.session) = (false, false),
             OptionKind::Verbose => repeated.verbose = repeated.verbose.saturating_add(1),

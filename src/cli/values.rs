@@ -51,18 +51,6 @@ pub fn read_duration(text: &[u8], least: u64) -> Option<Duration> {
     if (least..=MOST).contains(&total) { Some(Duration::from_nanos(total)) } else { None }
 }
 
-/// Reads a level from its number in tini.
-pub fn read_level(count: i64) -> &'static [u8] {
-    match count {
-        0 => b"error",
-        1 => b"warn",
-        2 => b"info",
-        3 => b"debug",
-        // This includes negative numbers, because tini's number is unsigned.
-        _ => b"trace",
-    }
-}
-
 /// Whether tini's -p knows a signal by this name. It knows the first 31 signals except SIGSTKFLT, SIGIO and SIGPWR, by their full
 /// names, and no second names.
 pub fn is_signal_of_tini(signal: Signal, word: &[u8]) -> bool {

@@ -20,14 +20,11 @@ use std::fmt::{self, Display, Write};
 #[path = "../../build/messages/format.rs"]
 mod format;
 
-/// The module that messages have in `RINI_LOG` after the start of the program. docs/options.md has `rini::runtime=debug`.
-pub const TARGET: &str = "rini::runtime";
-
 /// Logs a line at this level. (One function, because each use of `log!` is a hundred bytes of code (size: 28).)
 #[inline(never)]
 fn log_line(level: Level, line: fmt::Arguments<'_>) {
     if level <= log::max_level() {
-        log::logger().log(&Record::builder().args(line).level(level).target(TARGET).build());
+        log::logger().log(&Record::builder().args(line).level(level).build());
     }
 }
 

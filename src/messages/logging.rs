@@ -2,49 +2,50 @@
 //!
 //! A line has no time stamp, because the container engine adds one. After the start of the program, rini drops a line that does not
 //! fit into a full pipe, and ignores a closed or broken standard error: PID 1 must not wait or end because of a message.
-//!
-//! All messages have the same module, so a filter comes down to a level. rini computes that level at the start, because there may
-//! be no memory for it later.
 #![forbid(unsafe_code)]
 
-use crate::ground::bytes::{Decimal, Parts};
-use crate::messages::catalog::{Catalog, TARGET};
-use crate::messages::filter::{self, Verbosity};
+use crate::ground::bytes::Decimal;
+use crate::messages::catalog::Catalog;
 use crate::sys::process;
-use env_logger::Builder;
-use log::{Level, LevelFilter, Log, Metadata, Record};
-use std::mem;
+use log::{LevelFilter, Log, Metadata, Record};
+
+/// The level down to which rini logs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Verbosity(pub LevelFilter);
+
+impl Verbosity {
+    /// Everything but `trace`.
+    pub const DEBUG: Verbosity = Verbosity(LevelFilter::Debug);
+
+    /// Reads the name of a level, in any case, with or without blanks around it.
+    pub fn parse(text: &[u8]) -> Option<Verbosity> {
+        Some(Verbosity(str::from_utf8(text.trim_ascii()).ok()?.parse().ok()?))
+    }
+
+    /// Returns the level with this number in tini.
+    pub fn from_number(number: i64) -> Verbosity {
+        Verbosity(match number {
+            0 => LevelFilter::Error,
+            1 => LevelFilter::Warn,
+            2 => LevelFilter::Info,
+            3 => LevelFilter::Debug,
+            // This includes negative numbers, because tini's number is unsigned.
+            _ => LevelFilter::Trace,
+        })
+    }
+}
+
+impl Default for Verbosity {
+    fn default() -> Verbosity {
+        Verbosity(LevelFilter::Warn)
+    }
+}
 
 /// Sets up the logger. Call it once.
 pub fn init(verbosity: Verbosity, catalog: &'static Catalog) {
-    log::set_max_level(read_level(verbosity));
+    log::set_max_level(verbosity.0);
     // The only error is that there is a logger already.
     let _ = log::set_logger(Box::leak(Box::new(Lines(catalog))));
-}
-
-/// Reads the level down to which rini logs.
-fn read_level(verbosity: Verbosity) -> LevelFilter {
-    match filter::read_directive(verbosity.0) {
-        Some((None, level)) => level,
-        _ => read_level_of_list(verbosity),
-    }
-}
-
-/// Does the same for a list, with env_logger. (A function of its own, because env_logger sorts in a page of the stack (size: 29).)
-#[inline(never)]
-fn read_level_of_list(verbosity: Verbosity) -> LevelFilter {
-    let mut builder = Builder::new();
-    for (module, level) in Parts::of(verbosity.0, b',').filter_map(filter::read_directive) {
-        builder.filter(module, level);
-    }
-    // An own format keeps env_logger's writer out of the link (size: 26).
-    let filter = builder.format(|_, _| Ok(())).build();
-    let is_logged = |level: &Level| filter.enabled(&Metadata::builder().target(TARGET).level(*level).build());
-    let levels = [Level::Error, Level::Warn, Level::Info, Level::Debug, Level::Trace];
-    let loudest = levels.into_iter().rfind(is_logged).map_or(LevelFilter::Off, |level| level.to_level_filter());
-    // To free them would be half a kilobyte of code (size: 27).
-    mem::forget((builder, filter));
-    loudest
 }
 
 /// Writes each record as a line.

@@ -4,7 +4,6 @@
 pub mod catalog;
 pub mod diagnosis;
 mod events;
-pub mod filter;
 pub mod logging;
 pub mod message;
 pub mod quote;

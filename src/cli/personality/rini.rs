@@ -30,7 +30,7 @@ pub static RINI: Personality = Personality {
             letter: b'v', word: "--verbose",
             default: "warn", help: "log more: -v info, -vv debug, -vvv trace [warn]",
         }
-        Log { value: Filter, variable: "RINI_LOG", }
+        Log { value: Level, variable: "RINI_LOG", }
         StopSignals {
             word: "--stop-signals", value: List, variable: "RINI_STOP_SIGNALS",
             shown: "LIST", default: "TERM,INT", help: "the signals that start a stop [TERM,INT]",
