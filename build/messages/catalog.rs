@@ -1,11 +1,10 @@
-//! Numbers the texts, and lays them out in one row of bytes: first the phrases, then the texts of each file.
+//! Numbers the texts, and lays them out in one row of bytes, the texts of each file together.
 //!
 //! The texts of rini.txt are in the order of their numbers. A text of another file has its number before it.
-//! Then comes the form if the text is a message, then the packed text, and `format::END`.
+//! Then comes the form if the text is a message, then the text, and `format::END`.
 //! A text of rini.txt that prints nothing is empty, without a form.
 
 use super::format::{self, form};
-use super::pack;
 use super::placeholders::Placeholders;
 use super::read::{Name, Text};
 use std::ops::Range;
@@ -18,9 +17,7 @@ pub struct Catalog {
     pub loudest: Vec<u8>,
     /// The first number of a text that is only a part of other texts. These come last.
     pub first_part: u8,
-    /// The length of the phrases at the beginning of the bytes.
-    pub phrases: usize,
-    /// The file `texts`.
+    /// All texts in a row.
     pub bytes: Vec<u8>,
     /// Where the texts of each file are in these bytes.
     pub files: Vec<(&'static str, Range<usize>)>,
@@ -36,37 +33,29 @@ impl Catalog {
         let loudest = names.iter().map(|name| loudest(name, &texts)).take_while(|level| *level > 0);
         let loudest = [0].into_iter().chain(loudest).collect();
 
-        let mut packed: Vec<Vec<u8>> = texts.iter().map(|text| placeholders.encode(text)).collect();
         let mut bytes = Vec::new();
-        for phrase in pack::pack(&mut packed) {
-            bytes.extend(phrase);
-            bytes.push(format::END);
-        }
-        let phrases = bytes.len();
-        let mut packed = packed.into_iter();
         let mut ranges = Vec::new();
         for (file, texts) in files {
             let is_own = ranges.is_empty();
-            let numbered = texts.iter().zip(packed.by_ref()).map(|(text, packed)| {
-                let number = number(names.iter().position(|name| *name == text.name).expect("the name is known"));
-                (number, text, packed)
+            let numbered = texts.iter().map(|text| {
+                (number(names.iter().position(|name| *name == text.name).expect("the name is known")), text)
             });
             let mut numbered: Vec<_> = numbered.collect();
-            numbered.sort_by_key(|(number, ..)| *number);
+            numbered.sort_by_key(|(number, _)| *number);
             let start = bytes.len();
-            for (number, text, packed) in numbered {
+            for (number, text) in numbered {
                 if !is_own {
                     bytes.push(number);
                 }
                 if number < first_part && !(is_own && text.form == form::NOTHING) {
                     bytes.push(text.form);
                 }
-                bytes.extend(packed);
+                bytes.extend(placeholders.encode(text));
                 bytes.push(format::END);
             }
             ranges.push((*file, start..bytes.len()));
         }
-        Catalog { names, loudest, first_part, phrases, bytes, files: ranges }
+        Catalog { names, loudest, first_part, bytes, files: ranges }
     }
 }
 
@@ -137,15 +126,8 @@ mod tests {
     fn each_text_stands_with_its_number_and_its_form() {
         let catalog = of_two_files();
         let [(_, first), (_, second)] = &catalog.files[..] else { panic!("two files") };
-        assert_eq!(catalog.phrases, 0);
         assert_eq!(catalog.bytes[first.clone()], *b"\0\x03d\0\x01l\0\x08h\0\x04b\0p\0");
         assert_eq!(catalog.bytes[second.clone()], *b"\x01\x05q\0\x02\x02D\0\x03\x0b\0\x05\x07\0");
         assert_eq!((first.start, first.end, second.end), (0, second.start, catalog.bytes.len()));
-    }
-
-    #[test]
-    fn phrases_stand_before_the_texts() {
-        let catalog = catalog(&[("only", "== A info\nabc.abc-abc+abc\n")]);
-        assert_eq!((catalog.phrases, &catalog.bytes[..]), (4, &b"abc\0\x03\x7f.\x7f-\x7f+\x7f\0"[..]));
     }
 }

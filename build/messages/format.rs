@@ -1,17 +1,11 @@
-//! What the bytes of a packed text mean. The build writes them, src/messages/catalog.rs reads them, and both include this file.
+//! What the bytes of a text mean. The build writes them, src/messages/catalog.rs reads them, and both include this file.
 //!
 //! | Byte | Meaning |
 //! | --- | --- |
 //! | 0x00 | the end of the text |
-//! | 0x01 to 0x14 | a phrase |
 //! | 0x15 to 0x1c | the placeholders 0 to 7 of the message |
 //! | 0x1d and 0x1e | the placeholders 0 and 1 in quotes |
-//! | 0x1f | the end of a line |
-//! | 0x20 to 0x7e | the character |
-//! | 0x7f to 0xff | a phrase |
-//!
-//! The phrases stand before the texts, each with an end behind it: first those of 0x7f to 0xff, then those of 0x00 to 0x14.
-//! The phrase of 0x00 is empty and not used. A byte of a phrase has the same meaning as a byte of a text.
+//! | any other | the character |
 
 /// The byte behind a text.
 pub const END: u8 = 0;
@@ -23,15 +17,9 @@ pub const PLACEHOLDERS: u8 = 8;
 pub const FIRST_QUOTED: u8 = FIRST_PLACEHOLDER + PLACEHOLDERS;
 /// The number of placeholders that can be in quotes. They have the lowest numbers.
 pub const QUOTED: u8 = 2;
-/// The byte of the end of a line.
-pub const NEWLINE: u8 = FIRST_QUOTED + QUOTED;
-/// The byte of the first phrase.
-pub const FIRST_PHRASE: u8 = 0x7f;
-
-/// The bytes of the phrases, in their order.
-pub fn phrase_codes() -> Vec<u8> {
-    (FIRST_PHRASE..=u8::MAX).chain(0..FIRST_PLACEHOLDER).filter(|code| *code != END).collect()
-}
+/// The byte behind the placeholders.
+#[allow(dead_code)] // The build does not read texts.
+pub const BEHIND_PLACEHOLDERS: u8 = FIRST_QUOTED + QUOTED;
 
 /// The byte before a text that is a message: a level of the log, or another form that the head of rini.txt explains.
 pub mod form {

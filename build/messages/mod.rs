@@ -2,17 +2,22 @@
 //!
 //! - [`read`]: a file of texts → the texts
 //! - [`placeholders`]: the placeholders of each message, and their numbers
-//! - [`pack`]: the texts, half as long
-//! - [`catalog`]: the file `texts`, which rini unpacks while it prints
+//! - [`catalog`]: all texts in a row of bytes
+//! - [`format`]: what these bytes mean; src/messages/ includes it too
+//! - [`pack`]: the file `texts`, a third as long, which rini unpacks before its first message
+//! - [`model`]: what the packed bytes mean; src/messages/ includes it too
 //! - [`source`]: the file `messages.rs`, which has a struct for each message
-//! - [`format`]: what the bytes of `texts` mean; the source includes it too
 
 mod catalog;
 mod format;
+mod model;
 mod pack;
 mod placeholders;
 mod read;
 mod source;
+#[cfg(test)]
+#[path = "../../src/messages/unpack.rs"]
+mod unpack;
 
 use super::version::Versions;
 use catalog::Catalog;
@@ -36,7 +41,10 @@ pub fn write(versions: &Versions) {
     let placeholders = Placeholders::read(&files);
     let catalog = Catalog::of(&files, &placeholders);
     let directory = PathBuf::from(env::var_os("OUT_DIR").expect("Cargo sets OUT_DIR"));
-    fs::write(directory.join("texts"), &catalog.bytes).expect("OUT_DIR can be written to");
+    // The length of the unpacked texts comes first.
+    let length = u16::try_from(catalog.bytes.len()).expect("the texts have less than 64 KiB").to_be_bytes();
+    fs::write(directory.join("texts"), [&length[..], &pack::pack(&catalog.bytes)].concat())
+        .expect("OUT_DIR can be written to");
     fs::write(directory.join("messages.rs"), source::write(&files, &placeholders, &catalog))
         .expect("OUT_DIR can be written to");
 }

@@ -1,218 +1,328 @@
-//! Packs the texts: one byte stands for a phrase that many texts share. English is half as long then, and the code that unpacks
-//! it is small.
+//! Packs the texts: a string that stood before becomes a copy, and a range coder writes the decisions. `model` says what they mean.
 //!
-//! A phrase is packed like a text, so it can contain other phrases. The packer looks for good phrases in two steps:
-//!
-//! 1. It joins the most frequent pair of neighbours, again and again. Each pair is a phrase, and there are too many of them.
-//! 2. It packs the texts with all phrases, and removes the phrases that save least. It repeats that until each phrase has a code.
+//! The packer looks for the cheapest row of steps: it begins with a guess of what each decision costs, finds the best steps for
+//! these costs, counts what these steps decide, and has better costs for the next round.
 
-use super::format;
-use std::collections::BTreeMap;
+use super::model::{self, CONTEXTS, DISTANCE, EVEN, IS_COPY, IS_SAME, LEAST_RANGE, LENGTH, PRECISION};
+use std::collections::HashMap;
 
-/// A phrase that occurs less often is not worth an entry.
-const LEAST_COUNT: usize = 2;
-/// The most phrases of the first step. Twice as many give the same size.
-const MOST_CANDIDATES: usize = 1200;
+/// More rounds save a few bytes.
+const ROUNDS: usize = 5;
 
-/// Packs the texts, and returns the packed phrases in the order of `format`.
-pub fn pack(texts: &mut [Vec<u8>]) -> Vec<Vec<u8>> {
-    let mut codes = format::phrase_codes();
-    let mut phrases = Phrases::new(candidates(texts));
-    let phrases = loop {
-        let savings = phrases.savings(texts);
-        let bad = savings.iter().filter(|saved| **saved <= 0).count();
-        let excess = phrases.0.len().saturating_sub(codes.len());
-        if bad == 0 && excess == 0 {
-            // rini looks for a phrase from the first one on, so the most frequent ones come first.
-            let uses = phrases.uses(texts);
-            let mut order: Vec<usize> = (0..phrases.0.len()).collect();
-            order.sort_by_key(|index| std::cmp::Reverse(uses[*index]));
-            break Phrases::new(order.into_iter().map(|index| phrases.0[index].clone()).collect());
-        }
-        // A few at a time, because the others save more after that.
-        let count = bad.max(excess).min(phrases.0.len() / 64 + 1);
-        let mut order: Vec<usize> = (0..phrases.0.len()).collect();
-        order.sort_by_key(|index| savings[*index]);
-        order.truncate(count);
-        let mut index = 0..;
-        phrases.0.retain(|_| index.next().is_some_and(|index| !order.contains(&index)));
-        phrases = Phrases::new(phrases.0);
-    };
-    codes.truncate(phrases.0.len());
-    let code = |piece: &Piece| match piece {
-        Piece::Byte(byte) => *byte,
-        Piece::Phrase(index) => codes[*index],
-    };
-    let encode = |pieces: Vec<Piece>| pieces.iter().map(code).collect::<Vec<u8>>();
-    let packed = (0..phrases.0.len()).map(|index| encode(phrases.split_phrase(index)));
-    // The code of the end of a text stands between the others. No text has it as a phrase.
-    let mut packed: Vec<Vec<u8>> = packed.collect();
-    let end = usize::from(format::END.wrapping_sub(format::FIRST_PHRASE));
-    if packed.len() > end {
-        packed.insert(end, Vec::new());
-    }
-    for text in &mut *texts {
-        *text = encode(phrases.split(text, None));
-    }
-    packed
+/// Packs bytes.
+pub fn pack(data: &[u8]) -> Vec<u8> {
+    let copies = find_copies(data);
+    let mut costs = Costs([cost(EVEN); CONTEXTS].map(|cost| [cost; 2]));
+    let rounds = (0..ROUNDS).map(|_| {
+        let steps = choose_steps(data, &copies, &costs);
+        let mut counts = Counts([[0; 2]; CONTEXTS]);
+        decide_all(data, &steps, &mut counts);
+        costs = counts.costs();
+        let mut encoder = Encoder::new();
+        decide_all(data, &steps, &mut encoder);
+        encoder.finish()
+    });
+    rounds.min_by_key(Vec::len).expect("there is a round")
 }
 
-/// Finds phrases: joins the most frequent pair, again and again.
-fn candidates(texts: &[Vec<u8>]) -> Vec<Vec<u8>> {
-    let mut joined: Vec<Vec<usize>> =
-        texts.iter().map(|text| text.iter().map(|byte| usize::from(*byte)).collect()).collect();
-    let mut phrases: Vec<Vec<u8>> = Vec::new();
-    while phrases.len() < MOST_CANDIDATES {
-        let mut counts = BTreeMap::new();
-        for pair in joined.iter().flat_map(|text| text.windows(2)) {
-            *counts.entry([pair[0], pair[1]]).or_insert(0) += 1;
-        }
-        let Some((pair, LEAST_COUNT..)) = counts.into_iter().max_by_key(|(_, count)| *count) else { break };
-        let bytes =
-            |symbol: usize| u8::try_from(symbol).map_or_else(|_| phrases[symbol - 256].clone(), |byte| vec![byte]);
-        let phrase = [bytes(pair[0]), bytes(pair[1])].concat();
-        for text in &mut joined {
-            replace(text, pair, 256 + phrases.len());
-        }
-        phrases.push(phrase);
-    }
-    phrases.sort();
-    phrases.dedup();
-    phrases
-}
-
-fn replace(text: &mut Vec<usize>, pair: [usize; 2], symbol: usize) {
-    let mut at = 0;
-    while at + 1 < text.len() {
-        if text[at..at + 2] == pair {
-            text.splice(at..at + 2, [symbol]);
-        }
-        at += 1;
-    }
-}
-
-/// A piece of a packed text.
+/// A step: so many bytes, as a byte itself or as a copy from this distance.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Piece {
+enum Step {
     Byte(u8),
-    /// The phrase with this index.
-    Phrase(usize),
+    Copy { distance: usize, length: usize },
 }
 
-/// Phrases, and the indexes of those that begin with two bytes.
-struct Phrases(Vec<Vec<u8>>, BTreeMap<[u8; 2], Vec<usize>>);
+/// What the unpacker knows between two steps.
+#[derive(Clone, Copy, Debug)]
+struct State {
+    /// The number of bytes so far.
+    at: usize,
+    /// The distance of the last copy.
+    distance: usize,
+    was_copy: bool,
+}
 
-impl Phrases {
-    fn new(phrases: Vec<Vec<u8>>) -> Phrases {
-        let mut beginnings: BTreeMap<[u8; 2], Vec<usize>> = BTreeMap::new();
-        for (index, phrase) in phrases.iter().enumerate() {
-            beginnings.entry([phrase[0], phrase[1]]).or_default().push(index);
+impl State {
+    const START: State = State { at: 0, distance: 0, was_copy: false };
+
+    fn after(self, step: Step) -> State {
+        match step {
+            Step::Byte(_) => State { at: self.at + 1, was_copy: false, ..self },
+            Step::Copy { distance, length } => State { at: self.at + length, distance, was_copy: true },
         }
-        Phrases(phrases, beginnings)
     }
+}
 
-    /// Splits a text into the smallest number of pieces. A phrase itself is split without the phrase `except`.
-    fn split(&self, text: &[u8], except: Option<usize>) -> Vec<Piece> {
-        // By position: the number of pieces from there to the end, and the first of them.
-        let mut best: Vec<(usize, Piece)> = vec![(0, Piece::Byte(0)); text.len() + 1];
-        for at in (0..text.len()).rev() {
-            best[at] = (best[at + 1].0 + 1, Piece::Byte(text[at]));
-            let Some(next) = text.get(at + 1) else { continue };
-            for index in self.1.get(&[text[at], *next]).into_iter().flatten() {
-                let phrase = &self.0[*index];
-                if Some(*index) != except && text[at..].starts_with(phrase) {
-                    let count = best[at + phrase.len()].0 + 1;
-                    if count < best[at].0 {
-                        best[at] = (count, Piece::Phrase(*index));
-                    }
-                }
+/// Takes the decisions of steps.
+trait Decisions {
+    fn decide(&mut self, context: usize, bit: bool);
+}
+
+/// Makes the decisions of all steps.
+fn decide_all(data: &[u8], steps: &[Step], to: &mut dyn Decisions) {
+    let mut state = State::START;
+    for step in steps {
+        decide(data, state, *step, to);
+        state = state.after(*step);
+    }
+}
+
+/// Makes the decisions of a step.
+fn decide(data: &[u8], state: State, step: Step, to: &mut dyn Decisions) {
+    to.decide(IS_COPY + usize::from(state.was_copy), matches!(step, Step::Copy { .. }));
+    match step {
+        Step::Byte(byte) => {
+            let previous = if state.at == 0 { 0 } else { data[state.at - 1] };
+            let first = model::byte_context(previous);
+            let mut before = 1;
+            for bit in (0..8).rev().map(|place| byte >> place & 1 == 1) {
+                to.decide(first + before, bit);
+                before = before << 1 | usize::from(bit);
             }
         }
-        let mut pieces = Vec::new();
-        let mut at = 0;
-        while at < text.len() {
-            let (_, piece) = best[at];
-            pieces.push(piece);
-            at += match piece {
-                Piece::Byte(_) => 1,
-                Piece::Phrase(index) => self.0[index].len(),
-            };
+        Step::Copy { distance, length } => {
+            let is_same = !state.was_copy && distance == state.distance;
+            if !state.was_copy {
+                to.decide(IS_SAME, is_same);
+            }
+            if !is_same {
+                decide_number(DISTANCE, distance, to);
+            }
+            decide_number(LENGTH, length, to);
         }
-        pieces
     }
+}
 
-    fn split_phrase(&self, index: usize) -> Vec<Piece> {
-        self.split(&self.0[index], Some(index))
+fn decide_number(first: usize, number: usize, to: &mut dyn Decisions) {
+    let mut context = first;
+    for place in 0..number.ilog2() {
+        to.decide(context, true);
+        to.decide(context + 1, number >> place & 1 == 1);
+        context += 2;
     }
+    to.decide(context, false);
+}
 
-    /// How often each phrase occurs in the texts and in other phrases.
-    fn uses(&self, texts: &[Vec<u8>]) -> Vec<isize> {
-        let mut uses = vec![0; self.0.len()];
-        let phrases = (0..self.0.len()).map(|index| self.split_phrase(index));
-        for piece in texts.iter().map(|text| self.split(text, None)).chain(phrases).flatten() {
-            if let Piece::Phrase(index) = piece {
-                uses[index] += 1;
+/// The copies that are possible at each byte: the distance, and the greatest length. A longer one comes later and has a
+/// greater distance.
+fn find_copies(data: &[u8]) -> Vec<Vec<(usize, usize)>> {
+    let mut places: HashMap<&[u8], Vec<usize>> = HashMap::new();
+    let mut copies = vec![Vec::new(); data.len()];
+    for (at, pair) in data.windows(2).enumerate() {
+        let places = places.entry(pair).or_default();
+        let mut longest = 1;
+        for distance in places.iter().rev().map(|place| at - place) {
+            let length = length_of_copy(data, at, distance);
+            if length > longest {
+                longest = length;
+                copies[at].push((distance, length));
             }
         }
-        uses
+        places.push(at);
     }
+    copies
+}
 
-    /// The number of bytes that each phrase saves.
-    fn savings(&self, texts: &[Vec<u8>]) -> Vec<isize> {
-        let saving = |(index, uses): (usize, isize)| {
-            let length = isize::try_from(self.split_phrase(index).len()).expect("a short phrase");
-            // An entry takes its bytes and an end.
-            uses * (length - 1) - (length + 1)
+fn length_of_copy(data: &[u8], at: usize, distance: usize) -> usize {
+    data[at..].iter().zip(&data[at - distance..]).take_while(|(byte, copied)| byte == copied).count()
+}
+
+/// Chooses the steps that cost least.
+fn choose_steps(data: &[u8], copies: &[Vec<(usize, usize)>], costs: &Costs) -> Vec<Step> {
+    // The cheapest way to each byte: its cost, its last step, and the state before and after that.
+    let mut ways: Vec<Option<(u32, Step, State, State)>> = vec![None; data.len() + 1];
+    ways[0] = Some((0, Step::Byte(0), State::START, State::START));
+    for at in 0..data.len() {
+        let Some((cost, _, _, state)) = ways[at] else { continue };
+        let mut offer = |step: Step| {
+            let after = state.after(step);
+            let cost = cost + costs.of(data, state, step);
+            if ways[after.at].is_none_or(|way| cost < way.0) {
+                ways[after.at] = Some((cost, step, state, after));
+            }
         };
-        self.uses(texts).into_iter().enumerate().map(saving).collect()
+        offer(Step::Byte(data[at]));
+        let mut least = 2;
+        for (distance, longest) in &copies[at] {
+            (least..=*longest).for_each(|length| offer(Step::Copy { distance: *distance, length }));
+            least = longest + 1;
+        }
+        let distance = state.distance;
+        if (1..=at).contains(&distance) && !state.was_copy {
+            (1..=length_of_copy(data, at, distance)).for_each(|length| offer(Step::Copy { distance, length }));
+        }
+    }
+    let mut steps = Vec::new();
+    let mut at = data.len();
+    while at > 0 {
+        let (_, step, before, _) = ways[at].expect("there is a way: byte by byte");
+        steps.push(step);
+        at = before.at;
+    }
+    steps.reverse();
+    steps
+}
+
+/// What a 0 and a 1 of each context cost, in 64ths of a bit.
+struct Costs([[u32; 2]; CONTEXTS]);
+
+impl Costs {
+    fn of(&self, data: &[u8], state: State, step: Step) -> u32 {
+        struct Sum<'a>(&'a Costs, u32);
+        impl Decisions for Sum<'_> {
+            fn decide(&mut self, context: usize, bit: bool) {
+                self.1 += self.0.0[context][usize::from(bit)];
+            }
+        }
+        let mut sum = Sum(self, 0);
+        decide(data, state, step, &mut sum);
+        sum.1
+    }
+}
+
+/// The cost of something with this probability, in 64ths of a bit. (In whole numbers: the result of a logarithm of floating-point
+/// numbers depends on the machine, and the build is reproducible.)
+fn cost(probability: u16) -> u32 {
+    const PLACES: u32 = 6;
+    let (mut power, mut bits) = (u32::from(probability), 0);
+    for _ in 0..PLACES {
+        power *= power;
+        bits *= 2;
+        while power >= 1 << 16 {
+            power >>= 1;
+            bits += 1;
+        }
+    }
+    // What is left of the power has 15 bits and a part of one.
+    (PRECISION << PLACES) - 15 - bits
+}
+
+/// How often each context saw a 0 and a 1.
+struct Counts([[u32; 2]; CONTEXTS]);
+
+impl Decisions for Counts {
+    fn decide(&mut self, context: usize, bit: bool) {
+        self.0[context][usize::from(bit)] += 1;
+    }
+}
+
+impl Counts {
+    fn costs(&self) -> Costs {
+        Costs(self.0.map(|[zeros, ones]| {
+            // As if a half of each had been seen before.
+            let probability = ((2 * ones + 1) << PRECISION) / (2 * (zeros + ones) + 2);
+            let probability = u16::try_from(probability).expect("it is below 1").clamp(1, (1 << PRECISION) - 1);
+            [cost((1 << PRECISION) - probability), cost(probability)]
+        }))
+    }
+}
+
+/// Writes decisions. `low` and `range` are the range that stands for all of them so far.
+struct Encoder {
+    contexts: [u16; CONTEXTS],
+    low: u32,
+    range: u32,
+    bytes: Vec<u8>,
+}
+
+impl Encoder {
+    fn new() -> Encoder {
+        Encoder { contexts: [EVEN; CONTEXTS], low: 0, range: LEAST_RANGE, bytes: Vec::new() }
+    }
+
+    /// Adds to the lower end of the range. A carry goes into the bytes that were written.
+    fn add(&mut self, more: u32) {
+        let (low, carry) = self.low.overflowing_add(more);
+        self.low = low;
+        if carry {
+            let place = self.bytes.iter().rposition(|byte| *byte < u8::MAX).expect("the range began below 1");
+            self.bytes[place] += 1;
+            self.bytes[place + 1..].fill(0);
+        }
+    }
+
+    fn write_byte(&mut self) {
+        self.bytes.push(self.low.to_be_bytes()[0]);
+        self.low <<= 8;
+    }
+
+    fn finish(mut self) -> Vec<u8> {
+        (0..4).for_each(|_| self.write_byte());
+        // The unpacker begins behind the first byte, which is 0, and reads zeros behind the last one.
+        let length = self.bytes.iter().rposition(|byte| *byte > 0).map_or(1, |last| last + 1);
+        self.bytes[1..length].to_vec()
+    }
+}
+
+impl Decisions for Encoder {
+    fn decide(&mut self, context: usize, bit: bool) {
+        let probability = &mut self.contexts[context];
+        let part = (self.range >> PRECISION) * u32::from(*probability);
+        model::adapt(probability, bit);
+        if bit {
+            self.range = part;
+        } else {
+            self.add(part);
+            self.range -= part;
+        }
+        while self.range < LEAST_RANGE {
+            self.write_byte();
+            self.range <<= 8;
+        }
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::unpack;
     use super::*;
 
-    /// Unpacks as src/messages/catalog.rs does it.
-    fn unpack(text: &[u8], phrases: &[Vec<u8>]) -> Vec<u8> {
-        let phrase = |byte: u8| phrases.get(usize::from(byte.wrapping_sub(format::FIRST_PHRASE)));
-        text.iter()
-            .flat_map(|byte| phrase(*byte).map_or_else(|| vec![*byte], |phrase| unpack(phrase, phrases)))
-            .collect()
+    fn unpack_all(packed: &[u8], length: usize) -> Vec<u8> {
+        let mut room = vec![1; length];
+        unpack::unpack(packed, &mut room);
+        room
     }
 
     #[test]
-    fn packed_texts_unpack_to_what_they_were() {
-        // Enough different phrases for every code.
+    fn packed_bytes_unpack_to_what_they_were() {
         let mut number = 1_u32;
-        let mut next = || {
+        let mut next = |most: u32| {
             number = number.wrapping_mul(1_103_515_245).wrapping_add(12_345);
-            u8::try_from(number >> 16 & 0xff).unwrap()
+            (number >> 16) % most
         };
-        let texts: Vec<Vec<u8>> = (0..150).map(|length| (0..length).map(|_| b' ' + next() % 16).collect()).collect();
-        let mut packed = texts.clone();
-        let phrases = pack(&mut packed);
-        assert_eq!(phrases.len(), format::phrase_codes().len() + 1);
-        let unpacked: Vec<Vec<u8>> = packed.iter().map(|text| unpack(text, &phrases)).collect();
-        assert_eq!(unpacked, texts);
-        assert!(phrases.iter().chain(&packed).flatten().all(|byte| *byte != format::END));
-        assert!(phrases.concat().len() + phrases.len() + packed.concat().len() < texts.concat().len());
+        for length in (0..40).chain([1000]) {
+            for most in [1, 2, 16, 256] {
+                let data: Vec<u8> = (0..length).map(|_| u8::try_from(next(most)).unwrap()).collect();
+                assert_eq!(unpack_all(&pack(&data), length), data, "{length} bytes below {most}");
+            }
+        }
+        // A carry through many bytes, and copies that reach into themselves.
+        let data = [vec![0xff; 300], b"abcabcabcabcabcabcabcab".repeat(20), vec![0; 300]].concat();
+        let packed = pack(&data);
+        assert_eq!(unpack_all(&packed, data.len()), data);
+        assert!(packed.len() < 60, "{} bytes", packed.len());
     }
 
     #[test]
-    fn a_phrase_that_saves_nothing_is_none() {
-        let mut texts = vec![b"ababab".to_vec(), vec![], b"a".to_vec()];
-        assert_eq!(pack(&mut texts), Vec::<Vec<u8>>::new());
-        assert_eq!(texts[0], b"ababab");
-        let mut texts = vec![b"xabc.abc-abc+abc".to_vec()];
-        assert_eq!((pack(&mut texts), texts), (vec![b"abc".to_vec()], vec![b"x\x7f.\x7f-\x7f+\x7f".to_vec()]));
+    fn a_carry_goes_into_the_bytes_before() {
+        let mut encoder = Encoder { bytes: vec![0, 7, 0xff, 0xff], low: 0xffff_ffff, ..Encoder::new() };
+        encoder.add(2);
+        assert_eq!((encoder.bytes, encoder.low), (vec![0, 8, 0, 0], 1));
     }
 
     #[test]
-    fn a_phrase_can_contain_a_phrase() {
-        let text = b"the end, the end; the end: the end! the-the+the*the/the=the?the the, the; the: the!".to_vec();
-        let mut texts = vec![text.clone()];
-        let phrases = pack(&mut texts);
-        assert!(phrases.iter().flatten().any(|byte| *byte >= format::FIRST_PHRASE), "{phrases:?}");
-        assert_eq!(unpack(&texts[0], &phrases), text);
+    fn text_is_packed_well() {
+        let text = &include_bytes!("../../README.md")[..4000];
+        let packed = pack(text);
+        assert_eq!(unpack_all(&packed, text.len()), text);
+        assert!(packed.len() * 10 < text.len() * 5, "{} of {} bytes", packed.len(), text.len());
+    }
+
+    #[test]
+    fn a_cost_is_the_logarithm_of_the_probability() {
+        for probability in 1..(1_u16 << PRECISION) {
+            let exact = (f64::from(PRECISION) - f64::from(probability).log2()) * 64.0;
+            assert!((f64::from(cost(probability)) - exact).abs() < 16.0, "{probability}");
+        }
     }
 }

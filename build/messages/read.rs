@@ -1,7 +1,7 @@
 //! Reads a file of texts. The head of rini.txt describes the form of such a file.
 
 use super::Versions;
-use super::format::{self, form};
+use super::format::form;
 
 /// The forms that can stand in a heading.
 const FORMS: [(&str, u8); 11] = [
@@ -127,7 +127,6 @@ fn pieces(location: &str, text: &str, versions: &Versions) -> Vec<Piece> {
     let mut bytes = text.bytes();
     while let Some(byte) = bytes.next() {
         pieces.push(match byte {
-            b'\n' => Piece::Character(format::NEWLINE),
             b'{' => {
                 let word: String = bytes.by_ref().take_while(|byte| *byte != b'}').map(char::from).collect();
                 Piece::Placeholder(placeholder(location, &word))
@@ -172,7 +171,7 @@ mod tests {
         let names: Vec<&str> = texts.iter().map(|text| &*text.name.heading).collect();
         assert_eq!(names, ["A", "B", "C"]);
         assert_eq!(texts.iter().map(|text| text.form).collect::<Vec<_>>(), [form::WARN, form::NOTHING, form::STDOUT]);
-        assert_eq!(texts[0].pieces, characters(b"one\x1f\x1ftwo"));
+        assert_eq!(texts[0].pieces, characters(b"one\n\ntwo"));
         assert_eq!((&*texts[0].first_line, &texts[0].declared[..]), ("one", &[][..]));
         assert_eq!(
             (&texts[1].pieces[..], &texts[1].declared[..]),

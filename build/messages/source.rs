@@ -35,7 +35,7 @@ struct Writer<'a> {
 
 impl Writer<'_> {
     fn write(&mut self) -> std::fmt::Result {
-        let Catalog { names, loudest, first_part, phrases, files, .. } = self.catalog;
+        let Catalog { names, loudest, first_part, files, .. } = self.catalog;
         let numbered = || names.iter().enumerate().map(|(index, name)| (name, catalog::number(index)));
         let mut groups: Vec<&str> = Vec::new();
         for (name, number) in numbered() {
@@ -62,8 +62,6 @@ impl Writer<'_> {
         writeln!(source, "pub(super) static LOUDEST: [u8; {}] = {loudest:?};", loudest.len())?;
         writeln!(source, "/// The number of the first text that is only a part of other texts.")?;
         writeln!(source, "pub(super) const FIRST_PART: u8 = {first_part};")?;
-        writeln!(source, "/// The length of the phrases at the beginning of the texts.")?;
-        writeln!(source, "pub(super) const PHRASES: usize = {phrases};")?;
         for (file, range) in files {
             let file = file.to_uppercase().replace('-', "_");
             writeln!(source, "pub(super) const {file}_TEXTS: (usize, usize) = ({}, {});", range.start, range.end)?;
@@ -262,7 +260,6 @@ mod tests {
                 "pub const ERRNOS: Table = Table { first: 4, keys: &[libc::EPERM as u16, 7] };",
                 "pub(super) static LOUDEST: [u8; 2] = [0, 3];",
                 "pub(super) const FIRST_PART: u8 = 2;",
-                "pub(super) const PHRASES: usize = 0;",
                 "pub(super) const RINI_TEXTS: (usize, usize) = (0, 16);",
                 "pub(super) const DUMB_INIT_TEXTS: (usize, usize) = (16, 20);",
             ],

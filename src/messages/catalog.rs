@@ -1,15 +1,16 @@
 //! The catalog of messages: finds the text of a message, fills it in, and logs or prints it.
 //!
 //! Each personality has a [`Catalog`]. It has the texts that users of that init may depend on, and rini's texts for all other
-//! messages. The build packs the texts (`build/messages/`). rini unpacks them while it writes, without an allocation (size: 12).
+//! messages. The build packs the texts (`build/messages/`). rini unpacks them before its first message, without an allocation (size: 12).
 #![forbid(unsafe_code)]
 
 use crate::ground::bytes::{Decimal, Parts};
 use crate::messages::message::{
-    self, Answer, CATATONIT_TEXTS, DUMB_INIT_TEXTS, FIRST_PART, LOUDEST, List, Message, PAUSE_TEXTS, PHRASES,
-    RINI_TEXTS, TINI_TEXTS, Table, Value,
+    self, Answer, CATATONIT_TEXTS, DUMB_INIT_TEXTS, FIRST_PART, LOUDEST, List, Message, PAUSE_TEXTS, RINI_TEXTS,
+    TINI_TEXTS, Table, Value,
 };
 use crate::messages::quote::Word;
+use crate::messages::unpack::unpack;
 use crate::sys::{BufferWriter, output, texts};
 use format::form;
 use log::{Level, Record};
@@ -59,7 +60,7 @@ impl Catalog {
     }
 
     fn print_numbered(&self, number: u8, values: &[Value<'_>]) -> Result<(), Errno> {
-        // The level comes first: most containers log no signals, so rini need not search for a text (size: 30).
+        // The level comes first: most containers log no signals, so rini need not unpack the texts and search for one (size: 30).
         let loudest = LOUDEST.get(usize::from(number)).copied().unwrap_or(0);
         if usize::from(loudest) > log::max_level() as usize {
             return Ok(());
@@ -87,10 +88,11 @@ impl Catalog {
         Ok(())
     }
 
-    /// Finds the packed text of a message, with its form before it if the message is not only a part of others.
+    /// Finds the text of a message, with its form before it if the message is not only a part of others.
     /// Returns nothing if the message has no text.
     fn find(&self, number: u8) -> &'static [u8] {
-        let split = |(from, to): (usize, usize)| Parts::of(texts::all().get(from..to).unwrap_or_default(), format::END);
+        let split =
+            |(from, to): (usize, usize)| Parts::of(texts::all(unpack).get(from..to).unwrap_or_default(), format::END);
         let other = split(self.texts).find(|text| text.first() == Some(&number));
         // rini's own texts are in the order of their numbers, which begin at 1.
         let text = match other {
@@ -172,7 +174,7 @@ fn nth(first: u8, index: usize) -> u8 {
     first.saturating_add(u8::try_from(index).unwrap_or(0))
 }
 
-/// A packed text with the values of its placeholders.
+/// A text with the values of its placeholders.
 struct FilledText<'a> {
     codes: &'static [u8],
     values: &'a [Value<'a>],
@@ -180,24 +182,17 @@ struct FilledText<'a> {
 
 impl Display for FilledText<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.unpack(self.codes, f)
-    }
-}
-
-impl FilledText<'_> {
-    /// Writes the characters and the values that these bytes stand for.
-    fn unpack(&self, codes: &[u8], f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for code in codes {
+        for code in self.codes {
             match *code {
-                format::FIRST_PLACEHOLDER..format::NEWLINE => self.write_value(*code, f)?,
-                format::NEWLINE => f.write_str("\n")?,
-                b' '..=b'~' => f.write_char(char::from(*code))?,
-                _ => self.unpack(find_phrase(*code), f)?,
+                format::FIRST_PLACEHOLDER..format::BEHIND_PLACEHOLDERS => self.write_value(*code, f)?,
+                character => f.write_char(char::from(character))?,
             }
         }
         Ok(())
     }
+}
 
+impl FilledText<'_> {
     /// Writes the value of the placeholder with this byte. `{:#}` puts a [`Word`] into quotes.
     fn write_value(&self, code: u8, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let quoted = code.checked_sub(format::FIRST_QUOTED);
@@ -205,12 +200,6 @@ impl FilledText<'_> {
         let Some(value) = self.values.get(usize::from(number)) else { return Ok(()) };
         if quoted.is_some() { write!(f, "{:#}", *value) } else { value.fmt(f) }
     }
-}
-
-/// Finds the packed phrase that a byte of a packed text stands for.
-fn find_phrase(code: u8) -> &'static [u8] {
-    let phrases = texts::all().get(..PHRASES).unwrap_or_default();
-    Parts::of(phrases, format::END).nth(code.wrapping_sub(format::FIRST_PHRASE).into()).unwrap_or_default()
 }
 
 #[cfg(test)]
@@ -235,10 +224,10 @@ mod tests {
     ];
 
     /// The codes of each text of a catalog.
-    fn packed_texts(catalog: &Catalog) -> Vec<&'static [u8]> {
+    fn texts_of(catalog: &Catalog) -> Vec<&'static [u8]> {
         let is_rini = catalog.texts == Catalog::RINI.texts;
         let (from, to) = if is_rini { RINI_TEXTS } else { catalog.texts };
-        let texts = texts::all()[from..to].strip_suffix(&[format::END]).unwrap();
+        let texts = texts::all(unpack)[from..to].strip_suffix(&[format::END]).unwrap();
         let codes = texts.split(|byte| *byte == format::END).zip(1..).map(|(text, number)| {
             let (number, text) = if is_rini { (number, text) } else { (text[0], &text[1..]) };
             text.get(usize::from(number < FIRST_PART)..)
@@ -290,7 +279,7 @@ mod tests {
     }
 
     #[test]
-    fn every_text_unpacks_to_what_the_file_has() {
+    fn every_text_is_what_the_file_has() {
         struct Value(usize);
         impl Display for Value {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -302,8 +291,7 @@ mod tests {
         for (index, (catalog, file)) in FILES.iter().enumerate() {
             let mut written: Vec<_> =
                 written_texts(index == 0, file).iter().map(|text| number_placeholders(text)).collect();
-            let unpacked =
-                packed_texts(catalog).into_iter().map(|codes| FilledText { codes, values: &values }.to_string());
+            let unpacked = texts_of(catalog).into_iter().map(|codes| FilledText { codes, values: &values }.to_string());
             let mut unpacked: Vec<_> = unpacked.map(|text| number_placeholders(&text)).collect();
             written.sort();
             unpacked.sort();
@@ -331,7 +319,7 @@ mod tests {
         // Without the longest beginning of a line, and its end.
         let room = LONGEST - "[FATAL tini (4194304)] ".len() - 1;
         for (catalog, _) in FILES {
-            for codes in packed_texts(&catalog) {
+            for codes in texts_of(&catalog) {
                 let values = [Value::Display(&word); 8];
                 let text = FilledText { codes, values: &values }.to_string();
                 assert!(text.len() <= room, "{text}");

@@ -6,4 +6,7 @@ pub mod diagnosis;
 mod events;
 pub mod logging;
 pub mod message;
+#[path = "../../build/messages/model.rs"]
+mod model;
 pub mod quote;
+mod unpack;
