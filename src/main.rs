@@ -37,6 +37,7 @@ use std::os::unix::ffi::OsStrExt;
 use supervise::runtime::{Role, Runtime};
 use sys::Start;
 use sys::exec_failure::ExecFailure;
+use sys::install;
 use sys::process::{self, Pid1};
 use sys::signals;
 use sys::spawn::{self, Placement, Program, Spawned};
@@ -77,6 +78,7 @@ fn prepare(start: Start) -> Result<Runtime, u8> {
             }
             set_up(start, personality, &mut options)
         }
+        Err(Answer::Install) => Err(install(catalog, &start, &subject)),
         Err(answer) => Err(print_answer(catalog, answer, &subject)),
     }
 }
@@ -93,6 +95,13 @@ fn print_answer(catalog: &Catalog, answer: Answer, subject: &Subject) -> u8 {
         Ok(()) => exit::CANNOT_START,
         Err(errno) => refuse_start(catalog, StartFailure::CannotPrint, errno),
     }
+}
+
+/// Copies rini's own file, and returns the exit code.
+fn install(catalog: &Catalog, start: &Start, subject: &Subject) -> u8 {
+    let Err(errno) = install::install(start.argv.get(0), subject.value.0) else { return 0 };
+    catalog.log(message::CannotInstall { path: &subject.value, reason: &Reason(errno) });
+    exit::CANNOT_START
 }
 
 /// Does all set-up that can fail, then starts the main child.

@@ -85,6 +85,8 @@ mod bad_input;
 mod binary;
 #[path = "plain/exit_codes.rs"]
 mod exit_codes;
+#[path = "plain/install.rs"]
+mod install;
 #[path = "plain/options.rs"]
 mod options;
 #[path = "plain/standard_error.rs"]

@@ -6,6 +6,7 @@ _rini() {
     local options='
         g/process-group e/remap-exit= t/grace-period= stop-signals= stop-delay= after-exit= r/rewrite=
         p/parent-death-signal= s/subreaper w/warn-on-reap v/verbose P/pause
+        install=
         l/license h/help V/version
     '
     local signals='HUP INT QUIT ILL TRAP ABRT BUS FPE KILL USR1 SEGV USR2 PIPE ALRM TERM STKFLT CHLD CONT STOP TSTP TTIN

@@ -6,6 +6,7 @@ function __fish_rini_program
     set -e tokens[1]
     set -l options g/process-group e/remap-exit= t/grace-period= stop-signals= stop-delay= after-exit= r/rewrite= \
         p/parent-death-signal= s/subreaper w/warn-on-reap v/verbose P/pause \
+        install= \
         l/license h/help V/version
     argparse -s $options -- $tokens 2>/dev/null
     and test -n "$argv[1]"
@@ -46,6 +47,7 @@ complete -c rini -n $before -s s -l subreaper -d 'Adopt orphans or fail'
 complete -c rini -n $before -s w -l warn-on-reap -d 'Log a warning for each orphan reaped'
 complete -c rini -n $before -s v -l verbose -d 'Log more'
 complete -c rini -n $before -s P -l pause -d 'No PROGRAM: reap until a stop signal, exit 0'
+complete -c rini -n $before -l install -x -d 'Copy rini to PATH, or into it, and exit'
 complete -c rini -n $before -s l -l license -d 'Print the license and exit'
 complete -c rini -n $before -s h -l help -d 'Print the help and exit'
 complete -c rini -n $before -s V -l version -d 'Print the version and exit'

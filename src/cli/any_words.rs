@@ -87,6 +87,8 @@ enum Refusal {
     Help,
     Version,
     License,
+    /// Not a refusal: rini is copied.
+    Install,
     NoProgram,
     ProgramAndPause,
     /// This variable must not be set.
@@ -105,7 +107,8 @@ enum Refusal {
     Ambiguous(Vec<u8>),
 }
 use Refusal::{
-    Ambiguous, Help, License, NoProgram, NoValue, ProgramAndPause, Reserved, TakesNone, Unknown, Value, Version,
+    Ambiguous, Help, Install, License, NoProgram, NoValue, ProgramAndPause, Reserved, TakesNone, Unknown, Value,
+    Version,
 };
 
 /// The signals of signal(7), with the numbers that they have everywhere except on Alpha, SPARC and MIPS. The last three are second names.
@@ -270,6 +273,7 @@ fn options(init: Name) -> &'static [(&'static str, &'static str, bool)] {
             ("h", "help", false),
             ("V", "version", false),
             ("l", "license", false),
+            ("", "install", true),
         ],
         Name::Tini => &[
             ("g", "", false),
@@ -434,6 +438,7 @@ fn expect(words: &[&[u8]], variable: Variables<'_>) -> Result<Settings, Refusal>
             "h" | "help" => Err(Help),
             "V" | "version" => Err(Version),
             "l" | "L" | "license" => Err(License),
+            "install" if !value.is_empty() => Err(Install),
             _ => set().ok_or_else(|| Value(named(init, option), value.into())),
         }
     };
@@ -549,6 +554,8 @@ fn value_of_rini(name: &str, text: &str, settings: &mut Settings) -> Option<()> 
         "after-exit" | "RINI_AFTER_EXIT" => {
             settings.after_exit = ["kill", "terminate", "wait"].into_iter().find(|known| *known == text)?;
         }
+        // An empty path; others are no settings.
+        "install" => return None,
         _ => panic!("{name}"),
     }
     Some(())
@@ -668,6 +675,7 @@ pub fn read_words(words: &[&[u8]], environment: &[&[u8]]) -> Outcome {
                 Help => (&[Answer::Help], vec![], None),
                 Version => (&[Answer::Version], vec![], None),
                 License => (&[Answer::License], vec![], None),
+                Install => (&[Answer::Install], vec![], None),
                 NoProgram => (&[Answer::NoProgram], vec![], None),
                 ProgramAndPause => (&[Answer::ProgramAndPause], b"--pause".into(), None),
                 Reserved(name) => (&[Answer::Reserved], name.as_bytes().into(), None),
@@ -683,8 +691,8 @@ pub fn read_words(words: &[&[u8]], environment: &[&[u8]]) -> Outcome {
             assert!(wanted.contains(&message), "{message:?} {text:?}, and not {refusal:?}");
             let printable = text.chars().all(|c| c == '\n' || !c.is_control());
             assert!(printable, "no control character comes through: {text:?}");
-            if [Answer::Help, Answer::Version, Answer::License].contains(&message) {
-                assert!(!text.is_empty());
+            if [Answer::Help, Answer::Version, Answer::License, Answer::Install].contains(&message) {
+                assert_eq!(text.is_empty(), message == Answer::Install);
                 return Outcome::Printed;
             }
             // The other inits have messages of their own for other cases.

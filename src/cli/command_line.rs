@@ -35,7 +35,7 @@ pub struct Subject {
     /// The option's letter.
     letter: Word<'static>,
     /// The value.
-    value: Word<'static>,
+    pub value: Word<'static>,
     /// The description of a valid value.
     expected: Expected,
     /// The option as it was typed, and the options that it can stand for.

@@ -71,6 +71,8 @@ pub enum OptionKind {
     ParentDeathSignalOfTini,
     /// Runs no program.
     Pause,
+    /// Copies rini to another place.
+    Install,
     /// Prints the help.
     Help,
     /// Prints the license.
@@ -142,6 +144,8 @@ impl Options {
             OptionKind::Pause => policy.pause = true,
             OptionKind::SingleChild => (self.process_group, self.session) = (false, false),
             OptionKind::Verbose => repeated.verbose = repeated.verbose.saturating_add(1),
+            OptionKind::Install if value.is_empty() => return Err(wrong),
+            OptionKind::Install => return Err(Answer::Install),
             OptionKind::Help => return Err(Answer::Help),
             OptionKind::License => return Err(Answer::License),
             OptionKind::Version => return Err(Answer::Version),

@@ -9,7 +9,7 @@ use std::mem::{self, offset_of};
 use std::ops::ControlFlow;
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
 
-/// Opens a file. The descriptor is closed at the exec, because the program must not inherit it.
+/// Opens a file, or creates it for its owner alone. The descriptor is closed at the exec, because the program must not inherit it.
 pub fn open(path: &CStr, flags: c_int) -> Result<OwnedFd, Errno> {
     let fd = raw_open(path, flags)?;
     // SAFETY: from_raw_fd wants a descriptor that has no other owner: it is new.
@@ -19,7 +19,7 @@ pub fn open(path: &CStr, flags: c_int) -> Result<OwnedFd, Errno> {
 /// Opens a file by the system call: musl's open(3) makes a second call, for kernels that ignore O_CLOEXEC.
 fn raw_open(path: &CStr, flags: c_int) -> Result<c_int, Errno> {
     // SAFETY: openat wants a path.
-    let fd = unsafe { libc::syscall(libc::SYS_openat, libc::AT_FDCWD, path.as_ptr(), flags | libc::O_CLOEXEC, 0) };
+    let fd = unsafe { libc::syscall(libc::SYS_openat, libc::AT_FDCWD, path.as_ptr(), flags | libc::O_CLOEXEC, 0o600) };
     c_int::try_from(Errno::result(fd)?).map_err(|_| Errno::EBADF)
 }
 

@@ -21,6 +21,7 @@ pub mod entry;
 pub mod exec_failure;
 pub mod files;
 mod heap;
+pub mod install;
 pub mod output;
 pub mod process;
 pub mod signals;

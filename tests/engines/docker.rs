@@ -993,3 +993,26 @@ fn the_demonstration_comes_out_as_the_readme_says() {
     assert!(cut_off.1.parse::<u32>().unwrap() >= 2, "no request was in flight: {table}");
     assert_eq!(row("`sh -c ")[2], "137", "{table}");
 }
+
+/// An init container with rini's image gives rini to an image that has none.
+#[test]
+fn an_image_that_nobody_may_rebuild_runs_under_an_installed_rini() {
+    let Some(image) = image() else { return };
+    let volume = format!("rini-test-{}-install", std::process::id());
+    let mount = format!("{volume}:/opt/rini");
+    done(["volume", "create", &volume]);
+    let installed = Container::run(image, &["--volume", &mount, "--entrypoint", "/rini"], &["--install", "/opt/rini"]);
+    assert_eq!(installed.finish().code(), 0);
+    let flags = ["--volume", &mount, "--entrypoint", "/opt/rini/rini"];
+    let mut container = Container::run(image, &flags, &["--", "/probe", "signals", "15"]);
+    container.ready();
+    container.docker(&["kill", "--signal", "TERM"]);
+    container.expect_signal(15);
+    assert_eq!(container.code(), 0);
+    // A file system that is full keeps nothing of it.
+    let small = ["--tmpfs", "/small:size=16k", "--entrypoint", "/rini"];
+    let output = Container::run(image, &small, &["--install", "/small"]).finish();
+    assert_eq!(output.code(), 1);
+    assert!(output.err.concat().contains("--install \"/small\": No space left on device; "), "{output:?}");
+    done(["volume", "rm", &volume]);
+}

@@ -63,6 +63,10 @@ pub static RINI: Personality = Personality {
             letter: b'P', word: "--pause",
             default: "off", help: "no PROGRAM: reap until a stop signal, exit 0",
         }
+        Install {
+            word: "--install", value: Path,
+            shown: "PATH", help: "copy rini to PATH, or into it, and exit",
+        }
         License { letter: b'l', word: "--license", help: "print the license and exit", }
         Help { letter: b'h', word: "--help", help: "print the help and exit", }
         Version { letter: b'V', word: "--version", help: "print the version and exit", }

@@ -1,0 +1,174 @@
+//! `--install` copies rini's own file, whole or not at all.
+
+use crate::support::{Output, Start, beside, is_root, namespaces, pid1, probe, rini, skip};
+use std::fs;
+use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
+use std::os::unix::process::CommandExt;
+use std::path::Path;
+
+fn install(to: &Path) -> Start {
+    beside(["--install".as_ref(), to.as_os_str()])
+}
+
+/// Asserts that rini copied itself in silence.
+fn assert_installed(output: &Output, to: &Path) {
+    assert_eq!((output.code(), &output.out, &output.err), (0, &vec![], &vec![]));
+    assert!(fs::read(to).unwrap() == fs::read(rini()).unwrap(), "{} has other bytes", to.display());
+    assert_eq!(fs::symlink_metadata(to).unwrap().mode(), 0o100_755);
+}
+
+/// Asserts that rini refused with this line, and left nothing but these files.
+fn assert_refused(output: &Output, reason: &str, folder: &Path, files: &[&str]) {
+    assert_eq!(output.code(), 1, "{output:?}");
+    let line = error(output);
+    assert!(line.starts_with("rini: ERROR --install ") && line.contains(reason), "{line}");
+    assert_eq!(names(folder), files);
+}
+
+/// Returns the one line on standard error.
+fn error(output: &Output) -> &str {
+    let [line] = &output.err[..] else { panic!("one line: {output:?}") };
+    line
+}
+
+fn names(folder: &Path) -> Vec<String> {
+    let mut names: Vec<String> =
+        fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+    names.sort();
+    names
+}
+
+#[test]
+fn rini_copies_itself_to_a_path_or_into_a_folder() {
+    let folder = tempfile::tempdir().unwrap();
+    for to in [folder.path().join("init"), folder.path().join("rini")] {
+        let given = if to.ends_with("rini") { folder.path() } else { &to };
+        // The umask does not reach the copy.
+        // SAFETY: umask only changes the child's own mask.
+        let strict = |command: &mut std::process::Command| unsafe {
+            command.pre_exec(|| {
+                libc::umask(0o077);
+                Ok(())
+            });
+        };
+        let output = install(given)
+            .with(|command| {
+                strict(command);
+                command
+            })
+            .run();
+        assert_installed(&output, &to);
+        let output = Start::of(&to).args(["--", "sh", "-c", "exit 7"]).run();
+        assert_eq!(output.code(), 7, "{output:?}");
+    }
+    assert_eq!(names(folder.path()), ["init", "rini"]);
+}
+
+#[test]
+fn a_target_that_runs_is_replaced_and_runs_on() {
+    let folder = tempfile::tempdir().unwrap();
+    let to = folder.path().join("rini");
+    assert_installed(&install(&to).run(), &to);
+    let mut running =
+        Start::of(&to).args(["--".as_ref(), probe().as_os_str(), "signals".as_ref(), "15".as_ref()]).spawn();
+    assert!(running.line().starts_with("ready "));
+    // Whoever writes into the file meets ETXTBSY.
+    let busy = fs::OpenOptions::new().write(true).open(&to).unwrap_err();
+    assert_eq!(busy.raw_os_error(), Some(libc::ETXTBSY));
+    let before = fs::metadata(&to).unwrap().ino();
+    assert_installed(&install(&to).run(), &to);
+    assert_ne!(fs::metadata(&to).unwrap().ino(), before, "it is another file");
+    running.signal(libc::SIGTERM);
+    assert_eq!(running.finish().code(), 0);
+    assert_eq!(names(folder.path()), ["rini"]);
+}
+
+#[test]
+fn a_link_to_a_file_is_replaced_and_a_link_to_a_folder_is_followed() {
+    let folder = tempfile::tempdir().unwrap();
+    let (other, link) = (folder.path().join("other"), folder.path().join("link"));
+    fs::write(&other, "mine").unwrap();
+    symlink("other", &link).unwrap();
+    assert_installed(&install(&link).run(), &link);
+    assert_eq!(fs::read(&other).unwrap(), b"mine");
+    let (inner, link) = (folder.path().join("folder"), folder.path().join("link2"));
+    fs::create_dir(&inner).unwrap();
+    symlink("folder", &link).unwrap();
+    assert_installed(&install(&link).run(), &inner.join("rini"));
+}
+
+#[test]
+fn a_failure_is_one_line_and_leaves_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let to = folder.path().join("missing/rini");
+    assert_refused(&install(&to).run(), "No such file or directory", folder.path(), &[]);
+    // A folder of the name is in the way. The copy is complete by then.
+    fs::create_dir(folder.path().join("rini")).unwrap();
+    assert_refused(&install(folder.path()).run(), "Is a directory", folder.path(), &["rini"]);
+    fs::remove_dir(folder.path().join("rini")).unwrap();
+    // What stands there stays if the copy fails.
+    let to = folder.path().join("rini");
+    fs::write(&to, "old").unwrap();
+    if is_root() {
+        fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o755)).unwrap();
+        let output = install(&to).user(65534).run();
+        assert_refused(&output, "Permission denied", folder.path(), &["rini"]);
+    }
+    assert_eq!(fs::read(&to).unwrap(), b"old");
+    for (options, reason) in [
+        (&["--install"][..], "--install: the value is missing; it takes a path"),
+        (&["--install", ""], "--install: \"\" is not a path"),
+    ] {
+        let output = beside(options).run();
+        assert_eq!((output.code(), error(&output)), (1, &*format!("rini: ERROR {reason}")));
+    }
+}
+
+/// Runs a script in a mount namespace of its own. $1 is rini.
+fn in_mounts(script: &str, folder: &Path) -> Output {
+    Start::of("unshare")
+        .args(["--mount", "sh", "-c", script, "sh"])
+        .args([rini()])
+        .with(|command| command.current_dir(folder))
+        .run()
+}
+
+#[test]
+fn a_full_or_read_only_file_system_keeps_nothing() {
+    if !is_root() || !namespaces() {
+        return skip("mounts need root and namespaces");
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let output = in_mounts(
+        "mount -t tmpfs -o size=16k none . && cd . && echo old > rini && { \"$1\" --install \"$PWD/rini\"; echo $?; cat rini; ls -A; }",
+        folder.path(),
+    );
+    assert_eq!(output.out, ["1", "old", "rini"], "{output:?}");
+    assert!(error(&output).contains(": No space left on device; the target is unchanged"), "{output:?}");
+    // With enough room, it works.
+    let script = "mount -t tmpfs -o size=16m none . && cd \"$PWD\" && \"$1\" --install \"$PWD\" && ls -A";
+    assert_eq!(in_mounts(script, folder.path()).out, ["rini"]);
+    let script = "mount -t tmpfs -o ro none . && cd \"$PWD\" && { \"$1\" --install \"$PWD\"; echo $?; ls -A; }";
+    let output = in_mounts(script, folder.path());
+    assert_eq!(output.out, ["1"], "{output:?}");
+    assert!(error(&output).contains(": Read-only file system; "), "{output:?}");
+}
+
+#[test]
+fn without_proc_the_name_that_rini_was_called_by_is_the_file() {
+    if !namespaces() {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let to = folder.path().join("rini");
+    let output = pid1(["--install".as_ref(), to.as_os_str()]).hide(c"/proc").run();
+    assert_installed(&output, &to);
+    // A name without a folder is no path: a file of that name in the working directory is another one.
+    let nameless = |name: &str| {
+        fs::remove_file(&to).ok();
+        let to = to.clone();
+        let name = name.to_owned();
+        pid1(["--install".as_ref(), to.as_os_str()]).with(move |command| command.arg0(name)).hide(c"/proc").run()
+    };
+    assert_refused(&nameless("rini"), "No such file or directory", folder.path(), &[]);
+}
