@@ -316,8 +316,13 @@ mod tests {
     fn a_word_that_another_init_prints_is_one_line() {
         let line = |word: &[u8]| {
             let nothing = Word::default();
-            let message =
-                message::ExecFailed { child: Decimal(0), program: &Word(word), failure: &nothing, reason: &nothing };
+            let message = message::ExecFailed {
+                child: Decimal(0),
+                program: &Word(word),
+                failure: &nothing,
+                reason: &nothing,
+                diagnosis: &nothing,
+            };
             Catalog::DUMB_INIT.text(message)
         };
         assert_eq!(line(b"a b\x1b\n\xc2\x85\xc3\xa4"), "a b???\u{e4}: ");

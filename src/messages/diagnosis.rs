@@ -43,47 +43,28 @@ impl fmt::Display for ExecFailure {
     }
 }
 
+/// The same reason in parentheses, for the line of another init. It writes nothing if that line, which has the text of the
+/// errno, says as much.
+pub struct Diagnosis<'a>(pub &'a ExecFailure);
+
+impl fmt::Display for Diagnosis<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if matches!(find_reason(self.0).name, NotExecuted::Other | NotExecuted::NoFile) {
+            return Ok(());
+        }
+        f.write_str(" (")?;
+        ExecFailureReason(self.0).fmt(f)?;
+        f.write_str(")")
+    }
+}
+
 /// Why a file could not be executed.
 struct ExecFailureReason<'a>(&'a ExecFailure);
 
 impl fmt::Display for ExecFailureReason<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let ExecFailureReason(failure) = self;
-        let (exists, lacks) = (failure.exists(), failure.missing.0 != 0);
-        let (mut path, mut machine) = (&[][..], 0);
-        let name = match (failure.errno, Format::of(&failure.head)) {
-            (libc::ENOENT, Format::Script(interpreter)) if exists => {
-                path = interpreter;
-                NotExecuted::NoInterpreter
-            }
-            (libc::ENOENT, Format::Elf { loader: loader @ [_, ..], .. }) if exists => {
-                path = loader;
-                NotExecuted::NoLoader
-            }
-            (libc::ENOENT, _) if exists => NotExecuted::NoInterpreterOrLoader,
-            (libc::ENOENT, _) if bytes::cut(&failure.path, b'/').is_some() => NotExecuted::NoFile,
-            (libc::ENOENT, _) => NotExecuted::NotInPath,
-            (libc::EACCES, _) if failure.mode & libc::S_IFMT == libc::S_IFDIR => NotExecuted::IsDirectory,
-            (libc::EACCES, _) if exists && failure.mode & 0o111 == 0 => NotExecuted::NoPermission,
-            (libc::EACCES, _) if exists => NotExecuted::MountOrDirectory,
-            (libc::ENOEXEC, Format::Elf { machine: other, .. }) if other != THIS_MACHINE && THIS_MACHINE != 0 => {
-                machine = other;
-                NotExecuted::OfAnotherMachine
-            }
-            (libc::ENOEXEC, Format::Script(interpreter @ [_, ..])) => {
-                path = interpreter;
-                NotExecuted::BadInterpreter
-            }
-            (libc::ENOEXEC, _) if failure.shell_errno != 0 => NotExecuted::NoShell,
-            (libc::ENOEXEC, _) => NotExecuted::NoFormat,
-            (libc::E2BIG, _) => NotExecuted::TooLong,
-            (libc::EPERM, Format::Script(interpreter)) if lacks => {
-                path = interpreter;
-                NotExecuted::InterpreterCapabilities
-            }
-            (libc::EPERM, _) if lacks => NotExecuted::Capabilities,
-            _ => NotExecuted::Other,
-        };
+        let Found { name, path, machine } = find_reason(failure);
         let reason = |errno| Reason(Errno::from_raw(errno));
         let message = NotExecutedMessage {
             name,
@@ -96,6 +77,55 @@ impl fmt::Display for ExecFailureReason<'_> {
         };
         write_message(message, f)
     }
+}
+
+/// The reason for a failed exec, and the values of its message.
+struct Found<'a> {
+    name: NotExecuted,
+    /// The interpreter or the loader.
+    path: &'a [u8],
+    /// The machine that the binary is for.
+    machine: u16,
+}
+
+/// Finds the reason for a failed exec.
+fn find_reason(failure: &ExecFailure) -> Found<'_> {
+    let (exists, lacks) = (failure.exists(), failure.missing.0 != 0);
+    let (mut path, mut machine) = (&[][..], 0);
+    let name = match (failure.errno, Format::of(&failure.head)) {
+        (libc::ENOENT, Format::Script(interpreter)) if exists => {
+            path = interpreter;
+            NotExecuted::NoInterpreter
+        }
+        (libc::ENOENT, Format::Elf { loader: loader @ [_, ..], .. }) if exists => {
+            path = loader;
+            NotExecuted::NoLoader
+        }
+        (libc::ENOENT, _) if exists => NotExecuted::NoInterpreterOrLoader,
+        (libc::ENOENT, _) if bytes::cut(&failure.path, b'/').is_some() => NotExecuted::NoFile,
+        (libc::ENOENT, _) => NotExecuted::NotInPath,
+        (libc::EACCES, _) if failure.mode & libc::S_IFMT == libc::S_IFDIR => NotExecuted::IsDirectory,
+        (libc::EACCES, _) if exists && failure.mode & 0o111 == 0 => NotExecuted::NoPermission,
+        (libc::EACCES, _) if exists => NotExecuted::MountOrDirectory,
+        (libc::ENOEXEC, Format::Elf { machine: other, .. }) if other != THIS_MACHINE && THIS_MACHINE != 0 => {
+            machine = other;
+            NotExecuted::OfAnotherMachine
+        }
+        (libc::ENOEXEC, Format::Script(interpreter @ [_, ..])) => {
+            path = interpreter;
+            NotExecuted::BadInterpreter
+        }
+        (libc::ENOEXEC, _) if failure.shell_errno != 0 => NotExecuted::NoShell,
+        (libc::ENOEXEC, _) => NotExecuted::NoFormat,
+        (libc::E2BIG, _) => NotExecuted::TooLong,
+        (libc::EPERM, Format::Script(interpreter)) if lacks => {
+            path = interpreter;
+            NotExecuted::InterpreterCapabilities
+        }
+        (libc::EPERM, _) if lacks => NotExecuted::Capabilities,
+        _ => NotExecuted::Other,
+    };
+    Found { name, path, machine }
 }
 
 /// The `e_machine` of the machine that rini was built for (elf.h), or 0 if rini does not know it.
@@ -356,6 +386,14 @@ mod tests {
         assert_eq!(unknown, "cannot run \"/a/b\": Operation not permitted");
         let odd = ExecFailure::of(libc::ENOENT, b"/a\nb\xff");
         assert!(odd.to_string().starts_with(r#"cannot run "/a\nb\xFF": "#), "{odd}");
+    }
+
+    #[test]
+    fn another_init_s_line_has_the_reason_in_parentheses_if_it_says_more() {
+        let of = |errno, mode, head: &[u8]| Diagnosis(&failure(errno, mode, head)).to_string();
+        assert_eq!(of(libc::EACCES, 0o040_755, b""), " (it is a directory)");
+        assert_eq!(of(libc::ENOENT, 0, b""), "", "the errno says that there is no such file");
+        assert_eq!(of(libc::ELOOP, 0, b""), "", "there is no more than the errno");
     }
 
     #[test]

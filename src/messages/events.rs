@@ -6,7 +6,7 @@ use crate::ground::exit::Status;
 use crate::ground::signal::Signal;
 use crate::ground::time::{Duration, Instant};
 use crate::messages::catalog::Catalog;
-use crate::messages::diagnosis::{Named, Origin, Reason};
+use crate::messages::diagnosis::{Diagnosis, Named, Origin, Reason};
 use crate::messages::message;
 use crate::messages::quote::Word;
 use crate::sys::clock;
@@ -24,6 +24,7 @@ impl Catalog {
             child: Decimal::from(process::own_pid()),
             program: &Word(program.as_bytes()),
             failure,
+            diagnosis: &Diagnosis(failure),
             reason: &Reason(Errno::from_raw(failure.errno)),
         });
     }
