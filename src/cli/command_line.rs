@@ -12,7 +12,7 @@
 use crate::cli::options::{OptionKind, Options, Repeated};
 use crate::cli::personality::{RINI, base_name};
 use crate::cli::table::{Grammar, OptionRow, OptionTable, Personality, Variable};
-use crate::ground::bytes::{self, strtol};
+use crate::ground::bytes::{self, Parts, strtol};
 use crate::ground::signal::{Signal, SignalSet, TERMINAL_STOPS};
 use crate::messages::catalog::write_message;
 use crate::messages::logging::Verbosity;
@@ -38,7 +38,7 @@ pub struct Subject {
     value: Word<'static>,
     /// The description of a valid value.
     expected: Expected,
-    /// The option as it was typed, and the options that it can stand for.
+    /// The option as it was typed, and the options that it can stand for; or the wrong item of a list.
     candidates: Candidates,
 }
 
@@ -98,8 +98,8 @@ impl fmt::Display for Expected {
 
 /// Whether the error is in the command line as a whole, and not in one value. Some personalities then print their usage.
 pub fn is_about_whole_line(answer: Answer) -> bool {
-    use Answer::{BadOption, BadVariable, Help, License, ProgramAndPause, Reserved, Version};
-    !matches!(answer, BadOption | BadVariable | ProgramAndPause | Reserved | Help | Version | License)
+    use Answer::{BadItem, BadOption, BadVariable, Help, License, ProgramAndPause, Reserved, Version};
+    !matches!(answer, BadItem | BadOption | BadVariable | ProgramAndPause | Reserved | Help | Version | License)
 }
 
 /// Looks up the word of argv at an index.
@@ -221,7 +221,8 @@ impl CommandLine<'_> {
             return Err(if letter.is_some() { Answer::NoValueOfLetter } else { Answer::NoValueOfWord });
         };
         subject.value = Word(text.as_bytes());
-        options.apply(option.kind, text.as_bytes(), &mut self.repeated)
+        let answer = options.apply(option.kind, text.as_bytes(), &mut self.repeated);
+        answer.map_err(|answer| find_bad_item(option.kind, answer, options, subject))
     }
 
     /// Counts the words that the parser has read. This is also the index in argv of the last of them.
@@ -229,6 +230,19 @@ impl CommandLine<'_> {
         let unread = self.parser.try_raw_args().map_or(0, |unread| unread.as_slice().len());
         self.count.saturating_sub(unread)
     }
+}
+
+/// The answer to a wrong value. If it is a list, the answer shows which item is wrong. (The options do not matter any more.)
+fn find_bad_item(kind: OptionKind, answer: Answer, options: &mut Options, subject: &mut Subject) -> Answer {
+    let list = subject.value.0;
+    let is_wrong = |item: &&'static [u8]| options.apply(kind, item, &mut Repeated::default()).is_err();
+    if matches!(kind, OptionKind::RemapExit | OptionKind::Rewrite | OptionKind::StopSignals)
+        && let Some(item) = Parts::of(list, b',').find(is_wrong).filter(|item| item.len() < list.len())
+    {
+        subject.candidates.typed = Word(item);
+        return Answer::BadItem;
+    }
+    answer
 }
 
 /// Takes the value that is joined to an option, as in `--option=value` and `-ovalue`.
@@ -315,7 +329,8 @@ fn read_environment(
         subject.source = Word(option.variable);
         subject.value = Word(text.as_bytes());
         subject.expected = option.value;
-        options.apply(option.kind, text.as_bytes(), &mut repeated).map_err(|_| Answer::BadVariable)?;
+        let answer = options.apply(option.kind, text.as_bytes(), &mut repeated);
+        answer.map_err(|_| find_bad_item(option.kind, Answer::BadVariable, options, subject))?;
     }
     Ok(tini_sets_level)
 }

@@ -18,8 +18,11 @@ use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 
 impl Catalog {
-    /// Logs, in the child, that the program could not be executed.
+    /// Logs, in the child, that the program could not be executed, or that it has nothing in it.
     pub fn log_exec_failure(&self, program: &OsStr, failure: &ExecFailure) {
+        if failure.is_blank {
+            return self.log(message::BlankProgram { file: &Word(&failure.path) });
+        }
         self.log(message::ExecFailed {
             child: Decimal::from(process::own_pid()),
             program: &Word(program.as_bytes()),

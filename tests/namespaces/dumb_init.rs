@@ -572,7 +572,7 @@ fn a_broken_binary_is_not_given_to_the_shell() {
 fn rini_s_warnings_have_dumb_init_s_form() {
     let run = |start: Start, script: &str| start.args(["sh", "-c", script]).run();
     for (script, code, said) in [
-        ("exit 127", 127, "a shell says by this that it did not find a command"),
+        ("exit 127", 127, "it may be a shell that did not find a command and said so above"),
         ("kill -9 $$", 137, "was killed by SIGKILL, which rini did not send"),
     ] {
         let output = run(called("dumb-init"), script);

@@ -180,7 +180,7 @@ fn a_program_is_refused() {
     for words in [&["-P", "sh", "-c", "echo started"][..], &["--pause", "--", "true"], &["-vP", "true"]] {
         let output = beside(words).run();
         assert_eq!((output.code(), output.out), (1, vec![]));
-        assert_eq!(output.err, ["rini: ERROR --pause takes no PROGRAM; leave out the one or the other"]);
+        assert_eq!(output.err, ["rini: ERROR --pause takes no PROGRAM; leave out one of the two"]);
     }
 }
 
