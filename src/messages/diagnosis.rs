@@ -119,6 +119,7 @@ fn find_denied(failure: &ExecFailure) -> NotExecuted {
 /// Finds the reason why there is no program of this name. A name that is no path was looked for in PATH.
 fn find_missing(name: &[u8]) -> NotExecuted {
     // What people write most often that only a shell knows. A shell itself has these without a file.
+    const EN_AND_EM_DASH: &[u8] = b"\xe2\x80";
     const OF_SHELL: &[u8] = b"CD EXPORT SOURCE EXEC EVAL SET ULIMIT UMASK";
     if name.is_empty() {
         NotExecuted::NoName
@@ -126,6 +127,8 @@ fn find_missing(name: &[u8]) -> NotExecuted {
         NotExecuted::HasBlanks
     } else if bytes::cut(name, b'/').is_some() {
         NotExecuted::NoFile
+    } else if name.starts_with(EN_AND_EM_DASH) {
+        NotExecuted::OtherDash
     } else if bytes::index_of_word(OF_SHELL, name).is_some() {
         NotExecuted::OfShell
     } else {

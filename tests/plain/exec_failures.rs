@@ -75,11 +75,13 @@ fn a_name_that_no_program_has_is_explained() {
     let path = format!("/no/such:{}", empty.path().display());
     let in_path = format!("there is no such program in PATH, which is {path:?}");
     let blanks = "there is no such program; write the program and its arguments as separate words";
+    let dash = r#"there is no such program; an option begins with "-", and not with another dash"#;
     let of_shell = "it is a command of the shell; run it with sh -c";
     for (program, reason) in [
         ("nosuch", &*in_path),
         ("--serve", &in_path),
-        ("\u{2014}grace-period", &in_path),
+        ("\u{2014}grace-period", dash),
+        ("\u{2013}t", dash),
         ("echo hi", blanks),
         ("/bin/echo hi", blanks),
         ("cd", of_shell),
