@@ -7,6 +7,7 @@
 //!
 //! - [`bad_input`]: rini refuses wrong input with one line and a documented exit code, or works as if nothing was wrong
 //! - [`binary`]: the file itself: ELF headers, and the first instructions
+//! - [`exec_failures`]: why a program cannot be run, under every name
 //! - [`exit_codes`]: the exit code of rini, for each end of the program
 //! - [`options`]: options, variables, `--help` and `--version`
 //! - [`standard_error`]: the messages, on every kind of standard error
@@ -83,6 +84,8 @@ mod support;
 mod bad_input;
 #[path = "plain/binary.rs"]
 mod binary;
+#[path = "plain/exec_failures.rs"]
+mod exec_failures;
 #[path = "plain/exit_codes.rs"]
 mod exit_codes;
 #[path = "plain/install.rs"]

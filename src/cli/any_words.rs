@@ -195,8 +195,9 @@ fn remap(text: &str) -> Option<(u8, u8)> {
     }
 }
 
-/// Reads a duration, in nanoseconds. Six decimals of a millisecond are whole nanoseconds.
+/// Reads a duration in any case, in nanoseconds. Six decimals of a millisecond are whole nanoseconds.
 fn duration(text: &str, least: u128) -> Option<u128> {
+    let text = text.to_ascii_lowercase();
     let units: [(&str, u128); 5] =
         [("ms", 1_000_000), ("s", 1_000_000_000), ("m", 60_000_000_000), ("h", 3_600_000_000_000), ("", 1_000_000_000)];
     let (digits, unit) = units.iter().find_map(|(unit, size)| Some((text.strip_suffix(unit)?, size)))?;
@@ -552,13 +553,27 @@ fn value_of_rini(name: &str, text: &str, settings: &mut Settings) -> Option<()> 
             settings.stop_signals = signals;
         }
         "after-exit" | "RINI_AFTER_EXIT" => {
-            settings.after_exit = ["kill", "terminate", "wait"].into_iter().find(|known| *known == text)?;
+            let action = text.to_ascii_lowercase();
+            settings.after_exit = ["kill", "terminate", "wait"].into_iter().find(|known| *known == action)?;
         }
         // An empty path; others are no settings.
         "install" => return None,
         _ => panic!("{name}"),
     }
     Some(())
+}
+
+/// The wrong item of a list that rini refuses, if the list has several: the first item that is wrong alone.
+fn wrong_item(init: Name, option: &str, list: &[u8]) -> Option<Vec<u8>> {
+    let is_right: fn(&str) -> bool = match (init, option) {
+        (_, "RINI_REMAP_EXIT") | (Name::Rini, "--remap-exit") => |item| remap(item).is_some(),
+        (_, "RINI_REWRITE") | (Name::Rini, "--rewrite") => |item| rewrite(item).is_some(),
+        (_, "RINI_STOP_SIGNALS") | (Name::Rini, "--stop-signals") => |item| passing(item).is_some(),
+        _ => return None,
+    };
+    let items: Vec<&[u8]> = list.split(|byte| *byte == b',').collect();
+    let wrong = items.iter().find(|item| !std::str::from_utf8(item).is_ok_and(is_right));
+    wrong.filter(|_| items.len() > 1).map(|item| item.to_vec())
 }
 
 /// rini's options in the same form. The rules are listed by their effect on each signal and each code.
@@ -671,7 +686,16 @@ pub fn read_words(words: &[&[u8]], environment: &[&[u8]]) -> Outcome {
         }
         Err((message, text)) => {
             let Err(refusal) = expected else { panic!("{text:?}, and not {expected:?}") };
+            let item = match &refusal {
+                Refusal::Variable(name, list) => wrong_item(init, name, list),
+                Value(option, list) => wrong_item(init, option, list),
+                _ => None,
+            };
             let (wanted, names, value): (&[Answer], Vec<u8>, Option<&[u8]>) = match &refusal {
+                Refusal::Variable(name, list) if item.is_some() => {
+                    (&[Answer::BadItem], name.as_bytes().into(), Some(list))
+                }
+                Value(option, list) if item.is_some() => (&[Answer::BadItem], option.as_bytes().into(), Some(list)),
                 Help => (&[Answer::Help], vec![], None),
                 Version => (&[Answer::Version], vec![], None),
                 License => (&[Answer::License], vec![], None),
@@ -706,11 +730,13 @@ pub fn read_words(words: &[&[u8]], environment: &[&[u8]]) -> Outcome {
                     assert!(text.contains(&quoted(value)), "it shows {}: {text:?}", quoted(value));
                 }
                 // rini's part of the message is short, and a byte of the user takes at most four bytes as an escape.
-                let users = value.map_or(0, <[u8]>::len);
+                let users = value.map_or(0, <[u8]>::len) + item.as_ref().map_or(0, Vec::len);
                 assert!(text.len() <= 250 + 4 * users, "{} bytes: {text:?}", text.len());
             }
-            if let Refusal::Variable(name, value) = &refusal {
-                assert!(text.starts_with(&format!("{name}: {} is not ", quoted(value))), "{text:?}");
+            if let (Some(value), Answer::BadVariable | Answer::BadItem) = (value, message) {
+                let name = String::from_utf8_lossy(&names);
+                let item = item.map_or(String::new(), |item| format!("{} in ", quoted(&item)));
+                assert!(text.starts_with(&format!("{name}: {item}{} is not ", quoted(value))), "{text:?}");
             }
             Outcome::Refused(message)
         }
@@ -816,6 +842,7 @@ never looked at. *Started*: accepted; *printed*: help, version or license; *refu
         b"RINI_STOP_DELAY=1.0000001",
         b"RINI_AFTER_EXIT=terminate",
         b"RINI_AFTER_EXIT=Wait",
+        b"RINI_AFTER_EXIT=waits",
         b"RINI_REWRITE=TERM:QUIT,HUP:0",
         b"RINI_REWRITE=TSTP:TSTP,15:9,TERM:HUP",
         b"RINI_REWRITE=KILL:TERM",

@@ -12,7 +12,7 @@
 use crate::cli::options::{OptionKind, Options, Repeated};
 use crate::cli::personality::{RINI, base_name};
 use crate::cli::table::{Grammar, OptionRow, OptionTable, Personality, Variable};
-use crate::ground::bytes::{self, strtol};
+use crate::ground::bytes::{self, Parts, strtol};
 use crate::ground::signal::{Signal, SignalSet, TERMINAL_STOPS};
 use crate::messages::catalog::write_message;
 use crate::messages::logging::Verbosity;
@@ -38,7 +38,7 @@ pub struct Subject {
     pub value: Word<'static>,
     /// The description of a valid value.
     expected: Expected,
-    /// The option as it was typed, and the options that it can stand for.
+    /// The option as it was typed, and the options that it can stand for; or the wrong item of a list.
     candidates: Candidates,
 }
 
@@ -98,8 +98,8 @@ impl fmt::Display for Expected {
 
 /// Whether the error is in the command line as a whole, and not in one value. Some personalities then print their usage.
 pub fn is_about_whole_line(answer: Answer) -> bool {
-    use Answer::{BadOption, BadVariable, Help, License, ProgramAndPause, Reserved, Version};
-    !matches!(answer, BadOption | BadVariable | ProgramAndPause | Reserved | Help | Version | License)
+    use Answer::{BadItem, BadOption, BadVariable, Help, License, ProgramAndPause, Reserved, Version};
+    !matches!(answer, BadItem | BadOption | BadVariable | ProgramAndPause | Reserved | Help | Version | License)
 }
 
 /// Looks up the word of argv at an index.
@@ -135,30 +135,77 @@ pub fn parse(
         return Err(Answer::Version);
     }
     let words = copy_own_words(argv);
-    let count = words.len();
-    let mut parser = ManuallyDrop::new(lexopt::Parser::from_args(words));
-    let mut repeated = Repeated::default();
-    let is_program = loop {
-        let letter = match *ManuallyDrop::new(parser.next()) {
-            Ok(Some(Short(letter))) => Some(letter),
-            Ok(Some(Long(_))) => None,
-            Ok(Some(Value(_))) => break true,
-            Ok(None) if options.policy.pause => break false,
-            Ok(None) => return Err(Answer::NoProgram),
-            // lexopt has one error here: a letter that takes no value has one, as in -v=x. The code below finds the same
-            // mistake in a word.
-            Err(_) => return Err(Answer::LetterTakesNone),
-        };
+    let mut line = CommandLine {
+        personality,
+        argv,
+        count: words.len(),
+        parser: ManuallyDrop::new(lexopt::Parser::from_args(words)),
+        repeated: Repeated::default(),
+    };
+    let is_program = line.read_options(options, subject)?;
+    if is_program && !(options.policy.pause && personality.grammar == Grammar::PauseIgnoresProgram) {
+        if options.policy.pause {
+            return Err(Answer::ProgramAndPause);
+        }
+        options.program = Some(line.count_read());
+    }
+    if options.session {
+        // A session leader's process group is orphaned, and the kernel lets only SIGSTOP stop such a group.
+        for signal in &TERMINAL_STOPS {
+            options.policy.rewrite.insert_default(*signal, Signal::STOP);
+        }
+    }
+    if line.repeated.verbose > 0 && !tini_sets_level {
+        options.verbosity = Verbosity::from_number(i64::from(line.repeated.verbose).saturating_add(1));
+    }
+    Ok(())
+}
+
+/// A command line that is being read.
+struct CommandLine<'a> {
+    personality: &'static Personality,
+    argv: Arguments<'a>,
+    /// The number of words that the parser got.
+    count: usize,
+    parser: ManuallyDrop<lexopt::Parser>,
+    repeated: Repeated,
+}
+
+impl CommandLine<'_> {
+    /// Reads the options. Returns whether a program follows.
+    fn read_options(&mut self, options: &mut Options, subject: &mut Subject) -> Result<bool, Answer> {
+        loop {
+            let letter = match *ManuallyDrop::new(self.parser.next()) {
+                Ok(Some(Short(letter))) => Some(letter),
+                Ok(Some(Long(_))) => None,
+                Ok(Some(Value(_))) => return Ok(true),
+                Ok(None) if options.policy.pause => return Ok(false),
+                Ok(None) => return Err(Answer::NoProgram),
+                // lexopt has one error here: a letter that takes no value has one, as in -v=x. `read_option` finds the
+                // same mistake in a word.
+                Err(_) => return Err(Answer::LetterTakesNone),
+            };
+            self.read_option(letter, options, subject)?;
+        }
+    }
+
+    /// Reads the option with this letter, or with a word if there is no letter, and its value.
+    fn read_option(
+        &mut self,
+        letter: Option<char>,
+        options: &mut Options,
+        subject: &mut Subject,
+    ) -> Result<(), Answer> {
         // A word's `=value` is taken even if the option takes none: if this is the last option, lexopt would not complain.
         // What follows a letter may be the next letter, and has to wait.
-        let mut text = if letter.is_none() { take_attached_value(&mut parser) } else { None };
+        let mut text = if letter.is_none() { take_attached_value(&mut self.parser) } else { None };
         let word = match letter {
             Some(letter) => leak(format!("-{letter}").into_bytes()),
-            None => argv(count.saturating_sub(count_unread(&mut parser))).unwrap_or_default(),
+            None => (self.argv)(self.count_read()).unwrap_or_default(),
         };
         subject.candidates.typed = Word(word.as_bytes());
         subject.letter = Word(word.as_bytes().get(1..).unwrap_or_default());
-        let option = find_option(personality, letter.is_some(), word)?;
+        let option = find_option(self.personality, letter.is_some(), word)?;
         subject.source = Word(if option.word.is_empty() { word.as_bytes() } else { option.word });
         subject.expected = option.value;
         if matches!(option.value, Expected::Nothing | Expected::OnOrOff) {
@@ -167,36 +214,35 @@ pub fn parse(
             }
             text = Some(OsStr::new("1"));
         } else if letter.is_some() {
-            text = take_attached_value(&mut parser);
+            text = take_attached_value(&mut self.parser);
         }
-        let next = || parser.try_raw_args()?.next().map(|word| leak(word.into_vec()));
+        let next = || self.parser.try_raw_args()?.next().map(|word| leak(word.into_vec()));
         let Some(text) = text.or_else(next) else {
             return Err(if letter.is_some() { Answer::NoValueOfLetter } else { Answer::NoValueOfWord });
         };
         subject.value = Word(text.as_bytes());
-        options.apply(option.kind, text.as_bytes(), &mut repeated)?;
-    };
-    if is_program && !(options.policy.pause && personality.grammar == Grammar::PauseIgnoresProgram) {
-        if options.policy.pause {
-            return Err(Answer::ProgramAndPause);
-        }
-        options.program = Some(count.saturating_sub(count_unread(&mut parser)));
+        let answer = options.apply(option.kind, text.as_bytes(), &mut self.repeated);
+        answer.map_err(|answer| find_bad_item(option.kind, answer, options, subject))
     }
-    if options.session {
-        // A session leader's process group is orphaned, and the kernel lets only SIGSTOP stop such a group.
-        for signal in &TERMINAL_STOPS {
-            options.policy.rewrite.insert_default(*signal, Signal::STOP);
-        }
+
+    /// Counts the words that the parser has read. This is also the index in argv of the last of them.
+    fn count_read(&mut self) -> usize {
+        let unread = self.parser.try_raw_args().map_or(0, |unread| unread.as_slice().len());
+        self.count.saturating_sub(unread)
     }
-    if repeated.verbose > 0 && !tini_sets_level {
-        options.verbosity = Verbosity::from_number(i64::from(repeated.verbose).saturating_add(1));
-    }
-    Ok(())
 }
 
-/// Counts the words that the parser has not read.
-fn count_unread(parser: &mut lexopt::Parser) -> usize {
-    parser.try_raw_args().map_or(0, |unread| unread.as_slice().len())
+/// The answer to a wrong value. If it is a list, the answer shows which item is wrong. (The options do not matter any more.)
+fn find_bad_item(kind: OptionKind, answer: Answer, options: &mut Options, subject: &mut Subject) -> Answer {
+    let list = subject.value.0;
+    let is_wrong = |item: &&'static [u8]| options.apply(kind, item, &mut Repeated::default()).is_err();
+    if matches!(kind, OptionKind::RemapExit | OptionKind::Rewrite | OptionKind::StopSignals)
+        && let Some(item) = Parts::of(list, b',').find(is_wrong).filter(|item| item.len() < list.len())
+    {
+        subject.candidates.typed = Word(item);
+        return Answer::BadItem;
+    }
+    answer
 }
 
 /// Takes the value that is joined to an option, as in `--option=value` and `-ovalue`.
@@ -283,7 +329,8 @@ fn read_environment(
         subject.source = Word(option.variable);
         subject.value = Word(text.as_bytes());
         subject.expected = option.value;
-        options.apply(option.kind, text.as_bytes(), &mut repeated).map_err(|_| Answer::BadVariable)?;
+        let answer = options.apply(option.kind, text.as_bytes(), &mut repeated);
+        answer.map_err(|_| find_bad_item(option.kind, Answer::BadVariable, options, subject))?;
     }
     Ok(tini_sets_level)
 }

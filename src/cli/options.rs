@@ -104,26 +104,11 @@ impl Options {
             OptionKind::ProcessGroup => self.process_group = switch.ok_or(wrong)?,
             OptionKind::Subreaper => self.subreaper = switch.ok_or(wrong)?,
             OptionKind::WarnOnReap => self.warn_on_reap = switch.ok_or(wrong)?,
-            OptionKind::RemapExit | OptionKind::RemapExitOfTini => {
-                // The first rule of an option replaces all rules of its variable.
-                if !mem::replace(&mut repeated.has_remap, true) {
-                    self.remap = Remap::default();
-                }
-                let added = match kind {
-                    OptionKind::RemapExit => Parts::of(value, b',').all(|rule| self.remap.add(rule)),
-                    _ => values::add_remap_of_tini(&mut self.remap, value),
-                };
-                return added.then_some(()).ok_or(wrong);
-            }
-            OptionKind::Rewrite | OptionKind::RewriteOfDumbInit => {
-                if !mem::replace(&mut repeated.has_rewrite, true) {
-                    policy.rewrite = Rewrite::default();
-                }
-                let added = match kind {
-                    OptionKind::Rewrite => Parts::of(value, b',').all(|rule| policy.rewrite.add(rule)),
-                    _ => values::add_rewrite_of_dumb_init(&mut policy.rewrite, value),
-                };
-                return added.then_some(()).ok_or(wrong);
+            OptionKind::RemapExit
+            | OptionKind::RemapExitOfTini
+            | OptionKind::Rewrite
+            | OptionKind::RewriteOfDumbInit => {
+                return self.add_rules(kind, value, repeated).then_some(()).ok_or(wrong);
             }
             OptionKind::GracePeriod => policy.grace = Some(values::read_duration(value, 1_000_000).ok_or(wrong)?),
             // A delay of 0 is no delay.
@@ -152,5 +137,28 @@ impl Options {
             OptionKind::Reserved => return Err(Answer::Reserved),
         }
         Ok(())
+    }
+    /// Adds the rules of a value. The first rule of an option replaces all rules of its variable. Returns false if a rule is
+    /// invalid.
+    fn add_rules(&mut self, kind: OptionKind, value: &[u8], repeated: &mut Repeated) -> bool {
+        let (remap, rewrite) = (&mut self.remap, &mut self.policy.rewrite);
+        match kind {
+            OptionKind::RemapExit | OptionKind::RemapExitOfTini => {
+                if !mem::replace(&mut repeated.has_remap, true) {
+                    *remap = Remap::default();
+                }
+            }
+            _ => {
+                if !mem::replace(&mut repeated.has_rewrite, true) {
+                    *rewrite = Rewrite::default();
+                }
+            }
+        }
+        match kind {
+            OptionKind::RemapExit => Parts::of(value, b',').all(|rule| remap.add(rule)),
+            OptionKind::RemapExitOfTini => values::add_remap_of_tini(remap, value),
+            OptionKind::Rewrite => Parts::of(value, b',').all(|rule| rewrite.add(rule)),
+            _ => values::add_rewrite_of_dumb_init(rewrite, value),
+        }
     }
 }

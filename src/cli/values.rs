@@ -12,18 +12,14 @@ pub fn read_switch(value: &[u8]) -> Option<bool> {
     bytes::index_of_word(b"1 YES TRUE ON 0 NO FALSE OFF", value).map(|position| position < 4)
 }
 
-/// Reads an action for leftover processes.
+/// Reads an action for leftover processes, in any case.
 pub fn read_after_exit(text: &[u8]) -> Option<AfterExit> {
-    match text {
-        b"kill" => Some(AfterExit::Kill),
-        b"terminate" => Some(AfterExit::Terminate),
-        b"wait" => Some(AfterExit::Wait),
-        _ => None,
-    }
+    const ACTIONS: [AfterExit; 3] = [AfterExit::Kill, AfterExit::Terminate, AfterExit::Wait];
+    bytes::index_of_word(b"KILL TERMINATE WAIT", text).and_then(|index| ACTIONS.get(index).copied())
 }
 
-/// Reads `10s`, `1500ms`, `2m`, `1h`, or a bare number of seconds, with up to six decimals. The duration has to be at least
-/// `least` nanoseconds, and at most a year.
+/// Reads `10s`, `1500ms`, `2m`, `1h`, or a bare number of seconds, with up to six decimals and in any case. The duration has to
+/// be at least `least` nanoseconds, and at most a year.
 pub fn read_duration(text: &[u8], least: u64) -> Option<Duration> {
     const MOST: u64 = 365 * 24 * 3600 * 1_000_000_000;
     let (mut millionths, mut rest) = digits(text)?;
@@ -40,12 +36,12 @@ pub fn read_duration(text: &[u8], least: u64) -> Option<Duration> {
     for _ in 0..missing {
         millionths = millionths.checked_mul(10)?;
     }
-    let nanoseconds = match rest {
-        b"ms" => 1,
-        b"s" | b"" => 1000,
-        b"m" => 60_000,
-        b"h" => 3_600_000,
-        _ => return None,
+    // The first unit is empty.
+    let nanoseconds = match bytes::index_of_word(b" S MS M H", rest)? {
+        0 | 1 => 1000,
+        2 => 1,
+        3 => 60_000,
+        _ => 3_600_000,
     };
     let total = millionths.checked_mul(nanoseconds)?;
     if (least..=MOST).contains(&total) { Some(Duration::from_nanos(total)) } else { None }
@@ -100,6 +96,10 @@ mod tests {
             ("1.5ms", 1),
             ("8760h", 31_536_000_000),
             ("007", 7000),
+            ("10S", 10_000),
+            ("15Ms", 15),
+            ("2M", 120_000),
+            ("1H", 3_600_000),
         ] {
             assert_eq!(
                 read_duration(text.as_bytes(), 0).map(|d| d.as_secs() * 1000 + d.subsec_nanos() / 1_000_000),
@@ -120,7 +120,7 @@ mod tests {
             " 1",
             "1e3",
             "1d",
-            "1S",
+            "1sS",
             "0x10",
             "1.0000001",
             "1..2",

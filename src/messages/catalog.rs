@@ -205,6 +205,7 @@ impl FilledText<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::messages::message::Expected;
     use crate::sys::capabilities::Capabilities;
     use crate::sys::exec_failure::ExecFailure;
 
@@ -304,8 +305,13 @@ mod tests {
     fn a_word_that_another_init_prints_is_one_line() {
         let line = |word: &[u8]| {
             let nothing = Word::default();
-            let message =
-                message::ExecFailed { child: Decimal(0), program: &Word(word), failure: &nothing, reason: &nothing };
+            let message = message::ExecFailed {
+                child: Decimal(0),
+                program: &Word(word),
+                failure: &nothing,
+                reason: &nothing,
+                diagnosis: &nothing,
+            };
             Catalog::DUMB_INIT.text(message)
         };
         assert_eq!(line(b"a b\x1b\n\xc2\x85\xc3\xa4"), "a b???\u{e4}: ");
@@ -318,8 +324,27 @@ mod tests {
         let word = Word(&hostile);
         // Without the longest beginning of a line, and its end.
         let room = LONGEST - "[FATAL tini (4194304)] ".len() - 1;
+        // Two words, beside a name of rini's own and a text.
+        let bad_item = Answer::BadItem;
+        for expected in [Expected::Codes, Expected::List, Expected::Rules] {
+            let text = Catalog::RINI.text(message::AnswerMessage {
+                name: bad_item,
+                option: &"RINI_STOP_SIGNALS",
+                expected: &Catalog::RINI.text(expected),
+                typed: &word,
+                value: &word,
+                argv0: &word,
+                basename: &word,
+                letter: &word,
+                candidates: &word,
+            });
+            assert!(text.len() <= room && text.len() > 3900, "{text}");
+        }
         for (catalog, _) in FILES {
             for codes in texts_of(&catalog) {
+                if codes == &Catalog::RINI.find(bad_item as u8)[1..] {
+                    continue;
+                }
                 let values = [Value::Display(&word); 8];
                 let text = FilledText { codes, values: &values }.to_string();
                 assert!(text.len() <= room, "{text}");
@@ -330,7 +355,8 @@ mod tests {
         for errno in [libc::ENOENT, libc::ENOEXEC, libc::EPERM] {
             let missing = Capabilities(if errno == libc::EPERM { 1 } else { 0 });
             let mode = 0o100_755;
-            let failure = ExecFailure { mode, head: head.clone(), missing, ..ExecFailure::of(errno, &hostile) };
+            let mut failure = ExecFailure { mode, missing, ..ExecFailure::of(errno, &hostile) };
+            failure.set_head(head.clone());
             let text = failure.to_string();
             assert!(text.len() <= room && text.contains("its interpreter"), "{text}");
         }

@@ -10,8 +10,8 @@ use crate::messages::message::{self, CAPABILITY_NAMES, ERRNOS, MACHINES, NotExec
 use crate::messages::quote::{Escaped, Word};
 use crate::observe::proc;
 use crate::sys::capabilities::Capabilities;
-use crate::sys::exec_failure::{ExecFailure, Format};
-use crate::sys::process::Pid;
+use crate::sys::exec_failure::{Denial, ExecFailure};
+use crate::sys::process::{self, Pid};
 use crate::sys::signals::Sender;
 use nix::errno::Errno;
 use std::fmt;
@@ -43,58 +43,96 @@ impl fmt::Display for ExecFailure {
     }
 }
 
+/// The same reason in parentheses, for the line of another init. It writes nothing if that line, which has the text of the
+/// errno, says as much.
+pub struct Diagnosis<'a>(pub &'a ExecFailure);
+
+impl fmt::Display for Diagnosis<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if matches!(find_reason(self.0), NotExecuted::Other | NotExecuted::NoFile) {
+            return Ok(());
+        }
+        f.write_str(" (")?;
+        ExecFailureReason(self.0).fmt(f)?;
+        f.write_str(")")
+    }
+}
+
 /// Why a file could not be executed.
 struct ExecFailureReason<'a>(&'a ExecFailure);
 
 impl fmt::Display for ExecFailureReason<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let ExecFailureReason(failure) = self;
-        let (exists, lacks) = (failure.exists(), failure.missing.0 != 0);
-        let (mut path, mut machine) = (&[][..], 0);
-        let name = match (failure.errno, Format::of(&failure.head)) {
-            (libc::ENOENT, Format::Script(interpreter)) if exists => {
-                path = interpreter;
-                NotExecuted::NoInterpreter
-            }
-            (libc::ENOENT, Format::Elf { loader: loader @ [_, ..], .. }) if exists => {
-                path = loader;
-                NotExecuted::NoLoader
-            }
-            (libc::ENOENT, _) if exists => NotExecuted::NoInterpreterOrLoader,
-            (libc::ENOENT, _) if bytes::cut(&failure.path, b'/').is_some() => NotExecuted::NoFile,
-            (libc::ENOENT, _) => NotExecuted::NotInPath,
-            (libc::EACCES, _) if failure.mode & libc::S_IFMT == libc::S_IFDIR => NotExecuted::IsDirectory,
-            (libc::EACCES, _) if exists && failure.mode & 0o111 == 0 => NotExecuted::NoPermission,
-            (libc::EACCES, _) if exists => NotExecuted::MountOrDirectory,
-            (libc::ENOEXEC, Format::Elf { machine: other, .. }) if other != THIS_MACHINE && THIS_MACHINE != 0 => {
-                machine = other;
-                NotExecuted::OfAnotherMachine
-            }
-            (libc::ENOEXEC, Format::Script(interpreter @ [_, ..])) => {
-                path = interpreter;
-                NotExecuted::BadInterpreter
-            }
-            (libc::ENOEXEC, _) if failure.shell_errno != 0 => NotExecuted::NoShell,
-            (libc::ENOEXEC, _) => NotExecuted::NoFormat,
-            (libc::E2BIG, _) => NotExecuted::TooLong,
-            (libc::EPERM, Format::Script(interpreter)) if lacks => {
-                path = interpreter;
-                NotExecuted::InterpreterCapabilities
-            }
-            (libc::EPERM, _) if lacks => NotExecuted::Capabilities,
-            _ => NotExecuted::Other,
-        };
         let reason = |errno| Reason(Errno::from_raw(errno));
         let message = NotExecutedMessage {
-            name,
-            path: &Word(path),
-            machine: &Machine(machine),
+            name: find_reason(failure),
+            path: &Word(&failure.other),
+            machine: &Machine(failure.machine),
             this_machine: &Machine(THIS_MACHINE),
             options: &failure.missing,
+            user: Decimal(process::own_user().into()),
             reason: &reason(failure.errno),
             shell_reason: &reason(failure.shell_errno),
         };
         write_message(message, f)
+    }
+}
+
+/// Finds the reason for a failed exec.
+fn find_reason(failure: &ExecFailure) -> NotExecuted {
+    let (is_script, has_other, machine) = (failure.is_script(), !failure.other.is_empty(), failure.machine);
+    match failure.errno {
+        libc::ENOENT if !failure.exists() => find_missing(&failure.path),
+        libc::ENOENT if !has_other => NotExecuted::NoInterpreterOrLoader,
+        libc::ENOENT if failure.denial == Denial::Interpreter => NotExecuted::NoInterpreterOfInterpreter,
+        libc::ENOENT if !is_script => NotExecuted::NoLoader,
+        libc::ENOENT if failure.other.ends_with(b"\r") => NotExecuted::WindowsLines,
+        libc::ENOENT => NotExecuted::NoInterpreter,
+        libc::EACCES => find_denied(failure),
+        libc::ENOEXEC if machine != THIS_MACHINE && machine != 0 && THIS_MACHINE != 0 => NotExecuted::OfAnotherMachine,
+        libc::ENOEXEC if is_script && has_other => NotExecuted::BadInterpreter,
+        libc::ENOEXEC if failure.shell_errno != 0 => NotExecuted::NoShell,
+        libc::ENOEXEC => NotExecuted::NoFormat,
+        libc::E2BIG => NotExecuted::TooLong,
+        libc::EPERM if failure.missing.0 == 0 => NotExecuted::Other,
+        libc::EPERM if is_script => NotExecuted::InterpreterCapabilities,
+        libc::EPERM => NotExecuted::Capabilities,
+        _ => NotExecuted::Other,
+    }
+}
+
+/// Finds the reason for EACCES.
+fn find_denied(failure: &ExecFailure) -> NotExecuted {
+    match failure.denial {
+        Denial::Directory => NotExecuted::ClosedDirectory,
+        _ if !failure.exists() => NotExecuted::Other,
+        _ if failure.mode & libc::S_IFMT == libc::S_IFDIR => NotExecuted::IsDirectory,
+        _ if failure.mode & 0o111 == 0 => NotExecuted::NoPermission,
+        Denial::Mount => NotExecuted::NoExecMount,
+        Denial::Mode => NotExecuted::NotThisUser,
+        Denial::Interpreter => NotExecuted::DeniedInterpreter,
+        Denial::Unknown => NotExecuted::Denied,
+    }
+}
+
+/// Finds the reason why there is no program of this name. A name that is no path was looked for in PATH.
+fn find_missing(name: &[u8]) -> NotExecuted {
+    // What people write most often that only a shell knows. A shell itself has these without a file.
+    const EN_AND_EM_DASH: &[u8] = b"\xe2\x80";
+    const OF_SHELL: &[u8] = b"CD EXPORT SOURCE EXEC EVAL SET ULIMIT UMASK";
+    if name.is_empty() {
+        NotExecuted::NoName
+    } else if bytes::cut(name, b' ').is_some() {
+        NotExecuted::HasBlanks
+    } else if bytes::cut(name, b'/').is_some() {
+        NotExecuted::NoFile
+    } else if name.starts_with(EN_AND_EM_DASH) {
+        NotExecuted::OtherDash
+    } else if bytes::index_of_word(OF_SHELL, name).is_some() {
+        NotExecuted::OfShell
+    } else {
+        NotExecuted::NotInPath
     }
 }
 
@@ -261,6 +299,7 @@ impl fmt::Display for Suspicion {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::sys::exec_failure::Format;
     use crate::sys::exec_failure::tests::elf;
 
     #[test]
@@ -295,7 +334,9 @@ mod tests {
     }
 
     fn failure(errno: i32, mode: u32, head: &[u8]) -> ExecFailure {
-        ExecFailure { mode, head: head.to_vec(), ..ExecFailure::of(errno, b"/a/b") }
+        let mut failure = ExecFailure { mode, ..ExecFailure::of(errno, b"/a/b") };
+        failure.set_head(head.to_vec());
+        failure
     }
 
     /// A user's file can have any length and any bytes.
@@ -332,8 +373,11 @@ mod tests {
             (failure(libc::ENOENT, exists, &this), "its loader \"/lib/ld.so.1\" is not in this image"),
             (failure(libc::ENOENT, 0o100_111, b""), "its interpreter or loader is not in this image"),
             (failure(libc::EACCES, 0o040_755, b""), "it is a directory"),
-            (failure(libc::EACCES, 0o100_644, b""), "it has no execute permission (chmod +x)"),
-            (failure(libc::EACCES, exists, b""), "permission denied, by a no-exec mount"),
+            (failure(libc::EACCES, 0o100_644, b""), "it has no execute permission (chmod +x, or COPY --chmod=755)"),
+            (
+                failure(libc::EACCES, exists, b""),
+                "permission denied, by its interpreter or loader, or by AppArmor or SELinux",
+            ),
             (failure(libc::EACCES, 0, b""), "Permission denied"),
             (failure(libc::ENOEXEC, exists, &elf(false, true, 20)), "it is a binary for ppc, and this is "),
             (failure(libc::ENOEXEC, exists, &elf(false, false, 999)), "it is a binary for ELF machine 999"),
@@ -356,6 +400,14 @@ mod tests {
         assert_eq!(unknown, "cannot run \"/a/b\": Operation not permitted");
         let odd = ExecFailure::of(libc::ENOENT, b"/a\nb\xff");
         assert!(odd.to_string().starts_with(r#"cannot run "/a\nb\xFF": "#), "{odd}");
+    }
+
+    #[test]
+    fn another_init_s_line_has_the_reason_in_parentheses_if_it_says_more() {
+        let of = |errno, mode, head: &[u8]| Diagnosis(&failure(errno, mode, head)).to_string();
+        assert_eq!(of(libc::EACCES, 0o040_755, b""), " (it is a directory)");
+        assert_eq!(of(libc::ENOENT, 0, b""), "", "the errno says that there is no such file");
+        assert_eq!(of(libc::ELOOP, 0, b""), "", "there is no more than the errno");
     }
 
     #[test]

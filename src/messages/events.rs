@@ -6,7 +6,7 @@ use crate::ground::exit::Status;
 use crate::ground::signal::Signal;
 use crate::ground::time::{Duration, Instant};
 use crate::messages::catalog::Catalog;
-use crate::messages::diagnosis::{Named, Origin, Reason};
+use crate::messages::diagnosis::{Diagnosis, Named, Origin, Reason};
 use crate::messages::message;
 use crate::messages::quote::Word;
 use crate::sys::clock;
@@ -18,12 +18,16 @@ use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 
 impl Catalog {
-    /// Logs, in the child, that the program could not be executed.
+    /// Logs, in the child, that the program could not be executed, or that it has nothing in it.
     pub fn log_exec_failure(&self, program: &OsStr, failure: &ExecFailure) {
+        if failure.is_blank {
+            return self.log(message::BlankProgram { file: &Word(&failure.path) });
+        }
         self.log(message::ExecFailed {
             child: Decimal::from(process::own_pid()),
             program: &Word(program.as_bytes()),
             failure,
+            diagnosis: &Diagnosis(failure),
             reason: &Reason(Errno::from_raw(failure.errno)),
         });
     }

@@ -16,8 +16,33 @@ pub struct ExecFailure {
     pub path: Vec<u8>,
     /// The first bytes of the file. It is empty if rini could not read the file.
     pub head: Vec<u8>,
+    /// The machine that a binary is for (`e_machine`), or 0.
+    pub machine: u16,
+    /// The other path that matters: the interpreter of a script; the loader of a binary; the directory that the user may
+    /// not search; or PATH, if the program is not there.
+    pub other: Vec<u8>,
     /// The capabilities of the file, or of its interpreter, that no program in this container can have.
     pub missing: Capabilities,
+    /// What denies the execution, if errno is EACCES. If it is ENOENT, this is the interpreter if its own interpreter or loader
+    /// is missing.
+    pub denial: Denial,
+    /// This is no failure: /bin/sh is about to run the file, which has nothing in it.
+    pub is_blank: bool,
+}
+
+/// What denies the execution of a file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Denial {
+    /// A directory of its path, which the user may not search.
+    Directory,
+    /// The file system, which is mounted noexec.
+    Mount,
+    /// The file's mode, which does not let this user execute it.
+    Mode,
+    /// The interpreter or the loader, which this user cannot execute.
+    Interpreter,
+    /// rini does not know it: a security module, for example.
+    Unknown,
 }
 
 impl ExecFailure {
@@ -26,15 +51,34 @@ impl ExecFailure {
 
     /// A failure of this path with this errno, without any knowledge of the file.
     pub fn of(errno: i32, path: &[u8]) -> ExecFailure {
-        ExecFailure { errno, shell_errno: 0, mode: 0, path: path.to_vec(), head: Vec::new(), missing: Capabilities(0) }
+        ExecFailure {
+            errno,
+            shell_errno: 0,
+            mode: 0,
+            path: path.to_vec(),
+            head: Vec::new(),
+            machine: 0,
+            other: Vec::new(),
+            missing: Capabilities(0),
+            denial: Denial::Unknown,
+            is_blank: false,
+        }
     }
 
-    /// The interpreter that a script names. The kernel executes the interpreter, and reads its capabilities.
-    pub fn interpreter(&self) -> Option<&[u8]> {
-        match Format::of(&self.head) {
-            Format::Script(path) => Some(path),
-            _ => None,
-        }
+    /// Sets the first bytes of the file, and what they say.
+    pub fn set_head(&mut self, head: Vec<u8>) {
+        let (machine, other) = match Format::of(&head) {
+            Format::Script(path) => (0, path),
+            Format::Elf { machine, loader } => (machine, loader),
+            Format::Other => (0, &b""[..]),
+        };
+        (self.machine, self.other) = (machine, other.to_vec());
+        self.head = head;
+    }
+
+    /// Whether the file is a script that names an interpreter.
+    pub fn is_script(&self) -> bool {
+        self.head.starts_with(b"#!")
     }
 
     /// Whether there is such a file.
@@ -115,9 +159,25 @@ pub fn is_text(head: &[u8]) -> bool {
         && line.copied().all(|byte| byte != 0)
 }
 
+/// Whether a file that begins with these bytes has nothing in it, or an empty `#!` line alone. A copy that was cut short
+/// often looks like that.
+pub fn is_blank(head: &[u8]) -> bool {
+    matches!(head.strip_prefix(b"#!").unwrap_or(head), b"" | b"\n")
+}
+
 #[cfg(test)]
 pub mod tests {
     use super::*;
+
+    #[test]
+    fn a_file_is_blank_without_any_command() {
+        for blank in [&b""[..], b"\n", b"#!", b"#!\n"] {
+            assert!(is_blank(blank), "{blank:?}");
+        }
+        for full in [&b"#"[..], b"#!/", b"#!\nexit 3", b"exit", b"##!", b"\0"] {
+            assert!(!is_blank(full), "{full:?}");
+        }
+    }
 
     /// An ELF header of 64 bits (`wide`) or 32, big-endian or not. Its second segment is of type PT_INTERP.
     pub fn elf(wide: bool, big: bool, machine: u16) -> Vec<u8> {

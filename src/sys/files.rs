@@ -56,17 +56,49 @@ type FileSystemKind = c_ulong;
 #[cfg(target_arch = "s390x")]
 type FileSystemKind = u32;
 
+impl FileSystem {
+    /// The file system of a path.
+    fn of(path: &CStr) -> Result<FileSystem, Errno> {
+        let mut system = FileSystem { kind: 0, rest: [0; 31] };
+        // SAFETY: statfs wants a path, and room for its answer, which has at most 120 bytes: both outlive the call.
+        let asked = unsafe { libc::syscall(libc::SYS_statfs, path.as_ptr(), &raw mut system) };
+        Errno::result(asked).map(|_| system)
+    }
+
+    /// The flags of the mount. The fields before them are words, but the id has 8 bytes, and those of s390x have 4 bytes
+    /// from the length of a name on.
+    fn flags(&self) -> c_ulong {
+        if cfg!(target_arch = "s390x") {
+            self.rest[7].rotate_left(32)
+        } else if cfg!(target_pointer_width = "32") {
+            self.rest[10]
+        } else {
+            self.rest[9]
+        }
+    }
+}
+
+/// Whether a file is on a file system that is mounted noexec.
+pub fn is_mounted_noexec(path: &CStr) -> bool {
+    FileSystem::of(path).is_ok_and(|system| system.flags() & libc::ST_NOEXEC != 0)
+}
+
+/// Whether the kernel denies this user the execution of a file, or the search of a directory. A denial by the mount
+/// counts too, and one by a security module often does not.
+pub fn is_denied(path: &CStr) -> bool {
+    // SAFETY: faccessat wants a path.
+    let asked = unsafe { libc::syscall(libc::SYS_faccessat, libc::AT_FDCWD, path.as_ptr(), libc::X_OK) };
+    Errno::result(asked) == Err(Errno::EACCES)
+}
+
 /// Whether the kernel's file system of processes is mounted at /proc. An image may have anything there instead: a file
 /// without an end, or a copy of the files of another machine.
 ///
 /// If a seccomp profile refuses statfs(2), the answer is yes. That is safe, because each read here has a limit.
 pub fn is_proc_mounted() -> bool {
     const PROC_SUPER_MAGIC: FileSystemKind = 0x9fa0;
-    let mut system = FileSystem { kind: 0, rest: [0; 31] };
-    // SAFETY: statfs wants a path, and room for its answer, which has at most 120 bytes: both outlive the call.
-    let asked = unsafe { libc::syscall(libc::SYS_statfs, c"/proc".as_ptr(), &raw mut system) };
-    match Errno::result(asked) {
-        Ok(_) => system.kind == PROC_SUPER_MAGIC,
+    match FileSystem::of(c"/proc") {
+        Ok(system) => system.kind == PROC_SUPER_MAGIC,
         Err(errno) => matches!(errno, Errno::EPERM | Errno::ENOSYS),
     }
 }

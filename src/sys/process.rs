@@ -21,6 +21,12 @@ pub fn own_pid() -> Pid {
     nix::unistd::getpid()
 }
 
+/// rini's effective user id.
+pub fn own_user() -> u32 {
+    // SAFETY: geteuid takes no arguments, and cannot fail.
+    unsafe { libc::geteuid() }
+}
+
 /// The parent's pid, or 0 if the parent is outside rini's PID namespace.
 pub fn parent_pid() -> Pid {
     nix::unistd::getppid()

@@ -9,7 +9,7 @@
 //! thread, so the heap is consistent at the fork, and it stays so if the child is killed. Memory that the child does
 //! not free is lost to the parent, but that is little.
 
-use super::exec_failure::{ExecFailure, is_text};
+use super::exec_failure::{Denial, ExecFailure, is_blank, is_text};
 use super::process::Pid;
 use super::signals::{self, Disposition, Mask};
 use super::terminal::{self, Terminal};
@@ -150,7 +150,7 @@ fn become_program(child: &mut Child<'_>) -> ! {
     // The disposition comes before the mask: a pending signal must find the disposition that the program inherits.
     signals::restore_sigchld(&program.sigchld);
     signals::set_mask(program.mask);
-    let failure = exec(program);
+    let failure = exec(program, child.log_failure);
     // With a broken standard error, SIGPIPE would change the exit status.
     signals::block_all();
     (child.log_failure)(&failure);
@@ -181,12 +181,12 @@ fn fix_pids(environment: &mut Strings) {
 
 /// Executes the program as execvp(3) does: it searches PATH for a name without a slash, and passes over a file that it
 /// cannot execute if a later one works. Returns only if all fail, with the reason.
-fn exec(program: &Program) -> ExecFailure {
+fn exec(program: &Program, log: &dyn Fn(&ExecFailure)) -> ExecFailure {
     let name = program.argv.iter().nth(program.first).unwrap_or_default();
     let bytes = name.to_bytes();
     if bytes.is_empty() || bytes::cut(bytes, b'/').is_some() {
         let errno = execve(name, program.argv.slots(program.first), program);
-        return try_shell(program, name, inspect(name, errno));
+        return try_shell(program, name, inspect(name, errno), log);
     }
     let path = program.environment.variable(b"PATH").map_or(DEFAULT_PATH, |(_, path)| path.to_bytes());
     // The first file that exists and cannot be executed.
@@ -206,11 +206,11 @@ fn exec(program: &Program) -> ExecFailure {
                 libc::ENOENT | libc::EACCES => {
                     found = found.or_else(|| Some(inspect(file, errno)).filter(ExecFailure::exists));
                 }
-                _ => return try_shell(program, file, inspect(file, errno)),
+                _ => return try_shell(program, file, inspect(file, errno), log),
             }
         }
     }
-    found.unwrap_or_else(|| ExecFailure::of(libc::ENOENT, bytes))
+    found.unwrap_or_else(|| ExecFailure { other: path.to_vec(), ..ExecFailure::of(libc::ENOENT, bytes) })
 }
 
 /// Returns `folder/name` and a null. An empty folder is the working directory.
@@ -221,8 +221,17 @@ fn join_path(folder: &[u8], name: &[u8]) -> Vec<u8> {
 
 /// Runs a script without `#!` by /bin/sh. The kernel refuses such a script, and the shells and glibc's execvp(3) do the
 /// same (musl's does not). A binary must not get there, because the shell would read it as commands.
-fn try_shell(program: &Program, file: &CStr, mut failure: ExecFailure) -> ExecFailure {
+///
+/// An empty file is an empty script, which does nothing and exits with 0. It is logged before it runs.
+fn try_shell(program: &Program, file: &CStr, mut failure: ExecFailure, log: &dyn Fn(&ExecFailure)) -> ExecFailure {
     if failure.errno == libc::ENOEXEC && is_text(&failure.head) {
+        if failure.is_blank {
+            // With a broken standard error, SIGPIPE would end the child.
+            signals::block_all();
+            log(&failure);
+            signals::set_mask(program.mask);
+            failure.is_blank = false;
+        }
         let arguments = program.argv.slots(program.first).get(1..).unwrap_or(&[]);
         let mut argv = vec![SHELL.as_ptr().cast_mut(), file.as_ptr().cast_mut()];
         argv.extend(arguments);
@@ -249,14 +258,56 @@ fn inspect(file: &CStr, errno: c_int) -> ExecFailure {
     // An open of a device or a named pipe can have effects, so rini reads only regular files.
     if failure.mode & libc::S_IFMT == libc::S_IFREG {
         let mut head = vec![0; ExecFailure::HEAD];
-        let length = files::read(file, &mut head).map_or(0, <[u8]>::len);
+        let read = files::read(file, &mut head);
+        failure.is_blank = errno == libc::ENOEXEC && read.is_some_and(is_blank);
+        let length = read.map_or(0, <[u8]>::len);
         head.truncate(length);
-        failure.head = head;
+        failure.set_head(head);
     }
-    if errno == libc::EPERM {
-        let interpreter = failure.interpreter().map(|path| join_path(b"", path));
-        failure.missing =
-            capabilities::find_missing(interpreter.as_deref().map_or(Some(file), c_string).unwrap_or(file));
+    let interpreter = join_path(b"", &failure.other);
+    let interpreter = c_string(&interpreter).unwrap_or(file);
+    match errno {
+        // The interpreter is there, so its own one is missing.
+        libc::ENOENT if failure.exists() && files::read_mode(interpreter) != 0 => failure.denial = Denial::Interpreter,
+        libc::EACCES => failure.denial = find_denial(file, interpreter, &mut failure),
+        libc::EPERM => {
+            // The kernel executes the interpreter of a script, and reads its capabilities.
+            failure.missing = capabilities::find_missing(if failure.is_script() { interpreter } else { file });
+        }
+        _ => (),
     }
     failure
+}
+
+/// Finds out what denies the execution of a file.
+fn find_denial(file: &CStr, interpreter: &CStr, failure: &mut ExecFailure) -> Denial {
+    if !failure.exists() {
+        return find_closed_directory(failure);
+    }
+    if files::is_mounted_noexec(file) {
+        Denial::Mount
+    } else if files::is_denied(file) {
+        Denial::Mode
+    } else if files::is_denied(interpreter)
+        || files::read_mode(interpreter) & libc::S_IFMT == libc::S_IFDIR
+        || failure.head == b"#!"
+    {
+        Denial::Interpreter
+    } else {
+        Denial::Unknown
+    }
+}
+
+/// Finds the directory of the path that the user may not search.
+fn find_closed_directory(failure: &mut ExecFailure) -> Denial {
+    for byte in &failure.path {
+        failure.other.push(0);
+        let is_closed = *byte == b'/' && c_string(&failure.other).is_some_and(files::is_denied);
+        failure.other.pop();
+        if is_closed {
+            return Denial::Directory;
+        }
+        failure.other.push(*byte);
+    }
+    Denial::Unknown
 }

@@ -421,8 +421,15 @@ fn a_program_that_cannot_be_executed_is_named() {
     let Some(image) = image() else { return };
     for (program, code, line) in [
         ("/nothing", 127, r#"cannot run "/nothing": there is no such file"#),
-        ("nothing", 127, r#"cannot run "nothing": there is no such program in the folders of PATH"#),
-        ("/plain", 126, r#"cannot run "/plain": it has no execute permission (chmod +x)"#),
+        (
+            "nothing",
+            127,
+            concat!(
+                r#"cannot run "nothing": there is no such program in PATH, which is "#,
+                r#""/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin""#
+            ),
+        ),
+        ("/plain", 126, r#"cannot run "/plain": it has no execute permission (chmod +x, or COPY --chmod=755)"#),
         ("/proc", 126, r#"cannot run "/proc": it is a directory"#),
     ] {
         let output = Container::run(image, &[], &[program]).finish();

@@ -35,9 +35,9 @@ fn a_sigkill_that_rini_did_not_send_is_reported() {
 #[test]
 fn a_command_that_is_not_found_within_the_program_is_reported() {
     for (script, code, wanted) in [
-        ("no-such-command", 127, "it ran, and a shell says by this that it did not find a command"),
-        ("/etc/passwd", 126, "it ran, and a shell says by this that it could not execute a command"),
-        ("exit 127", 127, "it ran, and a shell says by this that it did not find a command"),
+        ("no-such-command", 127, "it may be a shell that did not find a command and said so above"),
+        ("/etc/passwd", 126, "it may be a shell that could not execute a command and said so above"),
+        ("exit 127", 127, "it may be a shell that did not find a command and said so above"),
     ] {
         let output = beside(["sh", "-c", script]).run();
         assert_eq!(output.code(), code);
@@ -84,9 +84,10 @@ fn file_capabilities_that_the_container_lacks_are_named() {
     // Without a directory in its name, the program is found through PATH.
     let (code, line) = run(beside(["server"]).env("PATH", folder.path()), &[SYS_ADMIN]);
     assert!(code == 126 && line.ends_with(&lacking(one)), "{line}");
-    // Another init keeps its own text.
+    // Another init keeps its own text, and the reason follows.
     let (_, line) = run(called("tini").args([path("server")]), &[SYS_ADMIN]);
-    assert!(line.ends_with(&format!("exec {server} failed: Operation not permitted")), "{line}");
+    let wanted = format!("exec {server} failed: Operation not permitted (it has {})", lacking(one));
+    assert!(line.ends_with(&wanted), "{line}");
     // The negative controls: the container has these capabilities, or lacks another one.
     assert_eq!(run(beside([path("server")]), &[]), (0, String::new()));
     assert_eq!(run(beside([path("server")]), &[0]), (0, String::new()));

@@ -21,7 +21,7 @@ fn a_stop_signal_ends_it_with_0_and_others_do_not() {
                 starts.push(pid1([option]));
             }
             for start in starts {
-                let mut run = start_paused(start.env("RINI_LOG", "rini=info"));
+                let mut run = start_paused(start.env("RINI_LOG", "info"));
                 assert_eq!(children_of(run.pid()), []);
                 run.signal(libc::SIGCHLD);
                 for signal in [libc::SIGHUP, libc::SIGUSR1, libc::SIGCONT, 64] {
@@ -180,7 +180,7 @@ fn a_program_is_refused() {
     for words in [&["-P", "sh", "-c", "echo started"][..], &["--pause", "--", "true"], &["-vP", "true"]] {
         let output = beside(words).run();
         assert_eq!((output.code(), output.out), (1, vec![]));
-        assert_eq!(output.err, ["rini: ERROR --pause takes no PROGRAM; leave out the one or the other"]);
+        assert_eq!(output.err, ["rini: ERROR --pause takes no PROGRAM; leave out one of the two"]);
     }
 }
 

@@ -327,11 +327,11 @@ fn a_bad_value_is_refused_before_anything_starts() {
             &["--stop-signals", "TERM,KILL"],
             "X",
             "",
-            r#"--stop-signals: "TERM,KILL" is not a list of signals separated by commas"#,
+            r#"--stop-signals: "KILL" in "TERM,KILL" is not a list of signals separated by commas"#,
         ),
         (&["--stop-signals="], "X", "", r#"--stop-signals: "" is not a list of signals separated by commas"#),
         (&["-r", "TERM"], "X", "", r#"--rewrite: "TERM" is not FROM:TO, two signals such as TERM:QUIT, or TERM:0"#),
-        (&["-r", "TERM:QUIT,HUP"], "X", "", r#"--rewrite: "TERM:QUIT,HUP" is not FROM:TO"#),
+        (&["-r", "TERM:QUIT,HUP"], "X", "", r#"--rewrite: "HUP" in "TERM:QUIT,HUP" is not FROM:TO"#),
         (&["-r", "KILL:TERM"], "X", "", r#"--rewrite: "KILL:TERM" is not FROM:TO"#),
         (&[], "RINI_GRACE_PERIOD", "8 s", r#"RINI_GRACE_PERIOD: "8 s" is not a time from 1ms to 8760h"#),
         (&[], "RINI_STOP_DELAY", "1d", r#"RINI_STOP_DELAY: "1d" is not a time up to 8760h"#),
@@ -345,7 +345,7 @@ fn a_bad_value_is_refused_before_anything_starts() {
             &[],
             "RINI_REWRITE",
             "TERM:QUIT,",
-            r#"RINI_REWRITE: "TERM:QUIT," is not FROM:TO, two signals such as TERM:QUIT"#,
+            r#"RINI_REWRITE: "" in "TERM:QUIT," is not FROM:TO, two signals such as TERM:QUIT"#,
         ),
     ] {
         let output = beside(options.iter().chain(&["sh", "-c", "echo started"])).env(variable, value).run();

@@ -32,6 +32,18 @@ fn a_bad_option_or_value_names_itself_and_what_would_be_right() {
         (&["-p65"], r#"--parent-death-signal: "65" is not a signal: "#),
         (&["--subreaper=1"], "--subreaper"),
         (&["-e", "a\nb"], r#"--remap-exit: "a\nb" is not "#),
+        (&["-e", "143,x,y"], r#"--remap-exit: "x" in "143,x,y" is not CODE or CODE:TO"#),
+        (&["-r", "HUP:0,TERM:QUITT"], r#"--rewrite: "TERM:QUITT" in "HUP:0,TERM:QUITT" is not FROM:TO"#),
+        (&["--stop-signals=TERM,,INT"], r#"--stop-signals: "" in "TERM,,INT" is not a list of signals"#),
+        (&["--stop-signals=KILL"], r#"--stop-signals: "KILL" is not a list of signals"#),
+        (&["-t", "10sec"], r#"--grace-period: "10sec" is not a time from 1ms to 8760h, such as 10s"#),
+        (&["-t", "1d"], r#"--grace-period: "1d" is not "#),
+        (&["-t", "0"], r#"--grace-period: "0" is not "#),
+        (&["-t", "-5"], r#"--grace-period: "-5" is not "#),
+        (&["-t", "1,x"], r#"--grace-period: "1,x" is not "#),
+        (&["--after-exit", "stop"], r#"--after-exit: "stop" is not kill, terminate or wait"#),
+        (&["--verbose=3"], "--verbose takes no value; write it alone"),
+        (&["--pause"], "--pause takes no PROGRAM; leave out one of the two"),
         (&["--a\nb"], r#"there is no option "--a\nb""#),
     ] {
         let output = beside(options.iter().chain(&PROGRAM)).run();
@@ -46,10 +58,29 @@ fn a_bad_option_or_value_names_itself_and_what_would_be_right() {
 }
 
 #[test]
+fn the_case_of_a_value_does_not_matter() {
+    for (option, value) in [
+        ("--after-exit", "Terminate"),
+        ("--grace-period", "10S"),
+        ("--stop-delay", "5MS"),
+        ("--stop-signals", "sigterm,Int"),
+        ("--rewrite", "term:Quit"),
+    ] {
+        let output = beside([option, value, "true"]).run();
+        assert_eq!((output.code(), output.err), (0, vec![]), "{option} {value}");
+    }
+    let output = beside(["true"]).env("RINI_AFTER_EXIT", "WAIT").env("RINI_LOG", "ERROR").run();
+    assert_eq!((output.code(), output.err), (0, vec![]));
+}
+
+#[test]
 fn without_a_program_the_usage_is_printed() {
     for options in [&[][..], &["--"], &["-g"], &["-v", "--"], &["-e", "1"]] {
         let output = beside(options).run();
-        assert!(line(&output, 1).contains("no PROGRAM was given; usage: rini [OPTIONS] [--] PROGRAM [ARG...]"));
+        assert!(
+            line(&output, 1)
+                .contains("no PROGRAM was given (has the image no CMD?); usage: rini [OPTIONS] [--] PROGRAM [ARG...]")
+        );
     }
 }
 
@@ -65,9 +96,16 @@ fn a_bad_variable_is_refused_before_anything_starts() {
         (
             "RINI_REMAP_EXIT",
             "1,,2",
-            r#"RINI_REMAP_EXIT: "1,,2" is not CODE or CODE:TO, each 0 to 255, or several of these separated by commas"#,
+            r#"RINI_REMAP_EXIT: "" in "1,,2" is not CODE or CODE:TO, each 0 to 255, or several of these separated by commas without blanks"#,
         ),
         ("RINI_REMAP_EXIT", "300", r#"RINI_REMAP_EXIT: "300" is not "#),
+        (
+            "RINI_REWRITE",
+            "TERM:QUIT, HUP:0",
+            r#"RINI_REWRITE: " HUP:0" in "TERM:QUIT, HUP:0" is not FROM:TO, two signals such as TERM:QUIT, or TERM:0, or several of these separated by commas without blanks"#,
+        ),
+        ("RINI_STOP_SIGNALS", "TERM,CHLD", r#"RINI_STOP_SIGNALS: "CHLD" in "TERM,CHLD" is not a list of signals"#),
+        ("RINI_GRACE_PERIOD", "\"8s\"", r#"RINI_GRACE_PERIOD: "\"8s\"" is not a time"#),
         ("RINI_LOG", "verbose", r#"RINI_LOG: "verbose" is not off, error, warn, info, debug or trace"#),
         ("RINI_LOG", "rini=loud", r#"RINI_LOG: "rini=loud" is not "#),
         ("RINI_LOG", "info/x", r#"RINI_LOG: "info/x" is not "#),
@@ -106,11 +144,10 @@ fn a_program_that_cannot_be_run_is_named_with_the_reason() {
     let long = format!("/{}", "x".repeat(300));
     for (path, code, reason) in [
         ("/nonexistent".to_owned(), 127, "there is no such file"),
-        ("nonexistent".to_owned(), 127, "there is no such program in the folders of PATH"),
-        (String::new(), 127, "there is no such program in the folders of PATH"),
+        ("nonexistent".to_owned(), 127, "there is no such program in PATH, which is "),
         ("/etc/passwd/x".to_owned(), 126, "Not a directory"),
         (folder.path().to_str().unwrap().to_owned(), 126, "it is a directory"),
-        (file("plain", b"#!/bin/sh\n", 0o644), 126, "it has no execute permission (chmod +x)"),
+        (file("plain", b"#!/bin/sh\n", 0o644), 126, "it has no execute permission (chmod +x, or COPY --chmod=755)"),
         (
             file("interpreter", b"#! /no/such/shell -e\n", 0o755),
             127,
@@ -121,13 +158,17 @@ fn a_program_that_cannot_be_run_is_named_with_the_reason() {
         (
             file("foreign-script", format!("#!{}\nexit 0\n", file("other", &foreign, 0o755)).as_bytes(), 0o755),
             126,
-            "other\" is nothing that this kernel can run",
+            "this kernel cannot execute its interpreter ",
         ),
         (file("loader", &no_loader, 0o755), 127, r#"its loader "/lib64/no-linux-x86-64.so.2" is not in this image"#),
-        (file("foreign", &foreign, 0o755), 126, "it is a binary for aarch64 (arm64), and this is x86_64 (amd64)"),
+        (
+            file("foreign", &foreign, 0o755),
+            126,
+            "it is a binary for aarch64 (arm64), and this is x86_64 (amd64); build or pull ",
+        ),
         (file("data", b"\0\0\0\0data", 0o755), 126, "it is neither a binary that this kernel can run nor a script"),
         (file("cut", &shell[..40], 0o755), 126, "it is neither a binary that this kernel can run nor a script"),
-        ("x".repeat(5000), 127, "there is no such program in the folders of PATH"),
+        ("x".repeat(5000), 127, "there is no such program in PATH, which is "),
         // Some file systems accept the long name (fuse-overlayfs, in a container).
         match fs::metadata(&long).map_err(|error| error.raw_os_error()) {
             Err(Some(libc::ENOENT)) => (long, 127, "there is no such file"),
@@ -207,7 +248,7 @@ fn a_refused_fork_is_one_line_and_1() {
     let uid = 54_321;
     let start = |limit| Start::of(&rini).args(["sh", "-c", "exit 7"]).in_namespace().user(uid).processes(limit).run();
     let text =
-        "cannot start a process: the limit of processes is reached (the container's pids limit, or RLIMIT_NPROC)";
+        "cannot start a process: the limit of processes is reached; raise the container's pids limit, or RLIMIT_NPROC";
     assert_eq!(line(&start(1), 1), text);
     assert_eq!(start(2).code(), 7, "with room for two it starts");
 }
@@ -310,6 +351,11 @@ fn a_failure_to_become_a_subreaper_is_an_error_only_with_the_option() {
     };
     let output = run(&[]);
     assert_eq!(output.code(), 7);
-    assert_eq!(output.err, ["rini: WARN cannot become a subreaper: Invalid argument; orphans go to another init"]);
-    assert!(line(&run(&["-s"]), 1).starts_with("--subreaper: cannot become one: "));
+    assert_eq!(
+        output.err,
+        [
+            "rini: WARN cannot become a subreaper: Invalid argument; rini reaps no orphans (run it as PID 1, or allow prctl)"
+        ]
+    );
+    assert!(line(&run(&["-s"]), 1).starts_with("--subreaper: cannot become a subreaper: "));
 }

@@ -364,11 +364,11 @@ fn a_line_has_its_end_and_its_reason_however_long_a_word_is() {
     let path = format!("/{}", "\u{1}".repeat(250)).repeat(16);
     let reason = "No such file or directory\n";
     for (name, word, wanted) in [
-        ("rini", &long, "xxx\"; rini --help lists them, and PROGRAM's own go behind it\n"),
+        ("rini", &long, "xxx\"; rini --help lists them, and PROGRAM's options go after PROGRAM\n"),
         ("rini", &path, "\": there is no such file\n"),
         ("tini", &path, reason),
         ("dumb-init", &path, reason),
-        ("catatonit", &path, reason),
+        ("catatonit", &path, "\": there is no such file)\n"),
     ] {
         // A file on a disk whose file system refuses a write that does not wait.
         let file = tempfile::NamedTempFile::new_in(env!("CARGO_TARGET_TMPDIR")).unwrap();

@@ -190,6 +190,22 @@ pub fn called(name: &str) -> Start {
     Start::of(rini()).with(|command| command.arg0(name))
 }
 
+/// The lines of rini without its reasons for a failed exec: under another init's name rini writes that init's line, and then
+/// the reason in parentheses (difference 33). `theirs` are the lines of that init.
+pub fn without_reasons(mine: &[String], theirs: &[String]) -> Vec<String> {
+    const ERRNOS: [&str; 5] = ["No such file or directory", "Not a directory", "Permission denied", "error", "links"];
+    let failed = |line: &&String| ERRNOS.iter().any(|errno| line.ends_with(errno));
+    let without = |line: &String| {
+        let is_begin = |theirs: &&String| line.strip_prefix(theirs.as_str()).is_some_and(is_in_parentheses);
+        theirs.iter().filter(failed).find(is_begin).unwrap_or(line).clone()
+    };
+    mine.iter().map(without).collect()
+}
+
+fn is_in_parentheses(text: &str) -> bool {
+    text.len() > " ()".len() && text.starts_with(" (") && text.ends_with(')')
+}
+
 /// Asserts that a process is rini, under whatever name.
 pub fn assert_is_rini(pid: Pid) {
     assert_eq!(fs::read(format!("/proc/{pid}/exe")).unwrap(), fs::read(rini()).unwrap(), "it is rini");

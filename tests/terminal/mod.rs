@@ -1076,7 +1076,7 @@ fn at_a_terminal_rini_knows_whether_the_exec_has_failed() {
     assert_eq!(session.code(), 127);
     // The negative control: if a program exits with 127, rini explains the code.
     let mut session = Session::rini(["--", "sh", "-c", "exit 127"]);
-    session.expect_with("a shell says by this that it did not find a command");
+    session.expect_with("it may be a shell that did not find a command");
     assert_eq!(session.code(), 127);
 }
 

@@ -226,8 +226,10 @@ fn number(name: &str) -> i64 {
         close_range SYS_close_range
         execve SYS_execve
         exit_group SYS_exit_group
+        faccessat SYS_faccessat
         fcntl SYS_fcntl
         getdents64 SYS_getdents64
+        geteuid SYS_geteuid
         getpgid SYS_getpgid
         getpgrp SYS_getpgrp
         getpid SYS_getpid
