@@ -99,9 +99,19 @@ fn print_answer(catalog: &Catalog, answer: Answer, subject: &Subject) -> u8 {
 
 /// Copies rini's own file, and returns the exit code.
 fn install(catalog: &Catalog, start: &Start, subject: &Subject) -> u8 {
-    let Err(errno) = install::install(start.argv.get(0), subject.value.0) else { return 0 };
-    catalog.log(message::CannotInstall { path: &subject.value, reason: &Reason(errno) });
-    exit::CANNOT_START
+    let path = &subject.value;
+    match install::install(start.argv.get(0), path.0) {
+        Ok(is_noexec) => {
+            if is_noexec {
+                catalog.log(message::InstalledNoExec { path });
+            }
+            0
+        }
+        Err(errno) => {
+            catalog.log(message::CannotInstall { path, reason: &Reason(errno) });
+            exit::CANNOT_START
+        }
+    }
 }
 
 /// Does all set-up that can fail, then starts the main child.

@@ -13,7 +13,9 @@ use std::ptr;
 ///
 /// The copy is made beside the target, and then renamed. So a target that runs is replaced and not changed, and the target is
 /// never half a file.
-pub fn install(own_name: Option<&CStr>, target: &[u8]) -> Result<(), Errno> {
+///
+/// Returns whether the target is on a file system that is mounted noexec.
+pub fn install(own_name: Option<&CStr>, target: &[u8]) -> Result<bool, Errno> {
     // The process ends behind this, so nothing is freed or closed (size: 27).
     let own = ManuallyDrop::new(open_own_file(own_name)?);
     let path =
@@ -28,7 +30,7 @@ pub fn install(own_name: Option<&CStr>, target: &[u8]) -> Result<(), Errno> {
     if done.is_err() {
         remove(beside);
     }
-    done
+    done.map(|()| files::is_mounted_noexec(target))
 }
 
 /// Opens the file of this process. Without /proc, argv[0] names it if it is a path.

@@ -148,6 +148,15 @@ fn a_full_or_read_only_file_system_keeps_nothing() {
     // With enough room, it works.
     let script = "mount -t tmpfs -o size=16m none . && cd \"$PWD\" && \"$1\" --install \"$PWD\" && ls -A";
     assert_eq!(in_mounts(script, folder.path()).out, ["rini"]);
+    // A mount without execution: the copy is there, and rini says that it cannot run.
+    let script =
+        "mount -t tmpfs -o noexec none . && cd \"$PWD\" && \"$1\" --install \"$PWD\"; echo $?; ./rini -V || ls -A";
+    let output = in_mounts(script, folder.path());
+    assert_eq!(output.out, ["0", "rini"], "{output:?}");
+    assert!(
+        output.err[0].ends_with(" is on a file system that is mounted noexec, so nothing can run it there"),
+        "{output:?}"
+    );
     let script = "mount -t tmpfs -o ro none . && cd \"$PWD\" && { \"$1\" --install \"$PWD\"; echo $?; ls -A; }";
     let output = in_mounts(script, folder.path());
     assert_eq!(output.out, ["1"], "{output:?}");
