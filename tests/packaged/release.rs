@@ -338,6 +338,11 @@ pub fn copy_of_the_tree(to: &Path) {
 /// Copies this tree, and makes it the only commit of a repository, at this time.
 pub fn commit_of_the_tree(to: &Path, time: &str) {
     copy_of_the_tree(to);
+    commit_all(to, time);
+}
+
+/// Makes a directory the only commit of a repository, at this time.
+pub fn commit_all(to: &Path, time: &str) {
     let git =
         |words: &[&str]| done(git_command(to, words).envs([("GIT_AUTHOR_DATE", time), ("GIT_COMMITTER_DATE", time)]));
     git(&["init", "--quiet"]);
