@@ -21,9 +21,26 @@ pub fn prepare() {
     entry_point::set_cfg();
 }
 
+/// Refuses to make a dynamic binary of a published crate, because it would run only in images with its libc. For `cargo
+/// install rini`, Cargo does not read the crate's .cargo/config.toml, and hides the warnings of the crate.
+fn refuse_dynamic() {
+    let setting = |name: &str| std::env::var(name).unwrap_or_default();
+    let is_static = setting("CARGO_CFG_TARGET_FEATURE").split(',').any(|feature| feature == "crt-static");
+    // Cargo adds this file when it packs a crate. A clone is for developers, who may link as they like.
+    let is_published = std::path::Path::new(".cargo_vcs_info.json").exists();
+    println!("cargo::rerun-if-env-changed=RINI_DYNAMIC");
+    if setting("CARGO_CFG_TARGET_OS") == "linux" && !is_static && is_published && setting("RINI_DYNAMIC") != "1" {
+        println!(
+            "cargo::error=rini would need the libc of its image, because Cargo does not read the .cargo/config.toml of \
+             a crate; set RUSTFLAGS=-Ctarget-feature=+crt-static, or RINI_DYNAMIC=1 for a dynamic binary"
+        );
+    }
+}
+
 fn main() {
     println!("cargo::rerun-if-changed=build.rs");
     println!("cargo::rerun-if-changed=build");
     prepare();
     entry_point::link();
+    refuse_dynamic();
 }

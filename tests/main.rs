@@ -50,6 +50,7 @@
 //!   bytes
 //! - [`pictures`]: the pictures in docs/pictures
 //! - [`release`]: the man page, the completions and the crate
+//! - [`toolchains`]: which Rust `packaging/build-static` uses
 //!
 //! # proof/: the proof
 //!
@@ -141,6 +142,8 @@ mod packages;
 mod pictures;
 #[path = "packaged/release.rs"]
 mod release;
+#[path = "packaged/toolchains.rs"]
+mod toolchains;
 
 #[path = "proof/faults.rs"]
 mod faults;

@@ -313,6 +313,65 @@ fn cargo_installs_it_and_would_publish_it() {
     assert_eq!(warnings.filter(unexpected).collect::<Vec<_>>(), [""; 0]);
 }
 
+/// Cargo reads the crate's .cargo/config.toml for a path, and not for a crate of a registry. There rini needs a flag.
+#[test]
+fn an_installation_from_elsewhere_is_static_or_says_why_not() {
+    if !tools(&["tar"]) {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let (registry, home) = (folder.path().join("registry"), folder.path().join("home"));
+    let cargo = |words: &[&str]| {
+        let mut cargo = Command::new(env!("CARGO"));
+        cargo.args(words).current_dir(path(".")).env("CARGO_TARGET_DIR", folder.path().join("target"));
+        cargo.env_remove("RUSTFLAGS");
+        cargo
+    };
+    done(&mut cargo(&["package", "--allow-dirty", "--no-verify", "--offline", "--quiet"]));
+    // A registry that is a directory. It has the crates of all systems, so Cargo may have to download some.
+    let vendored = cargo(&["vendor", "--locked", "--quiet"]).arg(&registry).output().unwrap();
+    if !vendored.status.success() {
+        return skip(String::from_utf8_lossy(&vendored.stderr).trim());
+    }
+    let name = concat!("rini-", env!("CARGO_PKG_VERSION"));
+    let packed = folder.path().join("target/package").join(format!("{name}.crate"));
+    done(Command::new("tar").arg("-xf").arg(&packed).current_dir(&registry));
+    let package = registry.join(name);
+    // Cargo leaves the file out if git is missing, or if there are changes.
+    fs::write(package.join(".cargo_vcs_info.json"), "{\"git\": {\"sha1\": \"0123456789\"}}").unwrap();
+    let sum = done(Command::new("sha256sum").arg(&packed));
+    let sums = format!("{{\"files\": {{}}, \"package\": \"{}\"}}", &sum[..64]);
+    fs::write(package.join(".cargo-checksum.json"), sums).unwrap();
+    fs::create_dir(&home).unwrap();
+    let config = format!("[source.crates-io]\nreplace-with = \"here\"\n[source.here]\ndirectory = {registry:?}\n");
+    fs::write(home.join("config.toml"), config).unwrap();
+
+    let install = |words: &[&str], variables: &[(&str, &str)]| {
+        let mut install = cargo(&["install", "--debug", "--locked", "--offline", "--force", "--root"]);
+        install.arg(folder.path()).args(words).current_dir(folder.path());
+        // Cargo looks for this file from the home upwards, and /tmp may be above a clone.
+        let output = install.env("CARGO_HOME", &home).envs(variables.iter().copied()).output().unwrap();
+        let says = String::from_utf8(output.stderr).unwrap();
+        let bytes = fs::read(folder.path().join("bin/rini")).unwrap_or_default();
+        // A dynamic program names its loader.
+        let is_static = !bytes.windows(8).any(|bytes| bytes == b"/ld-linu");
+        (output.status.success().then_some(is_static), says)
+    };
+    let of_registry = ["rini", "--version", env!("CARGO_PKG_VERSION")];
+    let (installed, says) = install(&of_registry, &[]);
+    assert_eq!(installed, None, "{says}");
+    let reason = says.lines().find(|line| line.contains("rini would need the libc of its image"));
+    let reason = reason.unwrap_or_else(|| panic!("{says}"));
+    let flags = between(reason, "set RUSTFLAGS=", ", or RINI_DYNAMIC=1 for a dynamic binary");
+    let (installed, says) = install(&of_registry, &[("RUSTFLAGS", flags)]);
+    assert_eq!(installed, Some(true), "{says}");
+    let (installed, says) = install(&["--path", package.to_str().unwrap()], &[]);
+    assert_eq!(installed, Some(true), "{says}");
+    // The negative control.
+    let (installed, says) = install(&of_registry, &[("RINI_DYNAMIC", "1")]);
+    assert_eq!(installed, Some(false), "{says}");
+}
+
 /// True if git can list the files of this tree. Otherwise prints SKIPPED.
 pub fn is_clone() -> bool {
     if !tools(&["git"]) {
@@ -338,11 +397,20 @@ pub fn copy_of_the_tree(to: &Path) {
 /// Copies this tree, and makes it the only commit of a repository, at this time.
 pub fn commit_of_the_tree(to: &Path, time: &str) {
     copy_of_the_tree(to);
-    let git =
-        |words: &[&str]| done(git_command(to, words).envs([("GIT_AUTHOR_DATE", time), ("GIT_COMMITTER_DATE", time)]));
-    git(&["init", "--quiet"]);
-    git(&["add", "--all"]);
-    git(&["commit", "--quiet", "--no-verify", "--no-gpg-sign", "--message=a"]);
+    commit_all(to, time);
+}
+
+/// Makes a directory the only commit of a repository, at this time.
+pub fn commit_all(to: &Path, time: &str) {
+    git(to, &["init", "--quiet"]);
+    commit_changes(to, time);
+}
+
+/// Commits all changes in a repository, at this time.
+pub fn commit_changes(tree: &Path, time: &str) {
+    git(tree, &["add", "--all"]);
+    let mut commit = git_command(tree, &["commit", "--quiet", "--no-verify", "--no-gpg-sign", "--message=a"]);
+    done(commit.envs([("GIT_AUTHOR_DATE", time), ("GIT_COMMITTER_DATE", time)]));
 }
 
 fn git_command(tree: &Path, words: &[&str]) -> Command {

@@ -1,0 +1,260 @@
+//! The signatures of a release: docs/verify.md's commands accept what `packaging/release --sign` has made, and nothing else.
+//!
+//! The clone `one` of [`super::clones`] is signed with a key that is thrown away, and the clone `other` is not signed.
+
+use super::{Clones, VERSION, clones, files, release, scratch};
+use crate::docs::markdown::Page;
+use crate::release::{commit_of_the_tree, done, git, is_clone, path, text};
+use crate::support::tools;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+/// The files that only a signed release has.
+pub fn names() -> [String; 3] {
+    [
+        "SHA256SUMS.sig".to_owned(),
+        format!("rini-{VERSION}-image-index.json.sig"),
+        format!("rini-{VERSION}-provenance.intoto.jsonl"),
+    ]
+}
+
+/// Makes a key without a passphrase, and returns the file of the private key.
+pub fn make_key(folder: &Path, name: &str) -> PathBuf {
+    let key = folder.join(name);
+    done(Command::new("ssh-keygen").args(["-q", "-t", "ed25519", "-N", "", "-C", "thrown away", "-f"]).arg(&key));
+    key
+}
+
+fn fingerprint(key: &Path) -> String {
+    done(Command::new("ssh-keygen").arg("-lf").arg(key)).split(' ').nth(1).unwrap().to_owned()
+}
+
+/// The line of packaging/release-signers for a key.
+fn signer(key: &Path) -> String {
+    let public = fs::read_to_string(key.with_extension("pub")).unwrap();
+    format!("rini {}\n", public.rsplit_once(" thrown").unwrap().0)
+}
+
+fn edit(file: &Path, from: &str, to: &str) {
+    let text = fs::read_to_string(file).unwrap();
+    assert!(text.contains(from), "{from:?} is not in {}", file.display());
+    fs::write(file, text.replacen(from, to, 1)).unwrap();
+}
+
+/// Puts a key and an address in the place of the placeholders.
+pub fn fill_placeholders(tree: &Path, key: &Path) {
+    edit(&tree.join("Cargo.toml"), "<maintainer@rini.invalid>", "<maintainer@example.org>");
+    edit(&tree.join("packaging/release-signers"), "# PLACEHOLDER", &format!("{}# PLACEHOLDER", signer(key)));
+    edit(&tree.join("docs/verify.md"), "**none yet**", &fingerprint(key));
+}
+
+/// A block of docs/verify.md, by a word in it.
+fn block(word: &str) -> String {
+    let page = Page::read("docs/verify.md", &text("docs/verify.md"));
+    let mut found = page.blocks.iter().filter(|block| block.language == "sh" && block.text.contains(word));
+    let text = found.next().unwrap_or_else(|| panic!("no block has {word:?}")).text.clone();
+    assert!(found.next().is_none(), "several blocks have {word:?}");
+    text
+}
+
+/// A directory of a stranger, who has the key that signed `one`, and a copy of that release to download from.
+struct Stranger {
+    folder: tempfile::TempDir,
+}
+
+impl Stranger {
+    fn new(clones: &Clones) -> Stranger {
+        let folder = tempfile::tempdir_in(scratch()).unwrap();
+        fs::create_dir(folder.path().join("release")).unwrap();
+        for name in files(&clones.one.join("dist")) {
+            fs::copy(clones.one.join("dist").join(&name), folder.path().join("release").join(name)).unwrap();
+        }
+        fs::create_dir(folder.path().join("home")).unwrap();
+        fs::copy(clones.one.join("packaging/release-signers"), folder.path().join("home/release-signers")).unwrap();
+        Stranger { folder }
+    }
+
+    fn release(&self, name: &str) -> PathBuf {
+        self.folder.path().join("release").join(name)
+    }
+
+    fn at_home(&self, name: &str) -> PathBuf {
+        self.folder.path().join("home").join(name)
+    }
+
+    /// Runs a block in an empty directory with the key. Returns whether it succeeded, and its whole output.
+    fn run(&self, block: &str) -> (bool, String) {
+        let release = format!("file://{}", self.release("").display());
+        let image = format!("oci-archive:{}", self.release("rini-oci.tar").display());
+        let mut bash = Command::new("bash");
+        bash.args(["-c", &format!("exec 2>&1\n{block}")]).current_dir(self.at_home(""));
+        bash.env("RELEASE", release.trim_end_matches('/')).env("IMAGE", image).env("VERSION", VERSION);
+        let output = bash.output().unwrap();
+        (output.status.success(), String::from_utf8(output.stdout).unwrap())
+    }
+}
+
+/// Changes one letter of a file.
+fn tamper(file: &Path) {
+    let mut bytes = fs::read(file).unwrap();
+    let middle = bytes.len() / 2;
+    bytes[middle] ^= 1;
+    fs::write(file, bytes).unwrap();
+}
+
+/// Signs a file again, with another key.
+fn sign_again(key: &Path, namespace: &str, file: &Path) {
+    fs::remove_file(format!("{}.sig", file.display())).unwrap();
+    done(Command::new("ssh-keygen").args(["-q", "-Y", "sign", "-n", namespace, "-f"]).args([key, file]));
+}
+
+#[test]
+fn a_stranger_verifies_a_download_with_three_commands() {
+    let Some(clones) = clones() else { return };
+    if !tools(&["bash", "curl", "ssh-keygen", "sha256sum"]) {
+        return;
+    }
+    let commands = block("curl ");
+    let verify = |change: &dyn Fn(&Stranger)| {
+        let stranger = Stranger::new(clones);
+        change(&stranger);
+        stranger.run(&commands)
+    };
+    let key = scratch().join("key");
+    let good = format!("Good \"rini-release\" signature for rini with ED25519 key {}", fingerprint(&key));
+    assert_eq!(verify(&|_| ()), (true, format!("{good}\nrini-x86_64: OK\n")));
+
+    let assert_refused = |why: &str, change: &dyn Fn(&Stranger)| {
+        let (succeeded, says) = verify(change);
+        assert!(!succeeded && says.contains(why) && !says.contains("rini-x86_64: OK"), "{why}: {says}");
+    };
+    let sums = "SHA256SUMS";
+    assert_refused("rini-x86_64: FAILED", &|stranger| tamper(&stranger.release("rini-x86_64")));
+    // The sum of the changed file is in SHA256SUMS, and sha256sum alone would accept it.
+    assert_refused("incorrect signature", &|stranger| {
+        tamper(&stranger.release("rini-x86_64"));
+        let new = done(Command::new("sha256sum").arg(stranger.release("rini-x86_64")));
+        let old = fs::read_to_string(stranger.release("rini-x86_64.sha256")).unwrap();
+        edit(
+            &stranger.release(sums),
+            &format!("{}  rini-x86_64\n", &old[..64]),
+            &format!("{}  rini-x86_64\n", &new[..64]),
+        );
+        let alone = "sha256sum --check --ignore-missing --quiet SHA256SUMS";
+        assert!(
+            Command::new("sh").args(["-c", alone]).current_dir(stranger.release("")).output().unwrap().status.success()
+        );
+    });
+    assert_refused("Could not verify signature", &|stranger| {
+        let another = make_key(&stranger.at_home(""), "another");
+        sign_again(&another, "rini-release", &stranger.release(sums));
+    });
+    // A signature that the releaser made for something else.
+    assert_refused("Could not verify signature", &|stranger| sign_again(&key, "git", &stranger.release(sums)));
+    assert_refused("curl", &|stranger| fs::remove_file(stranger.release("SHA256SUMS.sig")).unwrap());
+    // The repository as it is names no key.
+    assert_refused("Could not verify signature", &|stranger| {
+        fs::copy(path("packaging/release-signers"), stranger.at_home("release-signers")).unwrap();
+    });
+}
+
+#[test]
+fn a_stranger_verifies_the_image_and_the_provenance() {
+    let Some(clones) = clones() else { return };
+    if !tools(&["bash", "skopeo", "ssh-keygen", "openssl", "tar"]) {
+        return;
+    }
+    let stranger = Stranger::new(clones);
+    let index = format!("rini-{VERSION}-image-index.json");
+    fs::copy(stranger.release(&format!("{index}.sig")), stranger.at_home(&format!("{index}.sig"))).unwrap();
+    let commands = block("skopeo inspect");
+    let (succeeded, says) = stranger.run(&commands);
+    assert!(succeeded && says.starts_with("Good \"rini-release\" signature"), "{says}");
+    // Another image with a good index of its own.
+    let archive = stranger.release("rini-oci.tar");
+    let change = r#"cd "$1" && mkdir new && tar -xf "$2" -C new && cd new &&
+        old=$(sed 's/.*"digest":"sha256:\([0-9a-f]*\)".*/\1/' index.json) &&
+        sed -i s/reaps/leaps/ "blobs/sha256/$old" && new=$(sha256sum "blobs/sha256/$old" | cut -c 1-64) &&
+        mv "blobs/sha256/$old" "blobs/sha256/$new" && sed -i "s/$old/$new/" index.json && tar -cf "$2" *"#;
+    done(Command::new("sh").args(["-c", change, "sh"]).args([stranger.folder.path(), &archive]));
+    let (succeeded, says) = stranger.run(&commands);
+    assert!(!succeeded && says.contains("incorrect signature"), "{says}");
+
+    let envelope = format!("rini-{VERSION}-provenance.intoto.jsonl");
+    let command = block("packaging/verify-provenance").replace("packaging/release-signers", "release-signers");
+    let command = command.replace("packaging/", &format!("{}/", path("packaging").display()));
+    let write = |text: &str| fs::write(stranger.at_home(&envelope), text).unwrap();
+    let signed = fs::read_to_string(stranger.release(&envelope)).unwrap();
+    write(&signed);
+    let statement = fs::read_to_string(stranger.release(&format!("rini-{VERSION}-provenance.json"))).unwrap();
+    assert_eq!(stranger.run(&command), (true, statement));
+    for (from, to) in [
+        ("\"payload\": \"ewog", "\"payload\": \"ewoJ"),
+        ("in-toto+json", "in-toto.json"),
+        ("\"sig\": \"", "\"sig\": \"AAAA"),
+    ] {
+        write(&signed.replacen(from, to, 1));
+        let (succeeded, says) = stranger.run(&command);
+        assert!(!succeeded && says.starts_with("verify-provenance: ") && says.lines().count() == 1, "{from}: {says}");
+    }
+    write(&signed);
+    let another = signer(&make_key(&stranger.at_home(""), "another"));
+    fs::write(stranger.at_home("release-signers"), another).unwrap();
+    let (succeeded, says) = stranger.run(&command);
+    assert!(!succeeded && says.contains("no key of \"release-signers\" signed"), "{says}");
+}
+
+/// An unsigned release has no file of a signature, and packaging/release says so.
+#[test]
+fn an_unsigned_release_does_not_look_signed() {
+    let Some(clones) = clones() else { return };
+    let (signed, unsigned) = (files(&clones.one.join("dist")), files(&clones.other.join("dist")));
+    assert_eq!(&signed - &unsigned, names().into());
+    assert!(
+        clones.said[0].contains("release: signed;") && !clones.said[0].contains("NOT SIGNED"),
+        "{}",
+        clones.said[0]
+    );
+    assert!(clones.said[1].contains("release: NOT SIGNED, as no key was named"), "{}", clones.said[1]);
+}
+
+/// packaging/release builds nothing for strangers while a placeholder is there, nor with a key that nobody can check.
+#[test]
+fn a_placeholder_is_not_published() {
+    if !is_clone() || !tools(&["ssh-keygen", "ssh-agent", "openssl"]) {
+        return;
+    }
+    if !release(&path("."), "022", &["--check", "--no-deny", "x86_64"], &[]).0 {
+        return crate::support::skip("packaging/release lacks tools");
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let tree = folder.path().join("tree");
+    commit_of_the_tree(&tree, super::COMMITTED);
+    let (key, another) = (make_key(folder.path(), "key"), make_key(folder.path(), "another"));
+    let rsa = folder.path().join("rsa");
+    done(Command::new("ssh-keygen").args(["-q", "-t", "rsa", "-b", "2048", "-N", "", "-f"]).arg(&rsa));
+    let assert_refused = |words: &[&str], why: &str| {
+        let (succeeded, says) = release(&tree, "022", &[&["--no-deny"], words, &["x86_64"]].concat(), &[]);
+        assert!(!succeeded && says.contains(why) && says.lines().count() == 1, "{why}: {says}");
+        assert!(!tree.join("dist").exists());
+    };
+    let sign = ["--sign", key.to_str().unwrap()];
+    assert_refused(&sign, "Cargo.toml has a placeholder for the maintainer's address");
+    let tag = format!("v{VERSION}");
+    git(&tree, &["tag", &tag]);
+    assert_refused(&[], "Cargo.toml has a placeholder for the maintainer's address");
+    edit(&tree.join("Cargo.toml"), "<maintainer@rini.invalid>", "<maintainer@example.org>");
+    assert_refused(&[], "packaging/release-signers has a placeholder and no key");
+    git(&tree, &["tag", "--delete", &tag]);
+    assert_refused(&sign, "packaging/release-signers has a placeholder and no key");
+    edit(&tree.join("packaging/release-signers"), "# PLACEHOLDER", &format!("{}# PLACEHOLDER", signer(&another)));
+    assert_refused(&sign, "packaging/release-signers does not name the key");
+    edit(&tree.join("packaging/release-signers"), "# PLACEHOLDER", &format!("{}# PLACEHOLDER", signer(&key)));
+    assert_refused(&sign, "docs/verify.md does not have the fingerprint");
+    edit(&tree.join("docs/verify.md"), "**none yet**", &fingerprint(&key));
+    assert_refused(&["--sign", rsa.to_str().unwrap()], "it is no Ed25519 key of OpenSSH");
+    assert_refused(&["--sign", "/nonexistent"], "it is no Ed25519 key of OpenSSH");
+    // The negative control: with all of that, the next refusal is that of the uncommitted changes.
+    assert_refused(&sign, "some changes are in no commit");
+}

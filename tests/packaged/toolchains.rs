@@ -1,0 +1,128 @@
+//! Which Rust `packaging/build-static` uses. The toolchains here only have the layout of real ones: their cargo writes down
+//! how it is called, and "builds" a copy of a program. `packages` builds rini with a real compiler in such a layout.
+
+use crate::release::{copy_of_the_tree, done, is_clone};
+use crate::support::{executable, tools};
+use std::fs;
+use std::os::unix::fs::symlink;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+const TRIPLE: &str = "x86_64-unknown-linux-musl";
+
+/// A directory in the layout of a toolchain, as rustup and Debian have it.
+fn make_toolchain(directory: &Path, name: &str) -> PathBuf {
+    let toolchain = directory.join(name);
+    fs::create_dir_all(toolchain.join("bin")).unwrap();
+    fs::create_dir_all(toolchain.join("lib/rustlib/src/rust/library")).unwrap();
+    executable(&toolchain.join("bin"), "rustc", format!("#!/bin/sh\necho \"rustc of {name}\"\n"));
+    let cargo = format!(
+        "#!/bin/sh\necho \"cargo of {name}, RUSTC=$RUSTC: $*\" >&2\n\
+         mkdir -p target/static/{TRIPLE}/release && cp /bin/true target/static/{TRIPLE}/release/rini\n"
+    );
+    executable(&toolchain.join("bin"), "cargo", cargo);
+    toolchain
+}
+
+/// A copy of the tree, whose musl counts as built, and a directory with the programs that the script calls.
+struct Build {
+    folder: tempfile::TempDir,
+}
+
+impl Build {
+    fn new() -> Build {
+        let folder = tempfile::tempdir().unwrap();
+        copy_of_the_tree(&folder.path().join("tree"));
+        let musl = folder.path().join("tree/target/static/musl/x86_64");
+        fs::create_dir_all(&musl).unwrap();
+        let compiler = done(Command::new("sh").args(["-c", "x86_64-linux-gnu-gcc --version | head -n 1"]));
+        fs::write(musl.join("compiler"), compiler).unwrap();
+        fs::create_dir(folder.path().join("bin")).unwrap();
+        Build { folder }
+    }
+
+    /// Lets rustup know this toolchain as its nightly, or none.
+    fn set_nightly(&self, toolchain: Option<&Path>) {
+        let answer =
+            toolchain.map_or("exit 1".to_owned(), |toolchain| format!("echo {}/bin/rustc", toolchain.display()));
+        let rustup = format!("#!/bin/sh\n[ \"$*\" = 'which --toolchain nightly rustc' ] || exit 2\n{answer}\n");
+        executable(&self.folder.path().join("bin"), "rustup", rustup);
+    }
+
+    /// Runs the script. Returns whether it succeeded, and its standard error.
+    fn run(&self, toolchain: Option<&str>) -> (bool, String) {
+        let path = std::env::var("PATH").unwrap();
+        let mut build = Command::new(self.folder.path().join("tree/packaging/build-static"));
+        build.arg("x86_64").current_dir(self.folder.path().join("tree"));
+        build.env("PATH", format!("{}:{path}", self.folder.path().join("bin").display()));
+        build.env_remove("RINI_TOOLCHAIN").env_remove("CARGO_TARGET_DIR");
+        build.envs(toolchain.map(|toolchain| ("RINI_TOOLCHAIN", toolchain)));
+        let output = build.output().unwrap();
+        (output.status.success(), String::from_utf8(output.stderr).unwrap())
+    }
+}
+
+fn can_run() -> bool {
+    is_clone() && tools(&["gcc", "dpkg-source", "eu-strip", "ar"])
+}
+
+#[test]
+fn the_chosen_toolchain_is_used_and_named() {
+    if !can_run() {
+        return;
+    }
+    let build = Build::new();
+    let (nightly, other) =
+        (make_toolchain(build.folder.path(), "nightly"), make_toolchain(build.folder.path(), "other"));
+    build.set_nightly(Some(&nightly));
+    let assert_used = |chosen: &str, called: &str, toolchain: &Path, name: &str| {
+        let (succeeded, says) = build.run(Some(chosen));
+        let lines: Vec<_> = says.lines().collect();
+        let place = toolchain.display();
+        assert!(succeeded && lines.len() == 2, "{says}");
+        assert_eq!(lines[0], format!("build-static: uses {called}: rustc of {name} in {place}"));
+        assert!(lines[1].starts_with(&format!("cargo of {name}, RUSTC={place}/bin/rustc: build ")), "{says}");
+        assert!(lines[1].contains("-Zbuild-std=std,panic_abort"), "{says}");
+    };
+    assert_used("rustup", "rustup's nightly", &nightly, "nightly");
+    let chosen = other.to_str().unwrap();
+    assert_used(chosen, &format!("the toolchain in {chosen}"), &other, "other");
+}
+
+#[test]
+fn a_toolchain_that_lacks_something_is_refused() {
+    if !can_run() {
+        return;
+    }
+    let build = Build::new();
+    let nightly = make_toolchain(build.folder.path(), "nightly");
+    let assert_refused = |chosen: &str, why: &str| {
+        let (succeeded, says) = build.run(Some(chosen));
+        assert!(!succeeded && says.lines().count() == 1 && says.contains(why), "{chosen}: {says}");
+    };
+    build.set_nightly(None);
+    let install = "install with: rustup toolchain install nightly --profile minimal --component rust-src";
+    assert_refused("rustup", &format!("rustup's nightly lacks rustc, cargo or the sources of its library; {install}"));
+    build.set_nightly(Some(&nightly));
+    // The negative control.
+    assert!(build.run(Some("rustup")).0);
+    fs::remove_dir_all(nightly.join("lib/rustlib/src")).unwrap();
+    assert_refused("rustup", install);
+    assert_refused(nightly.to_str().unwrap(), "lacks rustc, cargo or the sources of its library");
+    assert_refused(
+        "stable",
+        "cannot use RINI_TOOLCHAIN=\"stable\": use debian, rustup, or the absolute path of a toolchain",
+    );
+}
+
+/// A layout like that of rustup, whose programs are Debian's compilers.
+pub fn stand_in(directory: &Path) -> PathBuf {
+    let toolchain = make_toolchain(directory, "stand-in");
+    for name in ["rustc", "cargo"] {
+        executable(&toolchain.join("bin"), name, format!("#!/bin/sh\nexec /usr/bin/{name} \"$@\"\n"));
+    }
+    let library = toolchain.join("lib/rustlib/src/rust/library");
+    fs::remove_dir(&library).unwrap();
+    symlink("/usr/lib/rustlib/src/rust/library", library).unwrap();
+    toolchain
+}
