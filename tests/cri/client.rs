@@ -53,6 +53,9 @@ struct Container {
     /// The memory limit in bytes, or 0 for none.
     #[serde(default)]
     memory: i64,
+    /// Files of the cgroup, with version 2 only.
+    #[serde(default)]
+    unified: HashMap<String, String>,
 }
 
 type Answer = Result<String, Box<dyn Error>>;
@@ -102,7 +105,11 @@ impl Container {
             stdin: self.stdin,
             log_path: format!("{}-{}.log", self.name, self.attempt),
             linux: Some(LinuxContainerConfig {
-                resources: Some(LinuxContainerResources { memory_limit_in_bytes: self.memory, ..Default::default() }),
+                resources: Some(LinuxContainerResources {
+                    memory_limit_in_bytes: self.memory,
+                    unified: self.unified.clone(),
+                    ..Default::default()
+                }),
                 security_context: Some(LinuxContainerSecurityContext {
                     namespace_options: Some(pod.namespaces()),
                     ..Default::default()

@@ -7,6 +7,7 @@ use crate::support::{children_of, state, until, zombies_of};
 use nix::sys::signal::{Signal, kill};
 use node::{Ended, Node, QUIT_IMAGE, RUNTIMES, expect_gone};
 use serde_json::json;
+use std::path::Path;
 use std::process::Command;
 
 /// The end of a container, as a kubelet reads it.
@@ -126,6 +127,17 @@ fn a_kubelet_reads_why_a_container_has_ended_and_starts_it_again() {
         until("the reason is known", || first.ended().1 == "OOMKilled");
         let lines = first.lines("stderr");
         assert!(lines.len() == 1 && lines[0].ends_with("out of memory, limit 32 MiB"), "{lines:?}");
+
+        // With version 2 of the cgroups, a kubelet lets the kernel kill all processes of the container at once, and rini with
+        // them. containerd 1.6 may miss such a kill, so the reason can be another.
+        if Path::new("/sys/fs/cgroup/cgroup.controllers").exists() {
+            let group = json!({"memory.oom.group": "1"});
+            let all = pod.run(json!({"args": ["/probe", "eat", "64", "10"], "memory": 32 << 20, "unified": group}));
+            all.expect("ready");
+            kill(children_of(all.init())[0], Signal::SIGUSR1).unwrap();
+            assert_eq!(all.ended().0, 137);
+            assert_eq!(all.lines("stderr"), [""; 0]);
+        }
 
         // The next attempt, which somebody kills: the same exit code and another reason.
         let second = run(1, &["/probe", "signals", "15"]);
