@@ -34,6 +34,10 @@
 //! - [`example`]: the containers of `Dockerfile.example`, and the files in packaging/examples
 //! - [`podman`]: rini as podman's init and in its pods; runc without an engine
 //!
+//! # cri/: a Kubernetes node
+//!
+//! - [`cri`]: rini in the pods of containerd's interface for a kubelet
+//!
 //! # kernels/: virtual machines, by qemu
 //!
 //! - [`kernels`]: rini as the init of real kernels, and in containers with version 2 of the cgroups
@@ -127,6 +131,8 @@ mod docker_init;
 mod example;
 #[path = "engines/podman.rs"]
 mod podman;
+
+mod cri;
 
 mod kernels;
 

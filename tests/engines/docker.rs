@@ -359,6 +359,39 @@ fn it_works_with_as_few_rights_as_an_engine_can_leave_it() {
     }
 }
 
+/// With `--pid host` rini is a subreaper among all processes of the machine. It stops its own processes and no others.
+#[test]
+fn in_the_machine_s_pid_namespace_it_signals_its_own_processes_only() {
+    let Some(image) = image() else { return };
+    let mut foreign = Start::of(probe()).args(["signals"]).spawn();
+    assert!(foreign.line().starts_with("ready "));
+    for ipc in ["private", "host"] {
+        let flags = ["--pid", "host", "--ipc", ipc, "--env", "RINI_AFTER_EXIT=terminate"];
+        // It leaves three processes behind, which only rini can end.
+        let mut container = Container::run(image, &flags, &["/probe", "many", "3"]);
+        container.expect("made 3");
+        let pid = container.pid();
+        assert_eq!(status_field(pid, "NSpid"), pid.to_string());
+        let program = children_of(pid)[0];
+        let left = children_of(program);
+        assert_eq!((children_of(pid).len(), left.len()), (1, 3));
+        drop(container.client().stdin.take());
+        let output = container.finish();
+        assert_eq!((output.code(), output.out, output.err), (3, vec![], vec![]));
+        assert!(left.iter().all(|pid| state(*pid).is_none()));
+
+        let mut container = Container::run(image, &flags, &["/probe", "orphans", "20"]);
+        container.expect("made 20");
+        let pid = container.pid();
+        until("all orphans are reaped", || children_of(pid).len() == 1);
+        container.docker(&["stop"]);
+        assert_eq!(container.code(), 128 + 15);
+    }
+    // The control is the first signal that the foreign process has got.
+    foreign.signal(libc::SIGUSR1);
+    assert!(foreign.line().starts_with("signal 10 "));
+}
+
 /// packaging/seccomp.json as the container's profile, with the calls that runc makes under it. rini's own list is
 /// enough for rini that starts rini. The negative control: without one of its calls it is not.
 #[cfg(target_arch = "x86_64")]

@@ -3,13 +3,16 @@
 
 use crate::support::{
     Output, Start, assert_is_rini, children_of, copy_executable, has_commit, is_root, make_root, rini, short_folder,
-    skip, status_field, tools, until, zombies_of,
+    skip, status_field, tools, until, user_namespaces, zombies_of,
 };
 use crate::terminal::{CTRL_C, CTRL_Z, Session};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use std::ffi::OsStr;
-use std::fs::{self, File};
+use std::fs::{self, File, Permissions};
+use std::io::Write;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use tempfile::TempDir;
 
@@ -22,6 +25,30 @@ struct Engine {
 impl Engine {
     /// Starts it with rini as its `docker-init`, and an image `probe` with rini's probe in it.
     fn start() -> Option<Engine> {
+        Engine::start_with("{}", &[])
+    }
+
+    /// Does the same with `userns-remap`: root in a container is an ordinary user of the machine. The engine takes the user
+    /// numbers from files of the test's own, which only it sees at these paths.
+    fn start_remapped() -> Option<Engine> {
+        let subordinate = ["/etc/subuid", "/etc/subgid"];
+        if let Some(file) = subordinate.iter().find(|file| !Path::new(file).exists()) {
+            skip(&format!("there is no {file}"));
+            return None;
+        }
+        if !user_namespaces() {
+            return None;
+        }
+        let mut ids = tempfile::NamedTempFile::new().unwrap();
+        writeln!(ids, "daemon:{REMAPPED}:65536").unwrap();
+        let script = r#"for file in /etc/subuid /etc/subgid; do mount --bind "$0" "$file"; done; exec "$@""#;
+        let path = ids.path().to_str().unwrap();
+        let words = ["unshare", "--mount", "--propagation", "private", "sh", "-euc", script, path];
+        Engine::start_with(r#"{"userns-remap": "daemon:daemon"}"#, &words)
+    }
+
+    /// Starts it with this configuration, by a command that runs another one.
+    fn start_with(configuration: &str, by: &[&str]) -> Option<Engine> {
         if !is_root() {
             skip("an engine needs root");
             return None;
@@ -33,9 +60,13 @@ impl Engine {
         let path = |name: &str| folder.path().join(name);
         // The file needs this name. The engine mounts it into the containers, and runs it outside them for its version.
         copy_executable(&rini(), path("docker-init").as_ref());
-        fs::write(path("daemon.json"), "{}").unwrap();
+        fs::write(path("daemon.json"), configuration).unwrap();
+        // With `userns-remap` another user passes through it.
+        fs::set_permissions(folder.path(), Permissions::from_mode(0o711)).unwrap();
         let log = File::create(path("log")).unwrap();
-        let mut command = Command::new("dockerd");
+        let words = [by, &["dockerd"]].concat();
+        let mut command = Command::new(words[0]);
+        command.args(&words[1..]);
         for (option, name) in [
             ("--config-file", "daemon.json"),
             ("--data-root", "root"),
@@ -84,6 +115,9 @@ impl Drop for Engine {
         let _ = self.daemon.wait();
     }
 }
+
+/// The user of the machine that is root in a container of [`Engine::start_remapped`].
+const REMAPPED: u32 = 100_000;
 
 const NETWORK: [&str; 2] = ["--network", "none"];
 
@@ -261,4 +295,42 @@ services:
     assert!(logs.err.iter().any(|line| line.contains(" after SIGQUIT from outside the container")), "{logs:?}");
     assert_eq!(engine.docker(["inspect", "--format", "{{.State.ExitCode}}", &container]).only_line(), "137");
     compose(&["down"]);
+}
+
+/// `userns-remap`: rini as docker-init, and as the entry point of an image.
+#[test]
+fn with_a_remapped_root_rini_does_the_same() {
+    let Some(engine) = Engine::start_remapped() else { return };
+    for (name, flags, words) in [("one", &["--init"][..], &[][..]), ("two", &[], &["/rini", "--"])] {
+        let run = |env: &str, command: &[&str]| {
+            let start: &[&str] = &["run", "--interactive", "--name", name, "--env", env];
+            engine.client([start, &NETWORK, flags, &["probe"], words, command].concat()).spawn()
+        };
+        let remove = || assert_eq!(engine.docker(["rm", name]).code(), 0);
+
+        let mut client = run("A=b", &["/probe", "orphans", "20"]);
+        client.expect("made 20");
+        let pid = engine.pid1(name);
+        assert_is_rini(pid);
+        // Root of the container's user namespace, and not of the machine.
+        assert_eq!(status_field(pid, "Uid"), format!("{REMAPPED}\t{REMAPPED}\t{REMAPPED}\t{REMAPPED}"));
+        assert_eq!(engine.docker(["exec", name, "/probe", "orphans", "5"]).code(), 0);
+        until("all orphans are reaped", || children_of(pid).len() == 1);
+        assert_eq!(engine.docker(["stop", "--time", "60", name]).code(), 0);
+        let output = client.finish();
+        assert_eq!((output.code(), output.err), (143, vec![]));
+        remove();
+
+        let mut client = run("RINI_GRACE_PERIOD=300ms", &["/probe", "signals"]);
+        assert!(client.line().starts_with("ready "));
+        assert_eq!(engine.docker(["stop", "--time", "60", name]).code(), 0);
+        assert!(client.line().starts_with("signal 15 "));
+        let output = client.finish();
+        assert_eq!((output.code(), output.err.len()), (137, 1), "{output:?}");
+        assert!(output.err[0].contains("(probe), which was still there"), "{output:?}");
+        remove();
+
+        assert_eq!(run("A=b", &["/probe", "exit", "7"]).finish().code(), 7);
+        remove();
+    }
 }

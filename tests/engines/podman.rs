@@ -4,12 +4,13 @@
 //! podman gets directories and a configuration of the test's own. It fetches nothing, and makes no network.
 
 use crate::support::{
-    Output, Start, assert_is_rini, children_of, copy_executable, is_root, make_root, rini, short_folder, skip,
-    status_field, tools, until, zombies_of,
+    Output, Running, Start, assert_is_rini, can_enter, children_of, copy_executable, find_program, is_root, make_root,
+    rini, short_folder, skip, state, status_field, tools, until, user_namespaces, zombies_of,
 };
 use nix::unistd::Pid;
 use std::ffi::OsStr;
-use std::fs;
+use std::fs::{self, Permissions};
+use std::os::unix::fs::{PermissionsExt, chown};
 use std::path::Path;
 use std::process::Command;
 use tempfile::TempDir;
@@ -18,7 +19,7 @@ use tempfile::TempDir;
 pub struct Podman(pub TempDir);
 
 impl Podman {
-    /// Sets podman up, with an image `localhost/probe` that holds rini and its probe.
+    /// Sets podman up as root, with an image `localhost/probe` that holds rini and its probe.
     pub fn new() -> Option<Podman> {
         if !is_root() {
             skip("podman needs root here");
@@ -32,22 +33,7 @@ impl Podman {
         let own = Path::new(env!("CARGO_MANIFEST_DIR"));
         fs::create_dir_all(path("helpers")).unwrap();
         copy_executable(&rini(), path("helpers/catatonit").as_ref());
-        let configuration = format!(
-            r#"[containers]
-netns = "none"
-[engine]
-cgroup_manager = "cgroupfs"
-events_logger = "file"
-runtime = "plain"
-init_path = "{helpers}/catatonit"
-helper_binaries_dir = ["{helpers}", "/usr/libexec/podman", "/usr/bin"]
-[engine.runtimes]
-plain = ["{runtime}"]
-"#,
-            helpers = path("helpers").display(),
-            runtime = own.join("tests/engines/runc-without-limits").display()
-        );
-        fs::write(path("containers.conf"), configuration).unwrap();
+        configure(folder.path(), &own.join("tests/engines/runc-without-limits"));
         let tar = make_root(folder.path());
         let podman = Podman(folder);
         assert_eq!(podman.run(["import".as_ref(), tar.as_os_str(), "localhost/probe".as_ref()]).code(), 0);
@@ -76,6 +62,156 @@ impl Drop for Podman {
     fn drop(&mut self) {
         self.run(["pod", "rm", "--all", "--force", "--time", "0"]);
         self.run(["rm", "--all", "--force", "--time", "0"]);
+    }
+}
+
+/// Writes the configuration, with rini as the init and this program as the runtime `plain`.
+fn configure(folder: &Path, runtime: &Path) {
+    let text = format!(
+        r#"[containers]
+netns = "none"
+[engine]
+cgroup_manager = "cgroupfs"
+events_logger = "file"
+runtime = "plain"
+init_path = "{helpers}/catatonit"
+helper_binaries_dir = ["{helpers}", "/usr/libexec/podman", "/usr/bin"]
+[engine.runtimes]
+plain = ["{runtime}"]
+"#,
+        helpers = folder.join("helpers").display(),
+        runtime = runtime.display()
+    );
+    fs::write(folder.join("containers.conf"), text).unwrap();
+}
+
+/// podman without root: all of it runs as nobody, in a namespace of the test's own. There rini has catatonit's path too,
+/// because rootless podman starts a `catatonit -P` that keeps its user namespace.
+struct Rootless {
+    /// PID 1 of that namespace. The kernel kills all processes of the namespace when it ends.
+    holder: Running,
+    folder: TempDir,
+}
+
+impl Rootless {
+    fn new() -> Option<Rootless> {
+        if !can_enter() || !user_namespaces() || !tools(&["podman", "runc", "crun", "catatonit"]) {
+            return None;
+        }
+        let folder = short_folder();
+        fs::set_permissions(folder.path(), Permissions::from_mode(0o755)).unwrap();
+        let path = |name: &str| folder.path().join(name);
+        for name in ["helpers", "home", "run"] {
+            fs::create_dir(path(name)).unwrap();
+            chown(path(name), Some(NOBODY), Some(NOBODY)).unwrap();
+        }
+        copy_executable(&rini(), path("helpers/catatonit").as_ref());
+        configure(folder.path(), &find_program("runc").unwrap());
+        let script = r#"
+            mount --make-rshared /
+            # crun refuses both versions of the cgroups at the same time.
+            umount /sys/fs/cgroup/unified 2>/dev/null || true
+            mount --bind "$0" "$1"
+            echo ready
+            cat"#;
+        let words = [path("helpers/catatonit"), find_program("catatonit").unwrap()];
+        let mut holder = Start::of("sh").args(["-euc", script]).args(words).in_namespace().spawn();
+        holder.expect("ready");
+        let tar = make_root(folder.path());
+        let podman = Rootless { holder, folder };
+        let imported = podman.client(&["import", tar.to_str().unwrap(), "localhost/probe"]).run();
+        assert_eq!(imported.code(), 0, "{imported:?}");
+        Some(podman)
+    }
+
+    fn client(&self, words: &[&str]) -> Start {
+        let path = |name: &str| self.folder.path().join(name).display().to_string();
+        let user = ["--reuid", "65534", "--regid", "65534", "--clear-groups"];
+        let start = self.holder.enter().args(["setpriv"]).args(user).args(["podman"]);
+        let start = start.args(["--root", &path("home/root"), "--runroot", &path("run/containers")]);
+        // There is one user number, so no file can belong to another.
+        let start = start.args(["--storage-driver", "vfs", "--storage-opt", "vfs.ignore_chown_errors=true"]);
+        let start = start.env("HOME", path("home")).env("XDG_RUNTIME_DIR", path("run"));
+        start.env("CONTAINERS_CONF", path("containers.conf")).args(words).with(|command| command.current_dir("/"))
+    }
+
+    /// The process with this pid of the namespace, as this machine numbers it.
+    fn find(&self, inner: &str) -> Pid {
+        let is_it = |pid: &Pid| {
+            let pids = status_field(*pid, "NSpid");
+            pids.split('\t').nth(1) == Some(inner)
+        };
+        let holder = children_of(self.holder.pid());
+        let below = holder.iter().flat_map(|pid| children_of(*pid));
+        below.chain(holder.clone()).find(is_it).unwrap_or_else(|| panic!("no process {inner}"))
+    }
+
+    fn pid1(&self, container: &str) -> Pid {
+        self.find(&self.client(&["inspect", "--format", "{{.State.Pid}}", container]).run().only_line())
+    }
+}
+
+impl Drop for Rootless {
+    fn drop(&mut self) {
+        drop(self.holder.stdin.take());
+        if !std::thread::panicking() {
+            // The directory can go when no process is left.
+            until("the namespace has ended", || state(self.holder.pid()).is_none());
+        }
+    }
+}
+
+const NOBODY: u32 = 65534;
+
+#[test]
+fn rootless_podman_runs_rini() {
+    let Some(podman) = Rootless::new() else { return };
+    // The process that keeps the user namespace, whose file names it.
+    let pause = fs::read_to_string(podman.folder.path().join("run/libpod/tmp/pause.pid")).unwrap();
+    assert_is_rini(podman.find(pause.trim()));
+
+    for runtime in ["runc", "crun"] {
+        let runtime = find_program(runtime).unwrap().display().to_string();
+        let options = ["--runtime", &runtime, "run", "--rm", "--interactive", "--name", "one"];
+        let run = |flags: &[&str], command: &[&str]| {
+            podman.client(&[&options, flags, &["localhost/probe"], command].concat()).spawn()
+        };
+        let stop =
+            || assert_eq!(podman.client(&["--runtime", &runtime, "stop", "--time", "60", "one"]).run().code(), 0);
+        let gone =
+            || until("podman has removed it", || podman.client(&["container", "exists", "one"]).run().code() == 1);
+
+        let mut client = run(&["--init"], &["/probe", "orphans", "20"]);
+        client.expect("made 20");
+        let pid = podman.pid1("one");
+        assert_is_rini(pid);
+        assert_eq!(status_field(pid, "Name"), "podman-init");
+        assert_eq!(status_field(pid, "Uid"), format!("{NOBODY}\t{NOBODY}\t{NOBODY}\t{NOBODY}"));
+        let exec = podman.client(&["--runtime", &runtime, "exec", "one", "/probe", "orphans", "5"]).run();
+        assert_eq!((exec.code(), &exec.out[..]), (0, &["made 5".to_owned()][..]), "{exec:?}");
+        until("all orphans are reaped", || children_of(pid).len() == 1);
+        stop();
+        assert_eq!(client.finish().code(), 143);
+        gone();
+        // The negative control.
+        let mut client = run(&[], &["/probe", "orphans", "20"]);
+        client.expect("made 20");
+        until("20 zombies", || zombies_of(podman.pid1("one")) == 20);
+        drop(client.stdin.take());
+        assert_eq!(client.finish().code(), 0);
+        gone();
+
+        // rini as the entry point, which kills the program at the end of the grace period.
+        let mut client = run(&["--env", "RINI_GRACE_PERIOD=300ms"], &["/rini", "--", "/probe", "signals"]);
+        assert!(client.line().starts_with("ready "));
+        stop();
+        assert!(client.line().starts_with("signal 15 "));
+        let output = client.finish();
+        assert_eq!(output.code(), 137);
+        assert!(output.err.iter().any(|line| line.starts_with("rini: WARN killed pid ")), "{output:?}");
+        gone();
+        assert_eq!(run(&["--init"], &["/probe", "exit", "7"]).finish().code(), 7);
+        gone();
     }
 }
 

@@ -340,6 +340,7 @@ fn scripts() -> Vec<(String, String)> {
         ".ci",
         "packaging",
         "tests",
+        "tests/cri",
         "tests/engines",
         "tests/kernels",
         "tests/packaged/docs",

@@ -25,7 +25,7 @@
 //! | `leave N` | joins another process group, leaves N processes behind in its own, and does the same as `signals 15` |
 //! | `dead-job` | gives the terminal to a job, and kills the job; prints `ready`, reads a line and prints `got LINE` |
 //! | `exec PROGRAM ...` | executes PROGRAM at once |
-//! | `eat MIB` | uses this much memory, and exits with 0 if the kernel does not kill it |
+//! | `eat MIB [N]` | uses this much memory, and exits with 0 if the kernel does not kill it; N: prints `ready PID` first, and waits for signal N |
 //! | `churn N` | twice: makes N orphans that are killed, sends N SIGUSR1 to its parent, waits until the parent has reaped all, and prints the parent's number of descriptors, its resident memory and its data in KiB; exits with 7 |
 //! | `inject ...` | runs a program and makes one of its system calls fail (inject.rs) |
 //! | `off` | waits until a serial line has sent all output, and powers the machine off |
@@ -157,6 +157,9 @@ extern "C" fn main(argc: c_int, argv: *const *const c_char) -> c_int {
         #[cfg(target_arch = "x86_64")]
         Some("inject") => inject::inject(&(2..words.len()).map(|i| text(i).unwrap()).collect::<Vec<_>>()),
         Some("eat") => {
+            if number(3).is_some() {
+                signals(number(3));
+            }
             let mut eaten: Vec<Vec<u8>> = Vec::new();
             for n in 0..number(2).unwrap() {
                 // Every page must be written to.
