@@ -12,7 +12,7 @@
 use crate::cli::options::{OptionKind, Options, Repeated};
 use crate::cli::personality::{RINI, base_name};
 use crate::cli::table::{Grammar, OptionRow, OptionTable, Personality, Variable};
-use crate::ground::bytes::{self, strtol};
+use crate::ground::bytes::{self, Parts, strtol};
 use crate::ground::signal::{Signal, SignalSet, TERMINAL_STOPS};
 use crate::messages::catalog::write_message;
 use crate::messages::logging::Verbosity;
@@ -286,6 +286,14 @@ fn read_environment(
         options.apply(option.kind, text.as_bytes(), &mut repeated).map_err(|_| Answer::BadVariable)?;
     }
     Ok(tini_sets_level)
+}
+
+/// Whether this name looks like that of a `RINI_*` variable, but there is none. For a service with the name `rini`,
+/// Kubernetes sets `RINI_SERVICE_HOST`, `RINI_PORT_80_TCP` and their like.
+pub fn is_misspelt(name: &[u8]) -> bool {
+    name.starts_with(b"RINI_")
+        && !RINI.options.has_variable(name)
+        && !Parts::of(name, b'_').any(|part| bytes::index_of_word(b"SERVICE PORT", part).is_some())
 }
 
 /// Whether a variable of another init is on.
