@@ -25,12 +25,14 @@ mod sys;
 use cli::command_line::{self, Subject};
 use cli::options::Options;
 use cli::table::Personality;
+use ground::bytes;
 use ground::exit;
 use ground::signal::Signal;
 use messages::catalog::Catalog;
 use messages::diagnosis::Reason;
 use messages::logging::{self, Verbosity};
 use messages::message::{self, Answer, StartFailure, StartFailureMessage};
+use messages::quote::Word;
 use nix::errno::Errno;
 use std::ffi::{CStr, OsStr};
 use std::os::unix::ffi::OsStrExt;
@@ -76,10 +78,25 @@ fn prepare(start: Start) -> Result<Runtime, u8> {
                     catalog.log(notice);
                 }
             }
+            if log::max_level() >= log::LevelFilter::Info {
+                log_unknown_variables(&start, catalog);
+            }
             set_up(start, personality, &mut options)
         }
         Err(Answer::Install) => Err(install(catalog, &start, &subject)),
         Err(answer) => Err(print_answer(catalog, answer, &subject)),
+    }
+}
+
+/// Logs each variable that looks like rini's own and is not, because its name may be misspelt.
+#[inline(never)]
+fn log_unknown_variables(start: &Start, catalog: &Catalog) {
+    for variable in (0..).map_while(|slot| start.environment.get(slot)) {
+        if let Some((name, _)) = bytes::cut(variable.to_bytes(), b'=')
+            && command_line::is_misspelt(name)
+        {
+            catalog.log(message::UnknownVariable { variable: &Word(name) });
+        }
     }
 }
 

@@ -335,6 +335,14 @@ fn read_environment(
     Ok(tini_sets_level)
 }
 
+/// Whether this name looks like that of a `RINI_*` variable, but there is none. For a service with the name `rini`,
+/// Kubernetes sets `RINI_SERVICE_HOST`, `RINI_PORT_80_TCP` and their like.
+pub fn is_misspelt(name: &[u8]) -> bool {
+    name.starts_with(b"RINI_")
+        && !RINI.options.has_variable(name)
+        && !Parts::of(name, b'_').any(|part| bytes::index_of_word(b"SERVICE PORT", part).is_some())
+}
+
 /// Whether a variable of another init is on.
 pub fn is_on(own: &Variable, variable: Variables<'_>) -> bool {
     variable(own.name.as_bytes()).is_some_and(|value| own.value == 0 || value.as_bytes() == [own.value])

@@ -94,6 +94,11 @@ impl Signal {
         !matches!(self, Signal::KILL | Signal::STOP | Signal::CHLD)
     }
 
+    /// Whether this signal stops processes or continues them.
+    pub fn is_for_job_control(self) -> bool {
+        matches!(self, Signal::STOP | Signal::TSTP | Signal::TTIN | Signal::TTOU | Signal::CONT)
+    }
+
     /// Whether this is SIGTSTP, SIGTTIN or SIGTTOU, by which a terminal stops processes.
     pub fn is_terminal_stop(self) -> bool {
         TERMINAL_STOPS.contains(&self)

@@ -132,7 +132,13 @@ const LONGEST: usize = libc::PIPE_BUF;
 fn write_line(form: u8, text: &FilledText<'_>) -> Result<(), Errno> {
     let (mut room, mut length) = ([0; LONGEST], 0);
     if let Some((_, line)) = room.split_last_mut() {
-        let _ = write!(BufferWriter { bytes: line, length: &mut length }, "{text}");
+        let mut writer = BufferWriter { bytes: line, length: &mut length };
+        let _ = write!(writer, "{text}");
+        let lost = output::lost_lines();
+        if lost > 0 {
+            let message = message::LostLines { lines: Decimal(lost.into()) };
+            let _ = write!(writer, "{}", Catalog::RINI.fill(message.number(), message.values().as_ref()));
+        }
     }
     if let Some(end) = room.get_mut(length) {
         *end = b'\n';

@@ -56,8 +56,9 @@ impl Process {
     }
 }
 
-/// Calls `f` with each of rini's children, zombies included. Returns false if there is no such list.
-pub fn for_each_child(f: &mut dyn FnMut(Pid)) -> bool {
+/// Calls `f` with each of rini's children, zombies included, until it breaks. The [`Process`] is None, because some
+/// callers need only the pid. Returns false if there is no such list.
+pub fn for_each_child(f: &mut dyn FnMut(Pid, Option<Process>) -> ControlFlow<()>) -> bool {
     // The length of the list if every possible pid is a child.
     const LONGEST: usize = 1 << 26;
     if !is_proc_usable() {
@@ -68,26 +69,26 @@ pub fn for_each_child(f: &mut dyn FnMut(Pid)) -> bool {
     let path = buffer.format(format_args!("/proc/self/task/{}/children", Decimal::from(process::own_pid())));
     files::for_each_byte(path.unwrap_or_default(), LONGEST, &mut |byte| {
         if byte == b' ' {
-            f(Pid::from_raw(std::mem::take(&mut number)));
-        } else {
-            number = number.saturating_mul(10).saturating_add(i32::from(byte.saturating_sub(b'0')));
+            return f(Pid::from_raw(std::mem::take(&mut number)), None);
         }
+        number = number.saturating_mul(10).saturating_add(i32::from(byte.saturating_sub(b'0')));
         ControlFlow::Continue(())
     })
 }
 
-/// Calls `f` with each process except rini and the kernel's threads. The [`Process`] is None if /proc shows only the
-/// pid. Returns false if there is no such list, or if rini cannot read all of it.
-pub fn for_each_other(f: &mut dyn FnMut(Pid, Option<Process>)) -> bool {
+/// Calls `f` with each process except rini and the kernel's threads, until it breaks. The [`Process`] is None if /proc
+/// shows only the pid. Returns false if there is no such list, or if rini cannot read it so far.
+pub fn for_each_other(f: &mut dyn FnMut(Pid, Option<Process>) -> ControlFlow<()>) -> bool {
     let own = process::own_pid();
     is_proc_usable()
         && files::for_each_name(c"/proc", &mut |name| {
             if let Some(pid) = parse_pid(name).filter(|pid| *pid != own) {
                 let process = Process::read(pid);
                 if !process.is_some_and(|process| process.is_kernel_thread) {
-                    f(pid, process);
+                    return f(pid, process);
                 }
             }
+            ControlFlow::Continue(())
         })
 }
 
@@ -110,7 +111,7 @@ pub fn is_handled(pid: Pid, signal: Signal) -> Option<bool> {
     // The kernel delivers the signal to any thread that does not block it.
     let mut is_handled = None;
     files::for_each_name(PathBuffer::new().format(format_args!("/proc/{pid}/task"))?, &mut |name| {
-        let Some(thread) = parse_pid(name).map(Decimal::from).filter(|_| is_handled.is_none()) else { return };
+        let Some(thread) = parse_pid(name).map(Decimal::from) else { return ControlFlow::Continue(()) };
         let stat = || Dispositions::read(format_args!("/proc/{pid}/task/{thread}/stat"));
         let is_unblocked = || stat().is_some_and(|thread| !has(thread.blocked));
         // For a thread that was woken inside sigtimedwait, and has not returned yet, the file says "running".
@@ -123,7 +124,9 @@ pub fn is_handled(pid: Pid, signal: Signal) -> Option<bool> {
         // rini repeats the check, because the thread may return from sigtimedwait between the two reads.
         if (0..CHECKS).all(|_| is_unblocked() && !may_wait()) {
             is_handled = Some(false);
+            return ControlFlow::Break(());
         }
+        ControlFlow::Continue(())
     });
     is_handled
 }
@@ -194,7 +197,10 @@ mod tests {
         assert!(name(nobody, &mut room).is_none() && Process::read(nobody).is_none());
         let found = |pid: Pid| {
             let mut found = false;
-            assert!(for_each_other(&mut |other, _| found |= other == pid));
+            assert!(for_each_other(&mut |other, _| {
+                found |= other == pid;
+                ControlFlow::Continue(())
+            }));
             found
         };
         assert!(found(process::parent_pid()) && !found(own));

@@ -42,6 +42,9 @@ impl Runtime {
         }
         self.has_sent_kill |= rewritten == Signal::KILL;
         self.has_sent_interrupt |= matches!(rewritten, Signal::INT | Signal::QUIT);
+        if !begins_stop {
+            self.hint_at_stop_signals(&origin);
+        }
         match sent {
             Ok(()) if direct => {
                 self.catalog.log(message::Direct { origin: &origin, child: child.into() });
@@ -55,6 +58,22 @@ impl Runtime {
                 let (child, reason) = (&Named(child), &Reason(errno));
                 self.catalog.log(message::CannotForward { origin: &origin, child, reason });
             }
+        }
+    }
+
+    /// Logs once that a signal from outside starts no stop, if the user has set how a stop goes: the STOPSIGNAL of an
+    /// image may be such a signal.
+    #[inline(never)]
+    fn hint_at_stop_signals(&mut self, origin: &Origin) {
+        let Origin { signal, sender, .. } = origin;
+        let policy = &self.supervisor.policy;
+        if !self.has_hinted
+            && (policy.grace.is_some() || policy.delay.is_some())
+            && *sender == Sender::Outside
+            && !signal.is_for_job_control()
+        {
+            self.has_hinted = true;
+            self.catalog.log(message::StartsNoStop { signal });
         }
     }
 

@@ -1,39 +1,57 @@
 //! The end of the main child, and then of rini.
 #![forbid(unsafe_code)]
 
+use crate::ground::bytes::Decimal;
 use crate::ground::exit::{self, Status};
 use crate::ground::foreground::Foreground;
 use crate::ground::signal::Signal;
 use crate::ground::time::Duration;
 use crate::messages::diagnosis::{OutOfMemory, Suspicion};
-use crate::messages::message;
+use crate::messages::message::{self, LeftoverFate, LeftoverFateMessage};
 use crate::observe::cgroup;
-use crate::supervise::runtime::{Runtime, Tally};
+use crate::supervise::leftovers::LeftoverList;
+use crate::supervise::runtime::{Role, Runtime, Tally};
 use crate::sys::clock;
-use crate::sys::process::Pid;
+use crate::sys::process::{self, Pid};
 use crate::sys::signals;
 use crate::sys::terminal::Terminal;
+use log::LevelFilter;
+
+/// Reads what the kernel did for memory since it had killed so many processes. Without that count, the count of now
+/// says nothing.
+fn read_out_of_memory(kills_before: Option<u64>) -> Option<OutOfMemory> {
+    let kills = cgroup::read_oom_kills()?.checked_sub(kills_before?).filter(|count| *count > 0)?;
+    Some(OutOfMemory { kills, limit: cgroup::read_memory_limit() })
+}
 
 impl Runtime {
     /// Gives up the pid of the child, which rini has reaped, logs how the child ended, and takes the terminal back.
     pub(super) fn handle_child_end(&mut self, status: Status) {
         let Some(child) = self.child.take() else { return };
-        let lasted = clock::now().since(self.tally.started);
         // If the exec failed, the child has logged why. Without shared memory, rini infers a failed exec from these
         // codes.
         let is_exec_code = || matches!(status, Status::Exited(exit::NOT_FOUND | exit::NOT_EXECUTABLE));
+        // A silent rini needs no time, and makes another system call for it, the look for leftover processes.
+        let is_timed = log::max_level() >= LevelFilter::Info || is_exec_code();
+        let lasted = if is_timed { clock::now().since(self.tally.started) } else { Duration::default() };
         let explained = matches!(status, Status::Exited(_)) && child.exec_failed().unwrap_or_else(is_exec_code);
         if !explained {
             self.warn_of_unexpected_end(child.pid, status, lasted);
         }
         self.catalog.log_reaped(child.pid, status);
         self.tally.child = Some((child.pid, status, lasted));
-        if self.supervisor.policy.after_exit.stays() {
+        let stays = self.supervisor.policy.after_exit.stays();
+        if stays {
             self.catalog.log(message::Ended { child: child.pid.into(), status: &status });
         }
+        self.log_leftovers(match self.role {
+            _ if stays => LeftoverFate::Awaited,
+            Role::Pid1(_) => LeftoverFate::Killed,
+            Role::Subreaper | Role::Plain => LeftoverFate::KeepRunning,
+        });
         // A script that started rini uses the terminal next, and could not from a background group. While rini waits
         // for leftover processes, a ^C is for rini, in every role.
-        let needs_terminal = self.role.pid1().is_none() || self.supervisor.policy.after_exit.stays();
+        let needs_terminal = self.role.pid1().is_none() || stays;
         if needs_terminal
             && self.supervisor.policy.terminal
             && let Some(terminal) = Terminal::open()
@@ -47,14 +65,23 @@ impl Runtime {
 
     /// Warns of an end that rini did not cause, and that looks like a crash or a kill for memory.
     fn warn_of_unexpected_end(&self, child: Pid, status: Status, lasted: Duration) {
-        let out_of_memory = || {
-            // Without a count from the start, the count of now says nothing.
-            let (before, after) = self.oom_kills.zip(cgroup::read_oom_kills())?;
-            let kills = after.checked_sub(before).filter(|count| *count > 0)?;
-            Some(OutOfMemory { kills, limit: cgroup::read_memory_limit() })
-        };
-        if let Some(suspicion) = Suspicion::of(status, self.has_sent_kill, lasted, out_of_memory) {
+        if let Some(suspicion) =
+            Suspicion::of(status, self.has_sent_kill, lasted, || read_out_of_memory(self.oom_kills))
+        {
             self.catalog.log(message::Suspect { child: child.into(), suspicion: &suspicion });
+        } else if status != Status::Exited(0)
+            && let Some(memory) = read_out_of_memory(self.oom_kills_at_start)
+        {
+            self.catalog.log(message::OthersKilledForMemory { kills: Decimal(memory.kills), memory: &memory });
+        }
+    }
+
+    /// Names the leftover processes, if there are any. Without a living child of rini's there are none, and then rini
+    /// does not read /proc.
+    #[inline(never)]
+    pub(super) fn log_leftovers(&self, fate: LeftoverFate) {
+        if process::has_living_child() {
+            self.catalog.log(LeftoverFateMessage { name: fate, processes: &LeftoverList(self.role.pid1()) });
         }
     }
 

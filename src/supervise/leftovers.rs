@@ -38,12 +38,18 @@
 //! | the kernel's threads, if rini is the init of a virtual machine | They belong to no container. |
 #![forbid(unsafe_code)]
 
+use crate::ground::bytes::Decimal;
 use crate::ground::signal::{Signal, SignalSet};
+use crate::messages::catalog::write_message;
+use crate::messages::diagnosis::Named;
+use crate::messages::message;
 use crate::observe::proc::{self, Process};
 use crate::sys::clock;
 use crate::sys::process::{self, Pid, Pid1};
 use nix::errno::Errno;
+use std::fmt;
 use std::mem;
+use std::ops::ControlFlow;
 
 /// The leftover processes, and the record of which of them got which signal.
 pub struct Leftovers {
@@ -85,6 +91,36 @@ impl PidSet {
             self.0.insert(index, pid);
         }
         has_memory
+    }
+}
+
+/// The living leftover processes: `: pid 7 (nginx), pid 8 (sh) and at least 3 more`. It is empty if /proc does not show them.
+pub struct LeftoverList(pub Option<Pid1>);
+
+/// The number of processes that a list names. It counts the others.
+const NAMED: u64 = 8;
+
+/// The list ends at this number, because rini must not exit late for a message.
+const COUNTED: u64 = 100;
+
+impl fmt::Display for LeftoverList {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut count = 0_u64;
+        let list = if self.0.is_some() { proc::for_each_other } else { proc::for_each_child };
+        list(&mut |pid, process| {
+            if process.or_else(|| Process::read(pid)).is_some_and(|process| process.is_alive()) {
+                count = count.wrapping_add(1);
+                if count <= NAMED {
+                    let _ = f.write_str(if count == 1 { ": " } else { ", " });
+                    let _ = Named(pid).fmt(f);
+                }
+            }
+            if count < COUNTED { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+        });
+        match count.saturating_sub(NAMED) {
+            0 => Ok(()),
+            more => write_message(message::AndMore { more: Decimal(more) }, f),
+        }
     }
 }
 
@@ -142,6 +178,7 @@ impl Leftovers {
         let listed = proc::for_each_other(&mut |pid, process| {
             found_any = true;
             continue_if_stopped(pid, process, signal);
+            ControlFlow::Continue(())
         });
         // Without /proc rini cannot see which processes are stopped.
         if !listed && !signal.has_stop_action() {
@@ -164,6 +201,7 @@ impl Leftovers {
             if process.is_some_and(|process| process.is_alive()) && !living.insert(pid) {
                 report(pid);
             }
+            ControlFlow::Continue(())
         });
         let _ = pid1.kill_everything(Signal::KILL);
         // Their names are still in /proc: all are zombies now, and only rini can reap them.
@@ -210,6 +248,7 @@ impl Leftovers {
                         if is_separate { process::kill_group(target, signal) } else { process::kill(target, signal) };
                 }
                 continue_if_stopped(pid, process, signal);
+                ControlFlow::Continue(())
             });
             if !listed || !can_remember {
                 return false;
@@ -231,7 +270,7 @@ impl Leftovers {
         }
         let mut listed_children = mem::take(&mut self.spare);
         listed_children.0.clear();
-        let listed = proc::for_each_child(&mut |pid| {
+        let listed = proc::for_each_child(&mut |pid, _| {
             *found_any = true;
             if !self.signalled.contains(pid) {
                 let process = Process::read(pid);
@@ -246,6 +285,7 @@ impl Leftovers {
                 continue_if_stopped(pid, process, signal);
             }
             listed_children.insert(pid);
+            ControlFlow::Continue(())
         });
         self.remember_children(listed, listed_children);
         listed
@@ -274,7 +314,7 @@ impl Leftovers {
         };
         let mut listed_children = mem::take(&mut self.spare);
         listed_children.0.clear();
-        let listed = proc::for_each_child(&mut |pid| {
+        let listed = proc::for_each_child(&mut |pid, _| {
             // The process may have ended on its own just now.
             let is_new = !self.signalled.contains(pid) && Process::read(pid).is_none_or(|process| process.is_alive());
             let killed = process::kill(pid, Signal::KILL);
@@ -283,6 +323,7 @@ impl Leftovers {
                 report(pid);
             }
             listed_children.insert(pid);
+            ControlFlow::Continue(())
         });
         merge(self.signal_group(Signal::KILL));
         self.remember_children(listed, listed_children);

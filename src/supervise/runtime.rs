@@ -13,11 +13,12 @@
 use crate::cli::options::Options;
 use crate::cli::table::Personality;
 use crate::ground::exit::{Remap, Status};
+use crate::ground::policy::AfterExit;
 use crate::ground::signal::{Signal, SignalSet};
 use crate::ground::time::{Duration, Instant};
 use crate::messages::catalog::Catalog;
 use crate::messages::diagnosis::{Origin, Reason};
-use crate::messages::message;
+use crate::messages::message::{self, LeftoverFate};
 use crate::observe::cgroup;
 use crate::supervise::leftovers::Leftovers;
 use crate::supervise::supervisor::{Action, Event, Supervisor, Target};
@@ -48,6 +49,9 @@ const REAP_BATCH: u32 = 256;
 /// How often rini checks for leftover processes without a signal: the end of a child that was made with CLONE_AUTOREAP
 /// (Linux 7.1) sends no SIGCHLD.
 const RECHECK_INTERVAL: Duration = Duration::from_secs(10);
+
+/// rini logs once that it has waited for leftover processes for this long, when it next wakes.
+const LONG_WAIT: Duration = Duration::from_secs(10);
 
 /// All data of the loop. The fields that are used most come first (size: 17).
 #[repr(C)]
@@ -84,6 +88,12 @@ pub struct Runtime {
     /// The count of out-of-memory kills with which rini compares the count at the child's end. As PID 1 it is 0, as in a
     /// new container, until rini has read it. It is None if rini cannot read it.
     pub(super) oom_kills: Option<u64>,
+    /// The count as rini first read it, shortly after the child's start.
+    pub(super) oom_kills_at_start: Option<u64>,
+    /// rini has logged that a signal starts no stop.
+    pub(super) has_hinted: bool,
+    /// rini waits for leftover processes without a limit, and has not logged yet that this takes long.
+    pub(super) can_wait_long: bool,
     pub(super) remap: Remap,
     /// The stop signal that rini holds back for the stop delay.
     pub(super) delayed: Option<Received>,
@@ -119,6 +129,7 @@ impl Runtime {
     ) -> Runtime {
         output::forbid_waiting();
         let (started, catalog) = (clock::now(), &personality.catalog);
+        let can_wait_long = options.policy.after_exit == AfterExit::Wait;
         match &child {
             Some(child) => {
                 catalog.log_start(child.pid);
@@ -137,10 +148,13 @@ impl Runtime {
             leftovers: Leftovers::new(role.pid1(), child.as_ref().and_then(|child| child.group)),
             supervisor: Supervisor::new(mem::take(&mut options.policy)),
             oom_kills: role.pid1().map(|_| 0),
+            oom_kills_at_start: None,
             child,
             role,
             process_group: options.process_group,
             session: options.session,
+            can_wait_long,
+            has_hinted: false,
             may_die_by_signal: personality.is_rini(),
             warn_on_reap: options.warn_on_reap,
             remap: mem::take(&mut options.remap),
@@ -166,6 +180,10 @@ impl Runtime {
     /// part of the stack of an idle rini (size: 29).
     #[inline(never)]
     pub fn run(&mut self) -> u8 {
+        // Not before the start, because a full standard error must not hold up the program for this.
+        if self.role.pid1().is_none() {
+            self.catalog.log(message::StopGoesToPid1);
+        }
         let (mut cannot_receive, mut received) = (false, Received::empty());
         // A SIGCHLD follows each change of a child, also the adoption of a zombie. A round reaps up to REAP_BATCH zombies,
         // and if there are more, the next round goes on.
@@ -190,6 +208,7 @@ impl Runtime {
             // now.
             if mem::take(&mut is_first_round) && self.child.is_some() {
                 self.oom_kills = cgroup::read_oom_kills();
+                self.oom_kills_at_start = self.oom_kills;
             }
             let timeout = if has_more { Timeout::Now } else { self.choose_timeout() };
             let has_received = match self.wait_for_signal(timeout, &mut received) {
@@ -210,13 +229,21 @@ impl Runtime {
         }
     }
 
-    /// Returns when the wait for a signal has to end.
-    fn choose_timeout(&self) -> Timeout {
+    /// Returns when the wait for a signal has to end. Logs once if rini has waited long for leftover processes.
+    fn choose_timeout(&mut self) -> Timeout {
         let deadline = self.supervisor.deadline();
         if !self.supervisor.waits_for_leftovers() {
             return deadline.map_or(Timeout::Never, Timeout::At);
         }
-        let recheck = clock::now().later_by(RECHECK_INTERVAL);
+        let now = clock::now();
+        if self.can_wait_long
+            && let Some((.., lasted)) = self.tally.child
+            && now.since(self.tally.started.later_by(lasted)) >= LONG_WAIT
+        {
+            self.can_wait_long = false;
+            self.log_leftovers(LeftoverFate::StillAwaited);
+        }
+        let recheck = now.later_by(RECHECK_INTERVAL);
         Timeout::At(deadline.map_or(recheck, |deadline| deadline.min(recheck)))
     }
 

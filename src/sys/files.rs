@@ -137,8 +137,8 @@ pub fn read_link<'a>(path: &CStr, room: &'a mut [u8]) -> Option<&'a [u8]> {
     room.get(..usize::try_from(length).ok()?)
 }
 
-/// Calls `f` with each name in a folder. Returns false if the folder cannot be read to its end.
-pub fn for_each_name(folder: &CStr, f: &mut dyn FnMut(&[u8])) -> bool {
+/// Calls `f` with each name in a folder until it breaks. Returns false if the folder cannot be read so far.
+pub fn for_each_name(folder: &CStr, f: &mut dyn FnMut(&[u8]) -> ControlFlow<()>) -> bool {
     const LENGTH: usize = offset_of!(libc::dirent64, d_reclen);
     const NAME: usize = offset_of!(libc::dirent64, d_name);
     let Ok(folder) = open(folder, libc::O_RDONLY | libc::O_DIRECTORY) else { return false };
@@ -159,7 +159,9 @@ pub fn for_each_name(folder: &CStr, f: &mut dyn FnMut(&[u8])) -> bool {
             let Some((entry, rest)) = entries.split_at_checked(u16::from_ne_bytes([*low, *high]).into()) else {
                 return false;
             };
-            f(entry.get(NAME..).unwrap_or(&[]).split(|byte| *byte == 0).next().unwrap_or(&[]));
+            if f(entry.get(NAME..).unwrap_or(&[]).split(|byte| *byte == 0).next().unwrap_or(&[])).is_break() {
+                return true;
+            }
             if entry.is_empty() {
                 return false;
             }
@@ -186,7 +188,15 @@ mod tests {
         let mut seen = BTreeSet::new();
         assert!(for_each_name(PathBuffer::new().format(format_args!("{}", folder.display())).unwrap(), &mut |name| {
             assert!(seen.insert(String::from_utf8(name.to_vec()).unwrap()));
+            ControlFlow::Continue(())
         }));
+        let mut first = 0;
+        let path = folder.display().to_string();
+        assert!(for_each_name(PathBuffer::new().format(format_args!("{path}")).unwrap(), &mut |_| {
+            first += 1;
+            ControlFlow::Break(())
+        }));
+        assert_eq!(first, 1, "a break ends it");
         let entries = fs::read_dir(&folder).unwrap();
         let mut wanted: BTreeSet<String> =
             entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();

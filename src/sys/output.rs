@@ -25,13 +25,16 @@ use crate::ground::signal::Signal;
 use libc::{c_int, c_long};
 use nix::errno::Errno;
 use std::os::fd::{AsRawFd, OwnedFd};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
 /// The program runs, so no write may wait.
 static PROGRAM_RUNS: AtomicBool = AtomicBool::new(false);
 
 /// rini could not write the end of the last line.
 static IS_LINE_CUT: AtomicBool = AtomicBool::new(false);
+
+/// The lines that rini could not write, or not to their ends, since the last whole line.
+static LOST_LINES: AtomicU32 = AtomicU32::new(0);
 
 /// Makes every later write one that does not wait. rini's child does not call this: if its exec fails, it logs that
 /// before any program runs.
@@ -88,9 +91,13 @@ impl Kind {
 /// Writes a line of at most `PIPE_BUF` bytes to standard error.
 pub fn write_to_stderr(line: &[u8]) {
     // If the last line was cut, a newline comes first, so that this one begins a line.
-    if !IS_LINE_CUT.load(Ordering::Relaxed) || write_all(b"\n") {
-        write_all(line);
-    }
+    let is_written = (!IS_LINE_CUT.load(Ordering::Relaxed) || write_all(b"\n")) && write_all(line);
+    LOST_LINES.store(if is_written { 0 } else { lost_lines().wrapping_add(1) }, Ordering::Relaxed);
+}
+
+/// The number of lines that rini could not write since the last whole line.
+pub fn lost_lines() -> u32 {
+    LOST_LINES.load(Ordering::Relaxed)
 }
 
 /// Writes text to standard error. Returns false if it could not write all of it.

@@ -111,6 +111,11 @@ pub fn has_child_in(group: Pid) -> bool {
     wait_for_change(libc::P_PGID, group.as_raw().unsigned_abs(), flags).err() != Some(Errno::ECHILD)
 }
 
+/// Whether rini has a child that has not ended. Without WEXITED the kernel passes over zombies.
+pub fn has_living_child() -> bool {
+    wait_for_change(libc::P_ALL, 0, libc::WSTOPPED | libc::WNOHANG | libc::WNOWAIT).is_ok()
+}
+
 /// Sends a signal to one process. It refuses the pids 0 and -1, by which kill(2) signals many processes.
 pub fn kill(pid: Pid, signal: Signal) -> Result<(), Errno> {
     match pid.as_raw() {

@@ -729,6 +729,12 @@ fn an_out_of_memory_kill_in_a_container_is_reported() {
     let line = output.err.iter().find(|line| line.starts_with("rini: ")).unwrap();
     assert!(line.ends_with(&format!("exited with 137{memory_kill}")), "{line}");
 
+    // The program's own end has another status.
+    let output = Container::run(image, &memory, &["/busybox", "sh", "-c", "/probe eat 4096; exit 1"]).finish();
+    let said = format!("rini: WARN while the program ran, {}", memory_kill.strip_prefix("; meanwhile ").unwrap());
+    let count = output.err.iter().filter(|line| **line == said).count();
+    assert_eq!((output.code(), count), (1, 1), "{output:?}");
+
     // The program reaps a worker itself, and an operator sends SIGKILL later. rini cannot tell which of them the kernel
     // killed, and does not print it (hashicorp/nomad#12735).
     let script = "/probe eat 4096; echo the worker ended: $?; while :; do /busybox sleep 1; done";
@@ -770,10 +776,15 @@ fn leftover_workers_of_a_script_are_terminated_or_waited_for() {
     let output = container.finish();
     assert_eq!((output.code(), signals(&output)), (3, 2), "{output:?}");
 
-    // The negative control: by default rini sends them nothing.
-    let (container, _) = run("kill");
+    // The negative control: by default rini sends them nothing. It names them.
+    let (container, child) = run("kill");
+    until("the script has exited", || state(child).is_none());
     let output = container.finish();
-    assert_eq!((output.code(), signals(&output)), (3, 0), "{output:?}");
+    assert_eq!((output.code(), signals(&output), output.err.len()), (3, 0, 1), "{output:?}");
+    let line = &output.err[0];
+    assert!(line.starts_with("rini: WARN leftover processes get SIGKILL, as the container ends: pid "), "{line}");
+    assert_eq!(line.matches(" (probe)").count(), 2, "{line}");
+    assert!(line.ends_with("; --after-exit terminate sends them SIGTERM first"), "{line}");
 }
 
 /// The recipe of README.md for a script with workers. The script takes half of the grace period, and the worker more than

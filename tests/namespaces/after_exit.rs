@@ -1,8 +1,8 @@
 //! `--after-exit`: what becomes of the other processes when the child has ended.
 
 use crate::support::{
-    Output, Running, Start, beside, blocked_in, can_enter, children_of, injecting, namespaces, pid1, probe, probing,
-    rini, seconds_before_kill, state, status_field, tools, until,
+    Output, Running, Start, beside, blocked_in, called, can_enter, children_of, copy_executable, injecting, namespaces,
+    pid1, probe, probing, rini, seconds_before_kill, state, status_field, tools, until,
 };
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::{Pid, getsid};
@@ -42,18 +42,217 @@ fn lines_with(output: &[String], part: &str) -> usize {
     output.iter().filter(|line| line.contains(part)).count()
 }
 
+/// The kernel kills leftover processes with PID 1. rini waits for none of them, but names them.
 #[test]
-fn by_default_the_rest_is_left_to_the_kernel() {
+fn by_default_leftover_processes_are_left_to_the_kernel_and_named() {
     if !namespaces() {
         return;
     }
     for (options, variable) in [(&[][..], ""), (&["--after-exit", "kill"], "wait"), (&["--after-exit=kill"], "")] {
         let words = script(options, r#""$0" signals & read x; exit 3"#);
         let mut run = pid1(words).env("RINI_AFTER_EXIT", variable).spawn();
-        ready(&mut run, 1);
+        let pid = run.line().strip_prefix("ready ").unwrap().to_owned();
         end_child(&mut run);
         let Output { status, out, err } = run.finish();
-        assert_eq!((status.code(), out, err), (Some(3), vec![], vec![]), "nobody was asked, and nobody waited for");
+        let line = format!(
+            "rini: WARN leftover processes get SIGKILL, as the container ends: pid {pid} (probe); --after-exit terminate \
+             sends them SIGTERM first"
+        );
+        assert_eq!((status.code(), out, err), (Some(3), vec![], vec![line]), "nobody was asked, and nobody waited for");
+    }
+    // The negative controls: nobody is left, or only a zombie, or the level is too low.
+    assert_eq!(pid1(script(&[], "exit 3")).run().err, [""; 0]);
+    let mut run = pid1(script(&[], r#"(exit 0) & exec "$0" signals 15"#)).spawn();
+    ready(&mut run, 1);
+    until("there is a zombie", || children_of(run.only_child()).iter().any(|child| state(*child) == Some('Z')));
+    run.signal(libc::SIGTERM);
+    assert_eq!(run.finish().err, [""; 0]);
+    let words = script(&[], r#""$0" signals & read x; exit 3"#);
+    let mut run = pid1(words).env("RINI_LOG", "error").spawn();
+    ready(&mut run, 1);
+    end_child(&mut run);
+    assert_eq!(run.finish().err, [""; 0]);
+}
+
+/// Users of other inits are used to silence here.
+#[test]
+fn under_another_name_leftover_processes_are_named_at_info() {
+    if !namespaces() {
+        return;
+    }
+    for name in ["tini", "docker-init", "dumb-init", "catatonit"] {
+        for level in ["", "info"] {
+            let words = script(&["--"], r#""$0" signals & read x; exit 3"#);
+            let start = called(name).in_namespace().args(words);
+            let mut run = start.env("RINI_LOG", level).spawn();
+            let pid = run.line().strip_prefix("ready ").unwrap().to_owned();
+            end_child(&mut run);
+            let output = run.finish();
+            let list =
+                format!("leftover processes get SIGKILL, as the container ends: pid {pid} (probe); RINI_AFTER_EXIT=");
+            let count = if level == "info" { 1 } else { 0 };
+            assert_eq!((output.code(), lines_with(&output.err, &list)), (3, count), "{name}: {output:?}");
+            assert!(count == 1 || output.err.is_empty(), "{name}: {output:?}");
+        }
+    }
+}
+
+/// A rini that is not PID 1 kills nobody by its exit.
+#[test]
+fn beside_other_processes_leftover_processes_are_said_to_keep_running() {
+    for (options, count) in [(&["-v"][..], 1), (&[], 0)] {
+        let mut run = beside(script(options, r#""$0" signals & read x; exit 3"#)).spawn();
+        let pid = run.line().strip_prefix("ready ").unwrap().to_owned();
+        let leftover = Pid::from_raw(pid.parse().unwrap());
+        end_child(&mut run);
+        // The leftover process holds the pipes, so their ends do not come yet.
+        until("rini has exited", || state(run.pid()) == Some('Z'));
+        assert!(!matches!(state(leftover), None | Some('Z')), "it keeps running");
+        kill(leftover, Signal::SIGKILL).unwrap();
+        let output = run.finish();
+        let list = format!("rini: INFO leftover processes keep running: pid {pid} (probe); RINI_AFTER_EXIT=");
+        assert_eq!((output.code(), lines_with(&output.err, &list)), (3, count), "{output:?}");
+        assert!(count == 1 || output.err.is_empty(), "{output:?}");
+    }
+    // The negative control: nobody is left.
+    let output = beside(script(&["-v"], "exit 3")).run();
+    assert_eq!(lines_with(&output.err, "leftover"), 0, "{output:?}");
+}
+
+/// The list of leftover processes in rini's messages.
+fn list_in(output: &Output) -> &str {
+    let line = output.err.iter().find(|line| line.contains("leftover processes get SIGKILL")).unwrap();
+    line.split_once("ends").unwrap().1.rsplit_once(';').unwrap().0
+}
+
+#[test]
+fn of_many_leftover_processes_eight_are_named() {
+    if !namespaces() {
+        return;
+    }
+    for (count, more) in [(8, None), (9, Some(1)), (50, Some(42)), (300, Some(92))] {
+        let mut run = pid1(probing(&[], &["many", &count.to_string()])).spawn();
+        run.expect(&format!("made {count}"));
+        end_child(&mut run);
+        let output = run.finish();
+        let list = list_in(&output);
+        let (names, rest) = list.split_at(list.rfind(')').unwrap() + 1);
+        assert_eq!(names.split(", ").filter(|name| name.ends_with(" (probe)")).count(), 8, "{list}");
+        assert_eq!(rest, more.map(|more| format!(" and at least {more} more")).unwrap_or_default(), "{list}");
+    }
+}
+
+#[test]
+fn the_name_of_a_leftover_process_stays_on_its_line() {
+    if !namespaces() {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::set_permissions(folder.path(), std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+    let odd = folder.path().join("a\n\u{1b}[2Jb");
+    copy_executable(&probe(), &odd);
+    let words = ["sh", "-c", r#""$0" signals & read x; exit 3"#].map(OsString::from);
+    let mut run = pid1(words.into_iter().chain([odd.into_os_string()])).spawn();
+    ready(&mut run, 1);
+    end_child(&mut run);
+    let output = run.finish();
+    assert_eq!(output.err.len(), 1, "{output:?}");
+    assert!(list_in(&output).ends_with(r" (a\n\x1B[2Jb)"), "{output:?}");
+}
+
+/// Without the numbers of its own namespace, rini names nobody. It says all the same that leftover processes are killed.
+#[test]
+fn without_its_own_proc_rini_names_no_leftover_process() {
+    if !namespaces() || !tools(&["unshare"]) {
+        return;
+    }
+    let words = script(&[], r#""$0" signals & read x; exit 3"#);
+    let outside = Start::of("unshare").args(["--pid", "--fork", "--kill-child"]).args([rini()]).args(&words);
+    for start in [pid1(&words).hide(c"/proc"), outside] {
+        let mut run = start.spawn();
+        ready(&mut run, 1);
+        end_child(&mut run);
+        let output = run.finish();
+        assert_eq!((output.err.len(), list_in(&output)), (1, ""), "{output:?}");
+    }
+}
+
+/// The kernel passes over zombies in this look, so one system call tells that there is nobody.
+#[test]
+fn if_nobody_is_left_rini_makes_one_system_call_to_know_it() {
+    if !tools(&["strace"]) {
+        return;
+    }
+    let calls = |program: &str| {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let strace = Start::of("strace").args(["-qq", "-o"]).args([file.path()]).args([rini()]);
+        strace.args(["-v", "sh", "-c", program]).run();
+        let text = std::fs::read_to_string(&file).unwrap();
+        let lines: Vec<_> = text.lines().map(str::to_owned).collect();
+        let reaped = lines.iter().rposition(|line| line.contains("si_code=CLD_EXITED") && line.starts_with("waitid("));
+        lines[reaped.unwrap() + 1..].to_vec()
+    };
+    let is_of_proc = |line: &String| line.contains("\"/proc");
+    let nobody = calls("exit 0");
+    let looks = nobody.iter().filter(|line| line.starts_with("waitid(")).collect::<Vec<_>>();
+    assert!(looks.len() == 1 && looks[0].contains("ECHILD"), "{nobody:?}");
+    assert!(!nobody.iter().any(is_of_proc), "{nobody:?}");
+    // The negative control: somebody is left.
+    let somebody = calls("sleep 2 >/dev/null 2>&1 & exit 0");
+    assert!(somebody.iter().any(is_of_proc), "{somebody:?}");
+}
+
+/// `terminate` and `wait` name the processes for which rini stays.
+#[test]
+fn at_info_rini_names_the_processes_for_which_it_stays() {
+    for mode in ["terminate", "wait"] {
+        for (level, count) in [("info", 1), ("warn", 0)] {
+            let words = script(&["--after-exit", mode], r#"setsid "$0" signals 15 & read x; exit 3"#);
+            for start in both(&words) {
+                let mut run = start.env("RINI_LOG", level).spawn();
+                let pid = run.line().strip_prefix("ready ").unwrap().to_owned();
+                let child = children_of(run.pid())[0];
+                end_child(&mut run);
+                until("the child is reaped", || state(child).is_none());
+                if mode == "wait" {
+                    run.signal(libc::SIGTERM);
+                }
+                let output = run.finish();
+                let list = format!("rini: INFO waiting for leftover processes: pid {pid} (probe)");
+                let listed = output.err.iter().filter(|line| **line == list).count();
+                assert_eq!((output.code(), listed), (3, count), "{mode} {level}: {output:?}");
+                assert_eq!(lines_with(&output.err, "still waiting"), 0, "{output:?}");
+            }
+        }
+        // The negative control: nobody is left.
+        let output = beside(script(&["-v", "--after-exit", mode], "exit 3")).run();
+        assert_eq!(lines_with(&output.err, "waiting"), 0, "{output:?}");
+    }
+}
+
+/// A container that does not end, because one of its processes does not.
+#[test]
+fn after_10_seconds_rini_says_once_for_which_processes_it_waits() {
+    let words = script(&["-v", "--after-exit", "wait"], r#""$0" signals & "$0" signals & read x; exit 3"#);
+    let mut runs: Vec<_> = both(&words).into_iter().map(Start::spawn).collect();
+    let pids: Vec<Vec<_>> = runs
+        .iter_mut()
+        .map(|run| (0..2).map(|_| run.line().strip_prefix("ready ").unwrap().to_owned()).collect())
+        .collect();
+    let begin = Instant::now();
+    runs.iter_mut().for_each(end_child);
+    for (run, pids) in runs.iter_mut().zip(&pids) {
+        let line = run.err_line_with("still waiting");
+        assert!(begin.elapsed() >= Duration::from_secs(10), "never early");
+        assert!(line.starts_with("rini: INFO still waiting for leftover processes after 10s: "), "{line}");
+        assert!(pids.iter().all(|pid| line.contains(&format!("pid {pid} (probe)"))), "{line}");
+    }
+    for run in runs {
+        // The next wake-up comes with the end of the first process.
+        let children = children_of(run.pid());
+        children.iter().for_each(|child| kill(*child, Signal::SIGKILL).unwrap());
+        let output = run.finish();
+        assert_eq!((output.code(), lines_with(&output.err, "waiting")), (3, 0), "once: {output:?}");
     }
 }
 
@@ -514,13 +713,14 @@ fn at_the_deadline_the_program_and_all_leftover_processes_are_killed_and_named()
             }
         }
     }
-    // The negative control: `kill` leaves leftover processes to the kernel, which names nobody.
+    // The negative control: `kill` leaves leftover processes to the kernel, and rini says that in one line.
     if namespaces() {
         let mut run = pid1(script(&["-t", "200ms"], program)).spawn();
         ready(&mut run, 4);
         run.signal(libc::SIGTERM);
         let output = run.finish();
-        assert_eq!((output.code(), output.err.len()), (137, 1), "{output:?}");
+        assert_eq!((output.code(), output.err.len(), killed(&output).len()), (137, 2, 1), "{output:?}");
+        assert!(output.err[1].contains("leftover processes get SIGKILL"), "{output:?}");
     }
 }
 
@@ -793,7 +993,7 @@ fn a_signal_that_is_not_forwarded_leaves_a_line() {
         let mut run = pid1(script(&["-v", "--after-exit", what], r#""$0" signals 10 & read x; exit 3"#)).spawn();
         ready(&mut run, 1);
         end_child(&mut run);
-        run.err_line_with("exited with 3");
+        run.err_line_with("waiting for leftover processes");
         run
     };
     // The reload of a program that has left its successor behind and ended.

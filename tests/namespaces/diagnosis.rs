@@ -188,7 +188,21 @@ fn an_out_of_memory_kill_is_distinguished_from_another_kill() {
         assert_eq!(run(&(rise.clone() + die), "1000"), format!("{killed}, limit 1000 bytes"));
         assert_eq!(run(&(rise.clone() + die), unlimited), killed);
         // A shell whose command was killed.
-        assert_eq!(run(&(rise + "exit 137"), "67108864"), format!("exited with 137; {meanwhile}, limit 64 MiB"));
+        assert_eq!(
+            run(&(rise.clone() + "exit 137"), "67108864"),
+            format!("exited with 137; {meanwhile}, limit 64 MiB")
+        );
+        // The kernel killed a worker, and the program failed for want of it.
+        let other_end =
+            "rini: WARN while the program ran, the kernel killed 1 of this container's processes: out of memory";
+        for end in ["exit 1", "exit 255", "kill -TERM $$"] {
+            assert_eq!(run(&(rise.clone() + end), "67108864"), format!("{other_end}, limit 64 MiB"));
+        }
+        // The negative controls: the program succeeds, or nobody was killed.
+        for script in [rise + "exit 0", "exit 1".to_owned()] {
+            let script = RINI_HAS_LOOKED.to_owned() + &script;
+            assert_eq!(in_cgroup(namespace(), groups, &[(&file, before), (&limit, "1")], &script), [""; 0]);
+        }
         // The negative control: the count is not 0, and does not change.
         assert_eq!(run(die, "67108864"), other);
     }
@@ -275,18 +289,20 @@ fn a_child_that_is_killed_for_memory_at_once_is_reported_too() {
     if !namespaces() || !tools(&["strace", "unshare"]) {
         return;
     }
-    let said = |milliseconds: u32, file: &str| {
+    let said = |milliseconds: u32, file: &str, script: &str| {
         let fault = format!("inject=waitid:delay_enter={milliseconds}000");
         let strace = Start::of("strace").args(["-f", "-qq", "-o", "/dev/null", "-e", "trace=waitid", "-e", &fault]);
         let start = strace.args(["unshare", "--pid", "--mount-proc", "--fork"]);
-        in_cgroup(start, "0::/\n", &[(file, "oom_kill 1")], "kill -KILL $$")
+        in_cgroup(start, "0::/\n", &[(file, "oom_kill 1")], script)
     };
     // The fault delays rini's look at its children. The child must have died before it, which takes some milliseconds, or
     // longer on a busy machine.
     let events = "/sys/fs/cgroup/memory.events";
     let other = "was killed by SIGKILL, which rini did not send";
     let wanted = format!("{other}; meanwhile the kernel killed 1 of this container's processes: out of memory");
-    assert!([300, 3000, 10_000].into_iter().any(|time| said(time, events) == [&*wanted]));
-    // The negative control: no such kill.
-    assert_eq!(said(300, "/sys/fs/cgroup/other"), [other]);
+    let die = "kill -KILL $$";
+    assert!([300, 3000, 10_000].into_iter().any(|time| said(time, events, die) == [&*wanted]));
+    // The negative controls: no such kill; and another end, which does not tell that the kill was in this run.
+    assert_eq!(said(300, "/sys/fs/cgroup/other", die), [other]);
+    assert_eq!(said(300, events, "exit 1"), [""; 0]);
 }

@@ -22,6 +22,9 @@ fn a_stop_signal_ends_it_with_0_and_others_do_not() {
             }
             for start in starts {
                 let mut run = start_paused(start.env("RINI_LOG", "info"));
+                if status_field(run.pid(), "NSpid").split_whitespace().last() != Some("1") {
+                    assert!(run.err_line().starts_with("rini: INFO rini is not PID 1, and "));
+                }
                 assert_eq!(children_of(run.pid()), []);
                 run.signal(libc::SIGCHLD);
                 for signal in [libc::SIGHUP, libc::SIGUSR1, libc::SIGCONT, 64] {

@@ -214,6 +214,44 @@ fn only_a_stop_signal_begins_a_stop() {
     }
 }
 
+/// An image's STOPSIGNAL that is no stop signal makes the grace period useless, and nobody would notice.
+#[test]
+fn a_signal_from_outside_that_starts_no_stop_is_pointed_out_once() {
+    if !namespaces() {
+        return;
+    }
+    let hints = |options: &[&str], signals: &[i32]| {
+        let mut run = pid1(probing(options, &["signals", "12"])).env("RINI_LOG", "info").spawn();
+        run.expect_ready();
+        for signal in signals.iter().chain(&[12]) {
+            run.signal(*signal);
+            received(&mut run, *signal);
+        }
+        let err = run.finish().err;
+        let hint = |name: &str| {
+            format!(
+                "rini: INFO {name} starts no stop, and so no grace period; if it should, add it to --stop-signals or RINI_STOP_SIGNALS"
+            )
+        };
+        let count = err.iter().filter(|line| line.contains("starts no stop")).count();
+        (count, err.contains(&hint("SIGQUIT")), err.contains(&hint("SIGUSR2")))
+    };
+    assert_eq!(hints(&["-t", "1h"], &[libc::SIGQUIT, libc::SIGHUP, libc::SIGQUIT]), (1, true, false));
+    assert_eq!(hints(&["--stop-delay", "1ms"], &[libc::SIGQUIT]), (1, true, false));
+    // The negative controls: there is no grace period; a stop signal; signals of job control, and then a last one.
+    assert_eq!(hints(&[], &[libc::SIGQUIT]), (0, false, false));
+    let quit = ["-t", "1h", "--stop-signals", "QUIT,USR2"];
+    assert_eq!(hints(&quit, &[libc::SIGQUIT]), (0, false, false));
+    assert_eq!(hints(&["-t", "1h"], &[libc::SIGCONT, libc::SIGTSTP]), (1, false, true));
+    // A signal from inside the container is not the engine's.
+    let inside = r#"kill -USR1 1; exec "$0" signals 15"#;
+    let mut run =
+        pid1(["-v", "-t", "1h", "sh", "-c", inside].map(OsString::from).into_iter().chain([probe().into()])).spawn();
+    run.err_line_with("SIGUSR1 from pid ");
+    run.signal(libc::SIGTERM);
+    assert!(!run.finish().err.iter().any(|line| line.contains("starts no stop")));
+}
+
 #[test]
 fn signals_are_rewritten_or_dropped() {
     if !namespaces() {

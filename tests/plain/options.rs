@@ -1,6 +1,8 @@
 //! The options and variables, and the messages of rini.
 
-use crate::support::{Output, Start, beside, called, has_commit, injecting, probe, rini, state, tools, until};
+use crate::support::{
+    Output, Start, beside, called, has_commit, injecting, namespaces, pid1, probe, rini, state, tools, until,
+};
 use std::fs::File;
 use std::io::Read;
 use std::os::fd::{AsRawFd, OwnedFd};
@@ -339,4 +341,50 @@ fn a_full_pipe_does_not_block_an_older_kernel_s_rini_either() {
     // The negative control: with room the lines arrive.
     let output = start("exit 7").run();
     assert!(output.code() == 7 && output.err.iter().any(|line| line.starts_with("rini: INFO ")), "{output:?}");
+}
+
+/// A misspelt variable would have no effect, and nobody would notice.
+#[test]
+fn a_variable_that_rini_does_not_know_is_named_at_info() {
+    let said = |level: &str, name: &str| {
+        let output = beside(["true"]).env("RINI_LOG", level).env(name, "8s").run();
+        assert_eq!(output.code(), 0, "{output:?}");
+        output.err.into_iter().filter(|line| line.contains("variable")).collect::<Vec<_>>()
+    };
+    for name in ["RINI_GRACEPERIOD", "RINI_", "RINI_PORTS", "RINI_GRACE_PERIOD_"] {
+        let line = format!("rini: INFO there is no variable \"{name}\"; rini --help lists them");
+        assert_eq!(said("info", name), [line], "{name}");
+        assert_eq!(said("warn", name), [""; 0], "{name}");
+    }
+    // The negative controls: rini's own, one of a service of Kubernetes, and another program's.
+    for name in [
+        "RINI_GRACE_PERIOD",
+        "RINI_SERVICE_HOST",
+        "RINI_SERVICE_PORT_HTTP",
+        "RINI_PORT",
+        "RINI_PORT_80_TCP",
+        "RINI_WEB_SERVICE_HOST",
+        "RINI_WEB_PORT_80_TCP_ADDR",
+        "RINI",
+        "XRINI_GRACEPERIOD",
+        "TINI_GRACEPERIOD",
+    ] {
+        assert_eq!(said("info", name), [""; 0], "{name}");
+    }
+    let output = called("tini").args(["true"]).env("RINI_LOG", "info").env("RINI_GRACEPERIOD", "8s").run();
+    assert!(output.err.iter().any(|line| line.contains("there is no variable \"RINI_GRACEPERIOD\"")), "{output:?}");
+}
+
+/// `sh -c "rini -- app; true"`: the engine's stop signal goes to the shell.
+#[test]
+fn a_rini_that_is_not_pid_1_says_at_info_what_that_means_for_a_stop() {
+    let line = "rini: INFO rini is not PID 1, and an engine's stop signal goes to PID 1; start rini first, or by exec";
+    let count = |output: Output| output.err.iter().filter(|said| **said == line).count();
+    assert_eq!(count(beside(["-v", "true"]).run()), 1);
+    assert_eq!(count(beside(["-v", "-s", "true"]).run()), 1);
+    // The negative controls: the default level, and PID 1.
+    assert_eq!(beside(["true"]).run().err, [""; 0]);
+    if namespaces() {
+        assert_eq!(count(pid1(["-v", "true"]).run()), 0);
+    }
 }

@@ -1,7 +1,9 @@
 //! rini's messages arrive on every kind of standard error. If one cannot arrive, rini does not wait for it once the
 //! program runs.
 
-use crate::support::{Running, Start, beside, called, children_of, namespaces, pid1, probing, until};
+use crate::support::{
+    Running, Start, beside, blocked_in, called, children_of, namespaces, pid1, probing, status_field, until,
+};
 use nix::pty::openpty;
 use nix::sys::termios::{FlowArg, SetArg, cfmakeraw, tcflow, tcgetattr, tcsetattr};
 use std::fs::File;
@@ -398,4 +400,42 @@ fn no_line_needs_memory_that_may_be_gone() {
     run.err_line_with("INFO SIGUSR1 from ");
     run.signal(libc::SIGTERM);
     assert_eq!(run.finish().code(), 0);
+}
+
+/// The first line that goes through says how many did not.
+#[test]
+fn lines_that_could_not_be_written_are_counted() {
+    if !namespaces() {
+        return;
+    }
+    let is_first = |line: &str| line.ends_with(" (lines before this one that rini could not write: 5)");
+    for (name, fate, lay) in ROWS.iter().filter(|(_, fate, _)| *fate == Waits).chain(&[("a pipe", Arrives, pipe as _)])
+    {
+        let mut laid = lay();
+        let mut run = start(&mut laid, Around::Usual, &probing(&["-v"], &["signals", "15"])).spawn();
+        run.expect_ready();
+        let mut signal = |signal| {
+            run.signal(signal);
+            assert!(run.line().starts_with(&format!("signal {signal} ")));
+            until("rini waits again", || status_field(run.pid(), "ShdPnd") == "0000000000000000");
+            blocked_in(run.pid());
+        };
+        (0..5).for_each(|_| signal(libc::SIGUSR1));
+        if *fate == Waits {
+            laid.release.take().unwrap()(laid.seen.as_mut().unwrap());
+        }
+        signal(libc::SIGUSR2);
+        signal(libc::SIGHUP);
+        run.signal(libc::SIGTERM);
+        assert_eq!(run.finish().code(), 0);
+        let right = read_until_right(&mut laid, String::new(), |said| {
+            let lines: Vec<_> = said.lines().collect();
+            // The negative control: where each line arrives, none is missing.
+            let (count, counted) = if *fate == Waits { (4, 1) } else { (9, 0) };
+            let marked = lines.iter().filter(|line| line.contains("could not write")).count();
+            let first = lines.first().is_some_and(|line| line.contains("SIGUSR2") && is_first(line));
+            lines.len() == count && marked == counted && first == (*fate == Waits) && said.ends_with('\n')
+        });
+        assert!(right.is_ok(), "{name}: {right:?}");
+    }
 }

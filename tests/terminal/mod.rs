@@ -1070,8 +1070,7 @@ fn a_stop_before_the_exec_does_not_hold_rini() {
 #[test]
 fn at_a_terminal_rini_knows_whether_the_exec_has_failed() {
     let mut session = Session::rini(["-v", "--", "/nonexistent"]);
-    let line = session.next();
-    assert!(line.contains("/nonexistent"), "{line}");
+    session.find(|line| line.contains("/nonexistent"), "the reason");
     session.find(|line| line.contains("exited with 127 after") && !line.contains("shell"), "the closing line");
     assert_eq!(session.code(), 127);
     // The negative control: if a program exits with 127, rini explains the code.

@@ -17,7 +17,7 @@ struct Message {
 
 pub struct Messages(Vec<Message>);
 
-/// A placeholder stands for at most this many words, or for a message that is a part of others.
+/// A placeholder stands for at most this many words, for a message that is a part of others, or for a colon and a list of these.
 const WORDS: usize = 3;
 const LEVELS: [&str; 5] = ["ERROR", "WARN", "INFO", "DEBUG", "TRACE"];
 
@@ -104,7 +104,10 @@ impl Messages {
         let is_part = |message: &Message| {
             message.form == "part" && has_text(&message.pieces) && self.matches(&message.pieces, text)
         };
-        text.split_whitespace().count() <= WORDS || self.0.iter().any(is_part)
+        match text.strip_prefix(": ") {
+            Some(list) => list.split(", ").all(|item| self.may_stand(item)),
+            None => text.split_whitespace().count() <= WORDS || self.0.iter().any(is_part),
+        }
     }
 }
 
@@ -141,6 +144,7 @@ fn lines_are_held_against_the_messages() {
         "rini: ERROR --grace-period: \"x\" is not a time from 1ms to 8760h, such as 10s, 1500ms, 0.5 or 2m; leave it out for no limit",
         "rini: WARN pid 7 was killed by SIGKILL, which rini did not send; meanwhile the kernel killed 1 of this container's processes: out of memory, limit 64 MiB",
         "rini: WARN killed pid 7 (sh), which was still there 8s after SIGTERM from outside the container",
+        "rini: INFO waiting for leftover processes: pid 7 (sh), pid 8 (sleep)",
         "rini: LEVEL text",
         "rini: WARN",
         "rini: an init for containers. Runs PROGRAM, forwards every signal to it, reaps",
@@ -156,6 +160,7 @@ fn lines_are_held_against_the_messages() {
         ("rini: ERROR cannot run \"/app\": its interpreter \"/bin/bash\" is not here", "rini has no such message"),
         ("rini: ERROR cannot run /app: it is a directory", "rini has no such message"),
         ("rini: ERROR something else happened to the program", "rini has no such message"),
+        ("rini: INFO waiting for leftover processes: pid 7 (sh), the other one was gone", "rini has no such message"),
         ("rini: FATAL no", "\"FATAL\" is no level"),
         ("rini: cannot run \"/app\": it is a directory", "\"cannot\" is no level"),
     ] {
