@@ -9,7 +9,7 @@ use std::mem::ManuallyDrop;
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::ptr;
 
-/// Copies the file of this process to `target`, or into it if it is a folder. `own_name` is argv[0].
+/// Copies the file of this process to `target`, or into it if it is a folder. `own_name` is `argv[0]`.
 ///
 /// The copy is made beside the target, and then renamed. So a target that runs is replaced and not changed, and the target is
 /// never half a file.
@@ -33,7 +33,7 @@ pub fn install(own_name: Option<&CStr>, target: &[u8]) -> Result<bool, Errno> {
     done.map(|()| files::is_mounted_noexec(target))
 }
 
-/// Opens the file of this process. Without /proc, argv[0] names it if it is a path.
+/// Opens the file of this process. Without /proc, `argv[0]` names it if it is a path.
 fn open_own_file(own_name: Option<&CStr>) -> Result<OwnedFd, Errno> {
     files::open(c"/proc/self/exe", libc::O_RDONLY).or_else(|errno| {
         let path = own_name.filter(|name| name.to_bytes().contains(&b'/')).ok_or(errno)?;
