@@ -79,7 +79,7 @@ fn prepare(start: Start) -> Result<Runtime, u8> {
                 }
             }
             if log::max_level() >= log::LevelFilter::Info {
-                log_unknown_variables(&start, catalog);
+                log_variables(&start, catalog);
             }
             set_up(start, personality, &mut options)
         }
@@ -88,14 +88,17 @@ fn prepare(start: Start) -> Result<Runtime, u8> {
     }
 }
 
-/// Logs each variable that looks like rini's own and is not, because its name may be misspelt.
+/// Logs the variables that are in force, which nobody sees on the command line; and each variable that looks like rini's own and is
+/// not, because its name may be misspelt.
 #[inline(never)]
-fn log_unknown_variables(start: &Start, catalog: &Catalog) {
+fn log_variables(start: &Start, catalog: &Catalog) {
     for variable in (0..).map_while(|slot| start.environment.get(slot)) {
-        if let Some((name, _)) = bytes::cut(variable.to_bytes(), b'=')
-            && command_line::is_misspelt(name)
-        {
-            catalog.log(message::UnknownVariable { variable: &Word(name) });
+        let Some((name, value)) = bytes::cut(variable.to_bytes(), b'=') else { continue };
+        let variable = &Word(name);
+        if command_line::is_misspelt(name) {
+            catalog.log(message::UnknownVariable { variable });
+        } else if command_line::is_setting(name) && !value.is_empty() {
+            catalog.log(message::InForce { variable, value: &Word(value) });
         }
     }
 }

@@ -343,6 +343,11 @@ pub fn is_misspelt(name: &[u8]) -> bool {
         && !Parts::of(name, b'_').any(|part| bytes::index_of_word(b"SERVICE PORT", part).is_some())
 }
 
+/// Whether this `RINI_*` variable sets what an option sets. (`RINI_LOG` does, too, but its effect is plain to see.)
+pub fn is_setting(name: &[u8]) -> bool {
+    RINI.options.has_variable(name) && name != b"RINI_LOG"
+}
+
 /// Whether a variable of another init is on.
 pub fn is_on(own: &Variable, variable: Variables<'_>) -> bool {
     variable(own.name.as_bytes()).is_some_and(|value| own.value == 0 || value.as_bytes() == [own.value])

@@ -923,7 +923,7 @@ fn where_signals_cannot_be_waited_for_nothing_is_waited_for_after_the_child() {
 fn a_bad_value_is_refused() {
     for (options, variable, wanted) in [
         (&["--after-exit", "stop"][..], "", r#"--after-exit: "stop" is not kill, terminate or wait"#),
-        (&["--after-exit=Kill"], "", r#"--after-exit: "Kill" is not kill, terminate or wait"#),
+        (&["--after-exit=Kills"], "", r#"--after-exit: "Kills" is not kill, terminate or wait"#),
         (&[], "yes", r#"RINI_AFTER_EXIT: "yes" is not kill, terminate or wait"#),
         (&["--after-exit"], "", "--after-exit: the value is missing; it takes kill, terminate or wait"),
     ] {

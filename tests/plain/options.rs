@@ -375,6 +375,27 @@ fn a_variable_that_rini_does_not_know_is_named_at_info() {
     assert!(output.err.iter().any(|line| line.contains("there is no variable \"RINI_GRACEPERIOD\"")), "{output:?}");
 }
 
+/// A setting that an engine gives by a variable is not on the command line.
+#[test]
+fn the_variables_in_force_are_listed_at_info() {
+    let said = |level: &str| {
+        let start = beside(["-t", "9s", "true"]).env("RINI_LOG", level).env("RINI_GRACE_PERIOD", "8s");
+        let output = start.env("RINI_REWRITE", "TERM:QUIT").env("RINI_STOP_DELAY", "").run();
+        assert_eq!(output.code(), 0, "{output:?}");
+        output.err.into_iter().filter(|line| line.contains(" is set to ")).collect::<Vec<_>>()
+    };
+    let mut lines = said("info");
+    lines.sort();
+    assert_eq!(
+        lines,
+        [
+            "rini: INFO RINI_GRACE_PERIOD is set to \"8s\"; an option wins",
+            "rini: INFO RINI_REWRITE is set to \"TERM:QUIT\"; an option wins",
+        ]
+    );
+    assert_eq!(said("warn"), [""; 0]);
+}
+
 /// `sh -c "rini -- app; true"`: the engine's stop signal goes to the shell.
 #[test]
 fn a_rini_that_is_not_pid_1_says_at_info_what_that_means_for_a_stop() {
