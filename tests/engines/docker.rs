@@ -784,7 +784,7 @@ fn leftover_workers_of_a_script_are_terminated_or_waited_for() {
     let line = &output.err[0];
     assert!(line.starts_with("rini: WARN leftover processes get SIGKILL, as the container ends: pid "), "{line}");
     assert_eq!(line.matches(" (probe)").count(), 2, "{line}");
-    assert!(line.ends_with("; --after-exit terminate sends them SIGTERM first"), "{line}");
+    assert!(line.ends_with("; --after-exit terminate gives them SIGTERM and the rest of the grace period"), "{line}");
 }
 
 /// The recipe of README.md for a script with workers. The script takes half of the grace period, and the worker more than

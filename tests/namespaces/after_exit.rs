@@ -56,7 +56,7 @@ fn by_default_leftover_processes_are_left_to_the_kernel_and_named() {
         let Output { status, out, err } = run.finish();
         let line = format!(
             "rini: WARN leftover processes get SIGKILL, as the container ends: pid {pid} (probe); --after-exit terminate \
-             sends them SIGTERM first"
+             gives them SIGTERM and the rest of the grace period"
         );
         assert_eq!((status.code(), out, err), (Some(3), vec![], vec![line]), "nobody was asked, and nobody waited for");
     }

@@ -102,7 +102,7 @@ fn a_bad_variable_is_refused_before_anything_starts() {
         (
             "RINI_REWRITE",
             "TERM:QUIT, HUP:0",
-            r#"RINI_REWRITE: " HUP:0" in "TERM:QUIT, HUP:0" is not FROM:TO, two signals such as TERM:QUIT, or TERM:0, or several of these separated by commas without blanks"#,
+            r#"RINI_REWRITE: " HUP:0" in "TERM:QUIT, HUP:0" is not two signals as FROM:TO, such as TERM:QUIT or TERM:0, or several of these separated by commas without blanks"#,
         ),
         ("RINI_STOP_SIGNALS", "TERM,CHLD", r#"RINI_STOP_SIGNALS: "CHLD" in "TERM,CHLD" is not a list of signals"#),
         ("RINI_GRACE_PERIOD", "\"8s\"", r#"RINI_GRACE_PERIOD: "\"8s\"" is not a time"#),

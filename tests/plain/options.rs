@@ -389,8 +389,8 @@ fn the_variables_in_force_are_listed_at_info() {
     assert_eq!(
         lines,
         [
-            "rini: INFO RINI_GRACE_PERIOD is set to \"8s\"; an option wins",
-            "rini: INFO RINI_REWRITE is set to \"TERM:QUIT\"; an option wins",
+            "rini: INFO RINI_GRACE_PERIOD is set to \"8s\", unless an option says otherwise",
+            "rini: INFO RINI_REWRITE is set to \"TERM:QUIT\", unless an option says otherwise",
         ]
     );
     assert_eq!(said("warn"), [""; 0]);

@@ -140,7 +140,7 @@ fn lines_are_held_against_the_messages() {
         "rini: INFO SIGTERM from pid 12 (kill), forwarded to pid 7 as SIGQUIT",
         "rini: INFO SIGTERM from outside the container, held back for 5s",
         "rini: ERROR cannot run \"/app\": its interpreter \"/bin/bash\" is not in this image",
-        "rini: ERROR cannot run \"x\": there is no such program in PATH, which is \"/bin\"",
+        "rini: ERROR cannot run \"x\": there is no such program in PATH, which is \"/bin\"; a file in the working directory needs ./ before its name",
         "rini: ERROR --grace-period: \"x\" is not a time from 1ms to 8760h, such as 10s, 1500ms, 0.5 or 2m; leave it out for no limit",
         "rini: WARN pid 7 was killed by SIGKILL, which rini did not send; meanwhile the kernel killed 1 of this container's processes: out of memory, limit 64 MiB",
         "rini: WARN killed pid 7 (sh), which was still there 8s after SIGTERM from outside the container",
