@@ -71,6 +71,11 @@ fn prepare(start: Start) -> Result<Runtime, u8> {
     let parsed = command_line::parse(personality, &argv, &variable, &mut options, &mut subject);
     let catalog = &personality.catalog;
     logging::init(if parsed.is_ok() { options.verbosity } else { Verbosity::default() }, catalog);
+    // Everybody who may run such a file would get its rights: the program, and `--install` for its target.
+    if matches!(parsed, Ok(()) | Err(Answer::Install)) && process::is_file_privileged() {
+        catalog.log(message::GivesRights);
+        return Err(exit::CANNOT_START);
+    }
     match parsed {
         Ok(()) => {
             for own in personality.variables.iter().filter(|own| command_line::is_on(own, &variable)) {
@@ -137,10 +142,6 @@ fn install(catalog: &Catalog, start: &Start, subject: &Subject) -> u8 {
 /// Does all set-up that can fail, then starts the main child.
 fn set_up(start: Start, personality: &'static Personality, options: &mut Options) -> Result<Runtime, u8> {
     let catalog = &personality.catalog;
-    if process::is_file_privileged() {
-        catalog.log(message::GivesRights);
-        return Err(exit::CANNOT_START);
-    }
     let role = choose_role(personality, options.subreaper)?;
     if let Some(signal) = options.policy.parent_death_signal {
         watch_parent(catalog, signal)?;

@@ -2,7 +2,7 @@
 #![forbid(unsafe_code)]
 
 use crate::cli::options::OptionKind;
-use crate::ground::bytes::{self, Parts};
+use crate::ground::bytes::Parts;
 use crate::ground::exit::ExecCodes;
 use crate::ground::policy::AfterExit;
 use crate::messages::catalog::Catalog;
@@ -133,9 +133,9 @@ macro_rules! options {
 pub(crate) use options;
 
 impl OptionTable {
-    /// Whether this is the name of a variable, in capitals.
+    /// Whether this is the name of a variable.
     pub fn has_variable(&self, name: &[u8]) -> bool {
-        bytes::index_of_word(self.names.as_bytes(), name).is_some()
+        !name.is_empty() && Parts::of(self.names.as_bytes(), b' ').any(|known| known == name)
     }
 
     /// The rows in their order.

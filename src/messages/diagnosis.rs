@@ -120,7 +120,7 @@ fn find_denied(failure: &ExecFailure) -> NotExecuted {
 fn find_missing(name: &[u8]) -> NotExecuted {
     // What people write most often that only a shell knows. A shell itself has these without a file.
     const EN_AND_EM_DASH: &[u8] = b"\xe2\x80";
-    const OF_SHELL: &[u8] = b"CD EXPORT SOURCE EXEC EVAL SET ULIMIT UMASK";
+    const OF_SHELL: &[u8] = b"CD EXPORT EXEC EVAL SET ULIMIT UMASK";
     if name.is_empty() {
         NotExecuted::NoName
     } else if bytes::cut(name, b' ').is_some() {

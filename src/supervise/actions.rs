@@ -61,18 +61,18 @@ impl Runtime {
         }
     }
 
-    /// Logs once that a signal from outside starts no stop, if the user has set how a stop goes: the STOPSIGNAL of an
+    /// Logs once for each signal that it from outside starts no stop, if the user has set how a stop goes: the STOPSIGNAL of an
     /// image may be such a signal.
     #[inline(never)]
     fn hint_at_stop_signals(&mut self, origin: &Origin) {
         let Origin { signal, sender, .. } = origin;
         let policy = &self.supervisor.policy;
-        if !self.has_hinted
+        if !self.hinted.contains(*signal)
             && (policy.grace.is_some() || policy.delay.is_some())
             && *sender == Sender::Outside
             && !signal.is_for_job_control()
         {
-            self.has_hinted = true;
+            self.hinted.insert(*signal);
             self.catalog.log(message::StartsNoStop { signal });
         }
     }

@@ -44,11 +44,14 @@ impl Runtime {
         if stays {
             self.catalog.log(message::Ended { child: child.pid.into(), status: &status });
         }
-        self.log_leftovers(match self.role {
-            _ if stays => LeftoverFate::Awaited,
-            Role::Pid1(_) => LeftoverFate::Killed,
-            Role::Subreaper | Role::Plain => LeftoverFate::KeepRunning,
-        });
+        match self.role {
+            // The deadline is over, and they are killed at once.
+            _ if stays && self.has_sent_kill => (),
+            _ if stays => self.log_leftovers(LeftoverFate::Awaited),
+            Role::Pid1(_) if self.leftovers.has_signalled_group() => self.log_leftovers(LeftoverFate::EndWithGroup),
+            Role::Pid1(_) => self.log_leftovers(LeftoverFate::Killed),
+            Role::Subreaper | Role::Plain => self.log_leftovers(LeftoverFate::KeepRunning),
+        }
         // A script that started rini uses the terminal next, and could not from a background group. While rini waits
         // for leftover processes, a ^C is for rini, in every role.
         let needs_terminal = self.role.pid1().is_none() || stays;
@@ -80,8 +83,11 @@ impl Runtime {
     /// does not read /proc.
     #[inline(never)]
     pub(super) fn log_leftovers(&self, fate: LeftoverFate) {
-        if process::has_living_child() {
-            self.catalog.log(LeftoverFateMessage { name: fate, processes: &LeftoverList(self.role.pid1()) });
+        if log::max_level() >= LevelFilter::Warn
+            && process::has_living_child()
+            && let Some(list) = LeftoverList::read(self.role.pid1())
+        {
+            self.catalog.log(LeftoverFateMessage { name: fate, processes: &list });
         }
     }
 

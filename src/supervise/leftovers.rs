@@ -95,31 +95,47 @@ impl PidSet {
 }
 
 /// The living leftover processes: `: pid 7 (nginx), pid 8 (sh) and at least 3 more`. It is empty if /proc does not show them.
-pub struct LeftoverList(pub Option<Pid1>);
+pub struct LeftoverList {
+    named: [Pid; NAMED],
+    count: usize,
+}
 
 /// The number of processes that a list names. It counts the others.
-const NAMED: u64 = 8;
+const NAMED: usize = 8;
 
-/// The list ends at this number, because rini must not exit late for a message.
-const COUNTED: u64 = 100;
+/// The list ends at this number of processes and zombies, because rini must not exit late for a message.
+const SEEN: usize = 1000;
+
+impl LeftoverList {
+    /// Reads the list. Returns None if /proc shows that there are none.
+    pub fn read(pid1: Option<Pid1>) -> Option<LeftoverList> {
+        let (mut list, mut seen) = (LeftoverList { named: [Pid::from_raw(0); NAMED], count: 0 }, 0_usize);
+        let for_each = if pid1.is_some() { proc::for_each_other } else { proc::for_each_child };
+        let is_whole = for_each(&mut |pid, process| {
+            if process.or_else(|| Process::read(pid)).is_some_and(|process| process.is_alive()) {
+                if let Some(named) = list.named.get_mut(list.count) {
+                    *named = pid;
+                }
+                list.count = list.count.wrapping_add(1);
+            }
+            seen = seen.wrapping_add(1);
+            if seen < SEEN { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+        });
+        (list.count > 0 || !is_whole).then_some(list)
+    }
+}
 
 impl fmt::Display for LeftoverList {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut count = 0_u64;
-        let list = if self.0.is_some() { proc::for_each_other } else { proc::for_each_child };
-        list(&mut |pid, process| {
-            if process.or_else(|| Process::read(pid)).is_some_and(|process| process.is_alive()) {
-                count = count.wrapping_add(1);
-                if count <= NAMED {
-                    let _ = f.write_str(if count == 1 { ": " } else { ", " });
-                    let _ = Named(pid).fmt(f);
-                }
-            }
-            if count < COUNTED { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
-        });
-        match count.saturating_sub(NAMED) {
+        let mut separator = ": ";
+        for pid in self.named.iter().take(self.count) {
+            f.write_str(separator)?;
+            Named(*pid).fmt(f)?;
+            separator = ", ";
+        }
+        match self.count.saturating_sub(NAMED) {
             0 => Ok(()),
-            more => write_message(message::AndMore { more: Decimal(more) }, f),
+            more => write_message(message::AndMore { more: Decimal(u64::try_from(more).unwrap_or(0)) }, f),
         }
     }
 }
@@ -142,6 +158,11 @@ impl Leftovers {
             spare: PidSet::default(),
             is_killing: false,
         }
+    }
+
+    /// Whether the group of the main child got a stop signal, so that its processes know of the stop.
+    pub fn has_signalled_group(&self) -> bool {
+        self.signals_sent_with_child != SignalSet::default()
     }
 
     /// Records that rini is about to send this stop signal to the main child together with its group. If rini recorded

@@ -90,8 +90,8 @@ pub struct Runtime {
     pub(super) oom_kills: Option<u64>,
     /// The count as rini first read it, shortly after the child's start.
     pub(super) oom_kills_at_start: Option<u64>,
-    /// rini has logged that a signal starts no stop.
-    pub(super) has_hinted: bool,
+    /// The signals of which rini has logged that they start no stop.
+    pub(super) hinted: SignalSet,
     /// rini waits for leftover processes without a limit, and has not logged yet that this takes long.
     pub(super) can_wait_long: bool,
     pub(super) remap: Remap,
@@ -154,7 +154,7 @@ impl Runtime {
             process_group: options.process_group,
             session: options.session,
             can_wait_long,
-            has_hinted: false,
+            hinted: SignalSet::default(),
             may_die_by_signal: personality.is_rini(),
             warn_on_reap: options.warn_on_reap,
             remap: mem::take(&mut options.remap),
@@ -181,7 +181,9 @@ impl Runtime {
     #[inline(never)]
     pub fn run(&mut self) -> u8 {
         // Not before the start, because a full standard error must not hold up the program for this.
-        if self.role.pid1().is_none() {
+        // Without a parent in its PID namespace, it is what the engine started and stops: in a pod that shares its
+        // namespace.
+        if self.role.pid1().is_none() && process::parent_pid().as_raw() != 0 {
             self.catalog.log(message::StopGoesToPid1);
         }
         let (mut cannot_receive, mut received) = (false, Received::empty());

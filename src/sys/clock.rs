@@ -29,6 +29,11 @@ pub fn now() -> Instant {
     Instant::after_boot(Duration::from_secs(seconds)).later_by(Duration::from_nanos(nanoseconds))
 }
 
+/// The time of CLOCK_MONOTONIC within its second, in nanoseconds.
+pub fn nanoseconds() -> u64 {
+    read_clock(libc::CLOCK_MONOTONIC).1
+}
+
 /// The time in the unit of a process's start time in /proc: hundredths of a second of CLOCK_BOOTTIME (proc_pid_stat(5),
 /// the 22nd field; USER_HZ is 100 on every machine that rini is built for). It is 0 if the kernel refuses the call.
 pub fn ticks() -> u64 {

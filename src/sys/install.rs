@@ -16,17 +16,23 @@ use std::ptr;
 ///
 /// Returns whether the target is on a file system that is mounted noexec.
 pub fn install(own_name: Option<&CStr>, target: &[u8]) -> Result<bool, Errno> {
-    // The process ends behind this, so nothing is freed or closed (size: 27).
+    // The process ends behind this, so nothing is freed (size: 27).
     let own = ManuallyDrop::new(open_own_file(own_name)?);
     let path =
         |into: &[u8], suffix: &[u8]| c_string([target, into, suffix, b"\0"].concat().leak()).ok_or(Errno::EINVAL);
-    let is_folder = files::read_mode(path(b"", b"")?) & libc::S_IFMT == libc::S_IFDIR;
-    let into: &[u8] = if is_folder { b"/rini" } else { b"" };
+    let into: &[u8] = match files::read_mode(path(b"", b"")?) & libc::S_IFMT {
+        libc::S_IFDIR => b"/rini",
+        0 | libc::S_IFREG => b"",
+        // A device or a socket must stay one.
+        _ => return Err(Errno::EINVAL),
+    };
     let target = path(into, b"")?;
     // A part of a copy that a crash left must not stand in the way, so the name is new.
-    let beside = path(into, format!(".{}", Decimal(clock::ticks())).leak().as_bytes())?;
-    let copy = ManuallyDrop::new(files::open(beside, libc::O_WRONLY | libc::O_CREAT | libc::O_EXCL)?);
+    let beside = path(into, format!(".{}", Decimal(clock::nanoseconds())).leak().as_bytes())?;
+    let copy = files::open(beside, libc::O_WRONLY | libc::O_CREAT | libc::O_EXCL)?;
     let done = copy_all(&own, &copy).and_then(|()| rename(beside, target));
+    // If standard error was closed, the copy may have its number, and a message would go into it.
+    drop(copy);
     if done.is_err() {
         remove(beside);
     }

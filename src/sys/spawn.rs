@@ -204,7 +204,10 @@ fn exec(program: &Program, log: &dyn Fn(&ExecFailure)) -> ExecFailure {
             match errno {
                 libc::ENOENT | libc::ENOTDIR | libc::ESTALE | libc::ENODEV | libc::ETIMEDOUT if executes => (),
                 libc::ENOENT | libc::EACCES => {
-                    found = found.or_else(|| Some(inspect(file, errno)).filter(ExecFailure::exists));
+                    found = found.or_else(|| {
+                        Some(inspect(file, errno))
+                            .filter(|failure| failure.exists() || failure.denial == Denial::Directory)
+                    });
                 }
                 _ => return try_shell(program, file, inspect(file, errno), log),
             }

@@ -919,6 +919,31 @@ fn where_signals_cannot_be_waited_for_nothing_is_waited_for_after_the_child() {
     }
 }
 
+/// Where the whole group gets the stop signal, its processes know of the stop, and the line would only be noise.
+#[test]
+fn leftover_processes_of_a_group_that_got_the_signal_are_named_at_info() {
+    if !namespaces() {
+        return;
+    }
+    let said = |options: &[&str]| {
+        // A worker that outlives the script: it needs no time to end, but it ignores the signal.
+        let script = "trap 'exit 3' TERM; (trap '' TERM; exec sleep 1000) & echo ready; while :; do wait; done";
+        let mut run = pid1(options.iter().chain(&["bash", "-c", script])).spawn();
+        run.expect("ready");
+        until("the worker is there", || children_of(run.only_child()).len() == 1);
+        run.signal(libc::SIGTERM);
+        let output = run.finish();
+        assert_eq!(output.code(), 3, "{output:?}");
+        output.err.into_iter().filter(|line| line.contains("leftover processes")).collect::<Vec<_>>()
+    };
+    assert_eq!(said(&["-g"]), [""; 0]);
+    let lines = said(&["-g", "-v"]);
+    assert!(lines.len() == 1 && lines[0].starts_with("rini: INFO leftover processes get SIGKILL, as"), "{lines:?}");
+    // The negative control: without the group, it is a warning.
+    let lines = said(&[]);
+    assert!(lines.len() == 1 && lines[0].starts_with("rini: WARN leftover processes get SIGKILL, as"), "{lines:?}");
+}
+
 #[test]
 fn a_bad_value_is_refused() {
     for (options, variable, wanted) in [

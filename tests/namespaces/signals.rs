@@ -586,6 +586,15 @@ fn an_idle_rini_waits_without_a_time_limit() {
     }
 }
 
+/// Whether each thread of a process is in a system call (proc_pid_syscall(5)).
+fn is_every_thread_blocked(pid: nix::unistd::Pid) -> bool {
+    let is_blocked = |thread: std::io::Result<std::fs::DirEntry>| {
+        let call = thread.and_then(|thread| std::fs::read_to_string(thread.path().join("syscall")));
+        call.is_ok_and(|call| !call.starts_with("running"))
+    };
+    std::fs::read_dir(format!("/proc/{pid}/task")).is_ok_and(|mut threads| threads.all(is_blocked))
+}
+
 /// Without an init, the kernel does not stop a program as process 1 by a SIGTTIN that it does not handle. The Docker
 /// client sends SIGTTIN again and again if it reads from its terminal in a shell's background (docker/cli#6005).
 #[test]
@@ -609,6 +618,7 @@ fn a_background_stop_that_somebody_sent_is_for_a_program_that_handles_it() {
             // While rini runs, it cannot see whether a program waits in sigtimedwait(2).
             let waits = libc::SYS_wait4.to_string();
             until("bash waits", || words[0] != "bash" || blocked_in(run.only_child()).first() == Some(&waits));
+            until("no thread runs", || is_every_thread_blocked(run.only_child()));
             run.signal(signal);
             let (pid, program) = (first_pid(), words[0].rsplit('/').next().unwrap());
             let wanted = format!("it would only stop pid {pid} ({program}), which does not handle it");

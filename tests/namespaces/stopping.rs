@@ -367,7 +367,12 @@ fn a_bad_value_is_refused_before_anything_starts() {
             "",
             r#"--stop-signals: "KILL" in "TERM,KILL" is not a signal such as TERM, SIGTERM, RTMIN+3 or 15, or several"#,
         ),
-        (&["--stop-signals="], "X", "", r#"--stop-signals: "" is not a signal such as TERM, SIGTERM, RTMIN+3 or 15, or several"#),
+        (
+            &["--stop-signals="],
+            "X",
+            "",
+            r#"--stop-signals: "" is not a signal such as TERM, SIGTERM, RTMIN+3 or 15, or several"#,
+        ),
         (&["-r", "TERM"], "X", "", r#"--rewrite: "TERM" is not two signals as FROM:TO, such as TERM:QUIT or TERM:0"#),
         (&["-r", "TERM:QUIT,HUP"], "X", "", r#"--rewrite: "HUP" in "TERM:QUIT,HUP" is not FROM:TO"#),
         (&["-r", "KILL:TERM"], "X", "", r#"--rewrite: "KILL:TERM" is not FROM:TO"#),

@@ -47,8 +47,6 @@ fn every_command_line_gives_what_tini_gives() {
         &[],
         &["-h"],
         &["-h", "true"],
-        &["-l"],
-        &["-vl"],
         &["--version"],
         &["--version", "x"],
         &["-s", "--version"],

@@ -73,7 +73,9 @@ fn under_another_init_s_name_the_reason_follows_its_line() {
 fn a_name_that_no_program_has_is_explained() {
     let empty = tempfile::tempdir().unwrap();
     let path = format!("/no/such:{}", empty.path().display());
-    let in_path = format!("there is no such program in PATH, which is {path:?}; a file in the working directory needs ./ before its name");
+    let in_path = format!(
+        "there is no such program in PATH, which is {path:?}; a file in the working directory needs ./ before its name"
+    );
     let blanks = "there is no such program; write the program and its arguments as separate words";
     let dash = r#"there is no such program; an option begins with "-", and not with another dash"#;
     let of_shell = "it is a command of the shell; run it with sh -c";
@@ -86,7 +88,6 @@ fn a_name_that_no_program_has_is_explained() {
         ("/bin/echo hi", blanks),
         ("cd", of_shell),
         ("export", of_shell),
-        ("source", of_shell),
         ("exec", of_shell),
         ("", "its name is empty; is a variable not set?"),
         ("/no/such", "there is no such file"),

@@ -1,8 +1,8 @@
 //! `--install` copies rini's own file, whole or not at all.
 
-use crate::support::{Output, Start, beside, is_root, namespaces, pid1, probe, rini, skip};
+use crate::support::{Output, Start, beside, copy_executable, is_root, namespaces, pid1, probe, rini, skip};
 use std::fs;
-use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
+use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt, symlink};
 use std::os::unix::process::CommandExt;
 use std::path::Path;
 
@@ -157,6 +157,9 @@ fn a_full_or_read_only_file_system_keeps_nothing() {
         output.err[0].ends_with(" is on a file system that is mounted noexec, so nothing can run it there"),
         "{output:?}"
     );
+    // With the standard streams closed, the copy has the number of one of them. The warning must not go into it.
+    let script = "mount -t tmpfs -o noexec none . && cd \"$PWD\" && { \"$1\" --install \"$PWD\" <&- >&- 2>&-; cmp \"$1\" rini && echo same; }";
+    assert_eq!(in_mounts(script, folder.path()).out, ["same"]);
     let script = "mount -t tmpfs -o ro none . && cd \"$PWD\" && { \"$1\" --install \"$PWD\"; echo $?; ls -A; }";
     let output = in_mounts(script, folder.path());
     assert_eq!(output.out, ["1"], "{output:?}");
@@ -180,4 +183,35 @@ fn without_proc_the_name_that_rini_was_called_by_is_the_file() {
         pid1(["--install".as_ref(), to.as_os_str()]).with(move |command| command.arg0(name)).hide(c"/proc").run()
     };
     assert_refused(&nameless("rini"), "No such file or directory", folder.path(), &[]);
+}
+
+/// Everybody may run a setuid file, and would get its rights for any target.
+#[test]
+fn a_setuid_rini_installs_nothing() {
+    if !is_root() {
+        return skip("a file of root's needs root");
+    }
+    let folder = tempfile::tempdir().unwrap();
+    fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o777)).unwrap();
+    let setuid = folder.path().join("setuid");
+    copy_executable(&rini(), &setuid);
+    let to = folder.path().join("rini");
+    let run = || Start::of(&setuid).args(["--install".as_ref(), to.as_os_str()]).user(65534).run();
+    // The negative control: the same file without the bit.
+    assert_installed(&run(), &to);
+    fs::remove_file(&to).unwrap();
+    fs::set_permissions(&setuid, fs::Permissions::from_mode(0o4755)).unwrap();
+    let output = run();
+    assert_eq!(output.code(), 1, "{output:?}");
+    assert!(error(&output).contains("rini's file is setuid or setgid"), "{output:?}");
+    assert_eq!(names(folder.path()), ["setuid"]);
+}
+
+#[test]
+fn a_pipe_in_place_of_the_target_stays_one() {
+    let folder = tempfile::tempdir().unwrap();
+    let to = folder.path().join("pipe");
+    nix::unistd::mkfifo(&to, nix::sys::stat::Mode::S_IRWXU).unwrap();
+    assert_refused(&install(&to).run(), "Invalid argument", folder.path(), &["pipe"]);
+    assert!(fs::symlink_metadata(&to).unwrap().file_type().is_fifo());
 }

@@ -351,7 +351,7 @@ fn a_variable_that_rini_does_not_know_is_named_at_info() {
         assert_eq!(output.code(), 0, "{output:?}");
         output.err.into_iter().filter(|line| line.contains("variable")).collect::<Vec<_>>()
     };
-    for name in ["RINI_GRACEPERIOD", "RINI_", "RINI_PORTS", "RINI_GRACE_PERIOD_"] {
+    for name in ["RINI_GRACEPERIOD", "RINI_", "RINI_PORTS", "RINI_GRACE_PERIOD_", "RINI_Grace_Period"] {
         let line = format!("rini: INFO there is no variable \"{name}\"; rini --help lists them");
         assert_eq!(said("info", name), [line], "{name}");
         assert_eq!(said("warn", name), [""; 0], "{name}");

@@ -231,7 +231,7 @@ const MISREADINGS: [(&str, &str, &str, &str); 17] = [
         "Some(values::read_duration(value, 1_000_000)",
         "Some(values::read_duration(value, 0)",
     ),
-    ("a minute is six seconds", "cli/values.rs", "b\"m\" => 60_000,", "b\"m\" => 6_000,"),
+    ("a minute is six seconds", "cli/values.rs", "3 => 60_000,", "3 => 6_000,"),
     ("a seventh decimal counts ten times", "cli/values.rs", "missing.checked_sub(1)?;", "missing.saturating_sub(1);"),
     (
         "an option's rules are added to the variable's",
@@ -243,8 +243,8 @@ const MISREADINGS: [(&str, &str, &str, &str); 17] = [
     (
         "-v beats tini's variable",
         "cli/command_line.rs",
-        "if repeated.verbose > 0 && !tini_sets_level {",
-        "if repeated.verbose > 0 {",
+        "if line.repeated.verbose > 0 && !tini_sets_level {",
+        "if line.repeated.verbose > 0 {",
     ),
     (
         "an empty variable counts",
@@ -256,8 +256,8 @@ const MISREADINGS: [(&str, &str, &str, &str); 17] = [
     (
         "the program begins a word late",
         "cli/command_line.rs",
-        "Some(count.saturating_sub(count_unread(&mut parser)));",
-        "Some(count.saturating_sub(count_unread(&mut parser)).saturating_add(1));",
+        "Some(line.count_read());",
+        "Some(line.count_read().saturating_add(1));",
     ),
     (
         "nothing is read behind a value",
