@@ -130,7 +130,7 @@ fn of_many_leftover_processes_eight_are_named() {
     if !namespaces() {
         return;
     }
-    for (count, more) in [(8, None), (9, Some(1)), (50, Some(42)), (300, Some(92))] {
+    for (count, more) in [(8, None), (9, Some(1)), (50, Some(42)), (300, Some(292)), (1200, Some(992))] {
         let mut run = pid1(probing(&[], &["many", &count.to_string()])).spawn();
         run.expect(&format!("made {count}"));
         end_child(&mut run);

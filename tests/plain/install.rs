@@ -196,7 +196,10 @@ fn a_setuid_rini_installs_nothing() {
     let setuid = folder.path().join("setuid");
     copy_executable(&rini(), &setuid);
     let to = folder.path().join("rini");
-    let run = || Start::of(&setuid).args(["--install".as_ref(), to.as_os_str()]).user(65534).run();
+    let run = || {
+        let start = Start::of(&setuid).args(["--install".as_ref(), to.as_os_str()]);
+        start.with(|command| command.uid(65534).gid(65534)).run()
+    };
     // The negative control: the same file without the bit.
     assert_installed(&run(), &to);
     fs::remove_file(&to).unwrap();
