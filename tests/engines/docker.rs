@@ -459,7 +459,8 @@ fn a_program_that_cannot_be_executed_is_named() {
             127,
             concat!(
                 r#"cannot run "nothing": there is no such program in PATH, which is "#,
-                r#""/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin""#
+                r#""/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"; "#,
+                "a file in the working directory needs ./ before its name"
             ),
         ),
         ("/plain", 126, r#"cannot run "/plain": it has no execute permission (chmod +x, or COPY --chmod=755)"#),
