@@ -83,7 +83,9 @@ impl Runtime {
     /// does not read /proc.
     #[inline(never)]
     pub(super) fn log_leftovers(&self, fate: LeftoverFate) {
-        if log::max_level() >= LevelFilter::Warn
+        // The loudest level of the message under any name.
+        let level = if matches!(fate, LeftoverFate::Killed) { LevelFilter::Warn } else { LevelFilter::Info };
+        if log::max_level() >= level
             && process::has_living_child()
             && let Some(list) = LeftoverList::read(self.role.pid1())
         {

@@ -9,6 +9,11 @@ use nix::unistd::{Pid, getsid};
 use std::ffi::OsString;
 use std::time::{Duration, Instant};
 
+/// Waits until a shell is in its `read`. A signal right before the system call would run the shell's trap behind it.
+fn until_it_reads(shell: Pid) {
+    until("the shell reads", || blocked_in(shell).first() == Some(&libc::SYS_read.to_string()));
+}
+
 /// The words of a rini whose child is a shell with this script, in which `$0` is the probe.
 fn script(options: &[&str], script: &str) -> Vec<OsString> {
     let words = options.iter().copied().chain(["sh", "-c", script]).map(OsString::from);
@@ -403,6 +408,7 @@ fn terminate_asks_those_that_came_into_the_group_after_it_was_asked() {
         until_the_next_tick();
         let child = children_of(run.pid())[0];
         let early = children_of(child)[0];
+        until_it_reads(child);
         run.signal(libc::SIGTERM);
         let mut lines = [run.line(), run.line()];
         lines.sort_unstable();
@@ -930,7 +936,9 @@ fn leftover_processes_of_a_group_that_got_the_signal_are_named_at_info() {
         let script = "trap 'exit 3' TERM; (trap '' TERM; exec sleep 1000) & echo ready; while :; do wait; done";
         let mut run = pid1(options.iter().chain(&["bash", "-c", script])).spawn();
         run.expect("ready");
-        until("the worker is there", || children_of(run.only_child()).len() == 1);
+        // By then it ignores the signal.
+        let is_sleep = |worker: Option<&Pid>| worker.is_some_and(|worker| status_field(*worker, "Name") == "sleep");
+        until("the worker sleeps", || is_sleep(children_of(run.only_child()).first()));
         run.signal(libc::SIGTERM);
         let output = run.finish();
         assert_eq!(output.code(), 3, "{output:?}");
