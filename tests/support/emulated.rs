@@ -12,7 +12,9 @@ use std::ptr::null;
 
 #[unsafe(no_mangle)]
 extern "C" fn main(_: c_int, argv: *const *const c_char) -> c_int {
-    let (Some(emulator), Some(rini)) = (option_env!("RINI_EMULATOR"), option_env!("RINI_EMULATED")) else { return 1 };
+    let (Some(emulator), Some(rini)) = (option_env!("EMULATOR_OF_RINI"), option_env!("EMULATED_RINI")) else {
+        return 1;
+    };
     let (Ok(emulator), Ok(rini)) = (CString::new(emulator), CString::new(rini)) else { return 1 };
     unsafe {
         // The real-time signals keep their numbers, except 32 and 33, which libc uses, and two that qemu needs.

@@ -55,7 +55,7 @@ pub fn probe() -> PathBuf {
 /// program that becomes that emulator (tests/support/emulated.rs).
 pub fn emulation() -> Option<(PathBuf, PathBuf)> {
     let path = |name| std::env::var_os(name).map(PathBuf::from);
-    path("RINI_EMULATOR").zip(path("RINI_EMULATED"))
+    path("EMULATOR_OF_RINI").zip(path("EMULATED_RINI"))
 }
 
 /// The file of rini itself, even if [`rini`] is a stand-in.

@@ -58,8 +58,8 @@ const KEPT: &[&str] = &[
     "RINI_PROBE",
     "RINI_PROOF",
     "RINI_SEED",
-    "RINI_EMULATOR",
-    "RINI_EMULATED",
+    "EMULATOR_OF_RINI",
+    "EMULATED_RINI",
     "RINI_ENGINE_HOME",
 ];
 
