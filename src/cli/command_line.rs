@@ -364,10 +364,6 @@ mod tests {
 
     type Parsed = Result<Options, String>;
 
-    fn is_filter(text: &'static [u8]) -> bool {
-        Options::default().apply(OptionKind::Log, text, &mut Repeated::default()).is_ok()
-    }
-
     fn leak_text(text: &str) -> &'static OsStr {
         leak(text.as_bytes().to_vec())
     }
