@@ -24,26 +24,30 @@ mod sys;
 
 use cli::command_line::{self, Subject};
 use cli::options::Options;
-use cli::table::Personality;
+use cli::table::{Grammar, Personality};
 use ground::bytes;
 use ground::exit;
 use ground::signal::Signal;
 use messages::catalog::Catalog;
 use messages::diagnosis::Reason;
 use messages::logging::{self, Verbosity};
-use messages::message::{self, Answer, StartFailure, StartFailureMessage};
-use messages::quote::Word;
+use messages::message::{self, Answer, StartFailure, StartFailureMessage, UserError, UserErrorMessage};
+use messages::quote::{Escaped, Word};
 use nix::errno::Errno;
+use observe::accounts::{self, AccountError};
 use std::ffi::{CStr, OsStr};
 use std::os::unix::ffi::OsStrExt;
 use supervise::runtime::{Role, Runtime};
-use sys::Start;
 use sys::exec_failure::ExecFailure;
 use sys::install;
+use sys::output;
 use sys::process::{self, Pid1};
 use sys::signals;
 use sys::spawn::{self, Placement, Program, Spawned};
+use sys::stdin;
 use sys::terminal::{self, HandOff, Terminal};
+use sys::user::become_user;
+use sys::{Start, Strings};
 
 fn os_str(string: &'static CStr) -> &'static OsStr {
     OsStr::from_bytes(string.to_bytes())
@@ -78,13 +82,16 @@ fn prepare(start: Start) -> Result<Runtime, u8> {
     }
     match parsed {
         Ok(()) => {
-            for own in personality.variables.iter().filter(|own| command_line::is_on(own, &variable)) {
-                if let Some(notice) = own.notice {
-                    catalog.log(notice);
-                }
-            }
             if log::max_level() >= log::LevelFilter::Info {
-                log_variables(&start, catalog);
+                // A full standard error must not hold up the program for this.
+                output::forbid_waiting(true);
+                for own in personality.variables.iter().filter(|own| command_line::is_on(own, &variable)) {
+                    if let Some(notice) = own.notice {
+                        catalog.log(notice);
+                    }
+                }
+                log_settings(&start, &options, personality);
+                output::forbid_waiting(false);
             }
             set_up(start, personality, &mut options)
         }
@@ -93,10 +100,25 @@ fn prepare(start: Start) -> Result<Runtime, u8> {
     }
 }
 
-/// Logs the variables that are in force, which nobody sees on the command line; and each variable that looks like rini's own and is
-/// not, because its name may be misspelt.
+/// Logs what is in force: the options; and the variables, which nobody sees on the command line. Logs each variable that looks like
+/// rini's own and is not, because its name may be misspelt.
 #[inline(never)]
-fn log_variables(start: &Start, catalog: &Catalog) {
+fn log_settings(start: &Start, options: &Options, personality: &Personality) {
+    let catalog = &personality.catalog;
+    // The words before the program, without those whose effect is plain to see, `--` and `-v`. There can be megabytes of
+    // them, and a message has room for some hundreds of bytes.
+    let mut words = Vec::new();
+    for word in (1..options.program.unwrap_or(usize::MAX)).map_while(|index| start.argv.get(index)) {
+        let word = word.to_bytes();
+        if words.len() < 4096 && !word.iter().all(|byte| matches!(byte, b'-' | b'v')) {
+            words.push(b' ');
+            words.extend_from_slice(word);
+        }
+    }
+    // Under another name, users know the options.
+    if !words.is_empty() && personality.is_rini() {
+        catalog.log(message::OptionsInForce { options: &Escaped(&words) });
+    }
     for variable in (0..).map_while(|slot| start.environment.get(slot)) {
         let Some((name, value)) = bytes::cut(variable.to_bytes(), b'=') else { continue };
         let variable = &Word(name);
@@ -140,21 +162,31 @@ fn install(catalog: &Catalog, start: &Start, subject: &Subject) -> u8 {
 }
 
 /// Does all set-up that can fail, then starts the main child.
-fn set_up(start: Start, personality: &'static Personality, options: &mut Options) -> Result<Runtime, u8> {
+fn set_up(mut start: Start, personality: &'static Personality, options: &mut Options) -> Result<Runtime, u8> {
     let catalog = &personality.catalog;
+    // First, because the kernel forgets the signal of --parent-death-signal when the user changes (prctl(2)).
+    if let Some(user) = options.user {
+        change_user(personality, user, &mut start.environment)?;
+    }
+    // If SIGCHLD were inherited as ignored, the kernel would reap the children itself, and rini would learn of no exit.
+    let sigchld = signals::reset_sigchld().map_err(|errno| refuse_start(catalog, StartFailure::CannotReset, errno))?;
+    let Start { argv, environment, mask } = start;
+    let exec_codes = personality.exec_codes;
+    let program = options.program.map(|first| Program { argv, first, environment, mask, sigchld, exec_codes });
+    if let (Some(program), Grammar::UserThenProgram) = (&program, personality.grammar) {
+        return Err(spawn::replace_process(program, &|failure| catalog.log_exec_failure(options.name, failure)));
+    }
     let role = choose_role(personality, options.subreaper)?;
     if let Some(signal) = options.policy.parent_death_signal {
         watch_parent(catalog, signal)?;
     }
-    // If SIGCHLD were inherited as ignored, the kernel would reap the children itself, and rini would learn of no exit.
-    let sigchld = signals::reset_sigchld().map_err(|errno| refuse_start(catalog, StartFailure::CannotReset, errno))?;
-    let hand_off = if options.session && options.program.is_some() { leave_terminal(catalog) } else { None };
-    let child = match options.program {
-        Some(first) => {
-            let Start { argv, environment, mask } = start;
-            let program = Program { argv, first, environment, mask, sigchld, exec_codes: personality.exec_codes };
-            Some(start_program(program, personality, options)?)
-        }
+    if options.stop_on_stdin_close && !stdin::can_hang_up() {
+        catalog.log(message::StdinNeverCloses);
+        options.stop_on_stdin_close = false;
+    }
+    let hand_off = if options.session && program.is_some() { leave_terminal(catalog) } else { None };
+    let child = match program {
+        Some(program) => Some(start_program(program, personality, options)?),
         None => None,
     };
     Ok(Runtime::new(personality, child, role, options, hand_off))
@@ -181,7 +213,7 @@ fn start_program(program: Program, personality: &Personality, options: &mut Opti
         Some(_) if process::own_group_is_outside() && !options.process_group => Placement::SameGroup,
         foreground => Placement::Group(foreground),
     };
-    let name = program.argv.get(program.first).map(os_str).unwrap_or_default();
+    let name = options.name;
     let log_failure = |failure: &ExecFailure| catalog.log_exec_failure(name, failure);
     let child = spawn::spawn(program, placement, &log_failure).map_err(|errno| match errno {
         Errno::EAGAIN => refuse_start(catalog, StartFailure::ProcessLimit, errno),
@@ -191,6 +223,30 @@ fn start_program(program: Program, personality: &Personality, options: &mut Opti
     // The terminal's descriptor is closed here: `Runtime::new` closes every descriptor above 2, and no `OwnedFd` may
     // exist then.
     Ok(child)
+}
+
+/// Becomes the user that `--user` names, and sets HOME. The program must not start after an error: it would run as root.
+#[inline(never)] // (size: 29)
+fn change_user(personality: &Personality, user: &'static [u8], environment: &mut Strings) -> Result<(), u8> {
+    let (name, group) = bytes::cut(user, b':').unwrap_or((user, b""));
+    let (error, part, errno) = match accounts::find(name, group, personality.account_rules) {
+        Ok(account) if environment.set(b"HOME", account.home).is_none() => {
+            (UserError::UsersUnreadable, user, Errno::EINVAL)
+        }
+        Ok(account) => match become_user(&account.ids) {
+            Ok(()) => return Ok(()),
+            Err(Errno::EPERM) => (UserError::NotPermitted, user, Errno::EPERM),
+            Err(errno) => (UserError::Failed, user, errno),
+        },
+        Err(AccountError::NoUser) => (UserError::NoUser, name, Errno::ENOENT),
+        Err(AccountError::NoGroup) => (UserError::NoGroup, group, Errno::ENOENT),
+        Err(AccountError::UnknownGroup) => (UserError::UnknownGroup, name, Errno::ENOENT),
+        Err(AccountError::UsersUnreadable(errno)) => (UserError::UsersUnreadable, user, errno),
+        Err(AccountError::GroupsUnreadable(errno)) => (UserError::GroupsUnreadable, user, errno),
+    };
+    let (user, part, reason) = (&Word(user), &Word(part), &Reason(errno));
+    personality.catalog.log(UserErrorMessage { name: error, user, part, reason });
+    Err(exit::CANNOT_START)
 }
 
 /// Logs why rini cannot start, and returns the exit code for that.

@@ -28,7 +28,7 @@ use std::{env, fs};
 /// The directory of the texts. (Cargo runs a build script in the directory of the package.)
 const DIRECTORY: &str = "src/messages/texts";
 /// The files in that directory. The first is rini's own, which has all messages.
-const FILES: [&str; 5] = ["rini", "tini", "dumb-init", "catatonit", "pause"];
+const FILES: [&str; 7] = ["rini", "tini", "dumb-init", "catatonit", "pause", "gosu", "su-exec"];
 
 /// Writes `texts` and `messages.rs`.
 pub fn write(versions: &Versions) {

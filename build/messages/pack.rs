@@ -6,8 +6,8 @@
 use super::model::{self, CONTEXTS, DISTANCE, EVEN, IS_COPY, IS_SAME, LEAST_RANGE, LENGTH, PRECISION};
 use std::collections::HashMap;
 
-/// More rounds save a few bytes.
-const ROUNDS: usize = 5;
+/// More rounds save no more bytes.
+const ROUNDS: usize = 10;
 
 /// Packs bytes.
 pub fn pack(data: &[u8]) -> Vec<u8> {

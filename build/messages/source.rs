@@ -62,9 +62,12 @@ impl Writer<'_> {
         writeln!(source, "pub(super) static LOUDEST: [u8; {}] = {loudest:?};", loudest.len())?;
         writeln!(source, "/// The number of the first text that is only a part of other texts.")?;
         writeln!(source, "pub(super) const FIRST_PART: u8 = {first_part};")?;
-        for (file, range) in files {
+        writeln!(source, "/// The range of each file's texts in all of them, by the number of the file.")?;
+        let ranges: Vec<_> = files.iter().map(|(_, range)| (range.start, range.end)).collect();
+        writeln!(source, "pub(super) static TEXTS: [(u16, u16); {}] = {ranges:?};", ranges.len())?;
+        for (number, (file, _)) in files.iter().enumerate() {
             let file = file.to_uppercase().replace('-', "_");
-            writeln!(source, "pub(super) const {file}_TEXTS: (usize, usize) = ({}, {});", range.start, range.end)?;
+            writeln!(source, "pub(super) const {file}: u8 = {number};")?;
         }
         Ok(())
     }
@@ -260,8 +263,9 @@ mod tests {
                 "pub const ERRNOS: Table = Table { first: 4, keys: &[libc::EPERM as u16, 7] };",
                 "pub(super) static LOUDEST: [u8; 2] = [0, 3];",
                 "pub(super) const FIRST_PART: u8 = 2;",
-                "pub(super) const RINI_TEXTS: (usize, usize) = (0, 16);",
-                "pub(super) const DUMB_INIT_TEXTS: (usize, usize) = (16, 20);",
+                "pub(super) static TEXTS: [(u16, u16); 2] = [(0, 16), (16, 20)];",
+                "pub(super) const RINI: u8 = 0;",
+                "pub(super) const DUMB_INIT: u8 = 1;",
             ],
         );
     }

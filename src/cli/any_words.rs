@@ -27,6 +27,8 @@ const NAMES: &[&str] = &[
     "dumb-init",
     "catatonit",
     "pause",
+    "gosu",
+    "su-exec",
     "/sbin/docker-init",
     "/usr/bin/tini-static",
     "/usr/bin/podman-init",
@@ -48,6 +50,8 @@ enum Name {
     DumbInit,
     Catatonit,
     Pause,
+    Gosu,
+    SuExec,
 }
 
 fn find_name(called: &[u8]) -> Name {
@@ -56,6 +60,8 @@ fn find_name(called: &[u8]) -> Name {
         Some("dumb-init") => Name::DumbInit,
         Some("catatonit" | "podman-init") => Name::Catatonit,
         Some("pause") => Name::Pause,
+        Some("gosu") => Name::Gosu,
+        Some("su-exec") => Name::SuExec,
         _ => Name::Rini,
     }
 }
@@ -66,6 +72,7 @@ struct Settings {
     program: Option<usize>,
     process_group: bool,
     session: bool,
+    stop_on_stdin_close: bool,
     subreaper: bool,
     warn_on_reap: bool,
     pause: bool,
@@ -79,6 +86,7 @@ struct Settings {
     rewrites: Vec<(u8, u8)>,
     remaps: Vec<(u8, u8)>,
     log: &'static str,
+    user: Option<Vec<u8>>,
 }
 
 /// The reason why nothing is started.
@@ -268,6 +276,7 @@ fn options(init: Name) -> &'static [(&'static str, &'static str, bool)] {
             ("t", "grace-period", true),
             ("", "stop-delay", true),
             ("", "stop-signals", true),
+            ("", "stop-on-stdin-close", false),
             ("", "after-exit", true),
             ("p", "parent-death-signal", true),
             ("P", "pause", false),
@@ -275,6 +284,7 @@ fn options(init: Name) -> &'static [(&'static str, &'static str, bool)] {
             ("V", "version", false),
             ("l", "license", false),
             ("", "install", true),
+            ("u", "user", true),
         ],
         Name::Tini => &[
             ("g", "", false),
@@ -296,7 +306,8 @@ fn options(init: Name) -> &'static [(&'static str, &'static str, bool)] {
         Name::Catatonit => {
             &[("g", "", false), ("h", "", false), ("L", "", false), ("P", "", false), ("V", "version", false)]
         }
-        Name::Pause => &[],
+        Name::Gosu => &[("h", "help", false), ("?", "", false), ("v", "version", false)],
+        Name::Pause | Name::SuExec => &[],
     }
 }
 
@@ -356,8 +367,9 @@ fn expect(words: &[&[u8]], variable: Variables<'_>) -> Result<Settings, Refusal>
                 return Err(Reserved("CATATONIT_LOG"));
             }
         }
-        Name::Pause => (),
+        Name::Pause | Name::Gosu | Name::SuExec => (),
     }
+    let becomes_program = matches!(init, Name::Gosu | Name::SuExec);
     for name in [
         "RINI_PROCESS_GROUP",
         "RINI_SUBREAPER",
@@ -366,21 +378,25 @@ fn expect(words: &[&[u8]], variable: Variables<'_>) -> Result<Settings, Refusal>
         "RINI_STOP_SIGNALS",
         "RINI_GRACE_PERIOD",
         "RINI_STOP_DELAY",
+        "RINI_STOP_ON_STDIN_CLOSE",
         "RINI_AFTER_EXIT",
         "RINI_REWRITE",
+        "RINI_USER",
     ] {
-        let Some(value) = variable(name).filter(|value| !value.is_empty()) else { continue };
+        let Some(value) = variable(name).filter(|value| !value.is_empty() && !becomes_program) else { continue };
         let list = text(value);
         let mut set = || -> Option<()> {
             match name {
                 "RINI_PROCESS_GROUP" => settings.process_group = on_or_off(&list)?,
                 "RINI_SUBREAPER" => settings.subreaper = on_or_off(&list)?,
+                "RINI_STOP_ON_STDIN_CLOSE" => settings.stop_on_stdin_close = on_or_off(&list)?,
                 "RINI_LOG" => {
                     settings.log = level(&list)?;
                     by_tini = false;
                 }
                 "RINI_REMAP_EXIT" => insert_all(&mut settings.remaps, &list, remap)?,
                 "RINI_REWRITE" => insert_all(&mut settings.rewrites, &list, rewrite)?,
+                "RINI_USER" => settings.user = Some(user(value)?),
                 option => value_of_rini(option, &list, &mut settings)?,
             }
             Some(())
@@ -404,6 +420,7 @@ fn expect(words: &[&[u8]], variable: Variables<'_>) -> Result<Settings, Refusal>
             match (init, option) {
                 (_, "g" | "process-group") => settings.process_group = true,
                 (_, "s" | "subreaper") => settings.subreaper = true,
+                (_, "stop-on-stdin-close") => settings.stop_on_stdin_close = true,
                 (_, "w" | "warn-on-reap") => settings.warn_on_reap = true,
                 (_, "P" | "pause") => settings.pause = true,
                 (_, "c" | "single-child") => (settings.session, settings.process_group) = (false, false),
@@ -431,12 +448,14 @@ fn expect(words: &[&[u8]], variable: Variables<'_>) -> Result<Settings, Refusal>
                     let signal = if init == Name::Tini { signal_of_tini(&list) } else { signal(&list) };
                     settings.parent_death_signal = Some(signal?);
                 }
+                (_, "u" | "user") => settings.user = Some(user(value)?),
                 (_, option) => value_of_rini(option, &list, settings)?,
             }
             Some(())
         };
         match option {
-            "h" | "help" => Err(Help),
+            "h" | "help" | "?" => Err(Help),
+            "v" if init == Name::Gosu => Err(Version),
             "V" | "version" => Err(Version),
             "l" | "L" | "license" => Err(License),
             "install" if !value.is_empty() => Err(Install),
@@ -444,13 +463,14 @@ fn expect(words: &[&[u8]], variable: Variables<'_>) -> Result<Settings, Refusal>
         }
     };
     loop {
+        let none = if init == Name::SuExec { Help } else { NoProgram };
         let Some(word) = words.get(at) else {
-            break if settings.pause { Ok(()) } else { Err(NoProgram) }?;
+            break if settings.pause { Ok(()) } else { Err(none) }?;
         };
         at += 1;
         if *word == b"--" {
             if at == words.len() && !settings.pause {
-                return Err(NoProgram);
+                return Err(none);
             }
             settings.program = Some(at).filter(|at| *at < words.len());
             break;
@@ -489,8 +509,9 @@ fn expect(words: &[&[u8]], variable: Variables<'_>) -> Result<Settings, Refusal>
                     return Err(TakesNone(format!("-{}", text(&word[word.len() - letters.len() - 1..][..1]))));
                 }
                 let Some((letter, _, takes_value)) = options(init).iter().find(|(letter, ..)| *letter == name) else {
-                    let what = letters.utf8_chunks().next().map_or("", |chunk| chunk.valid()).chars().next();
-                    return Err(Unknown(format!("-{}", what.unwrap_or('\u{fffd}')).into()));
+                    // Bytes that are not ASCII can belong to one letter, and are named together.
+                    let others = letters.iter().take_while(|byte| !byte.is_ascii()).count();
+                    return Err(Unknown([b"-", &letters[..others.max(1)]].concat()));
                 };
                 letters = rest;
                 let value = match (takes_value, rest, next) {
@@ -512,6 +533,14 @@ fn expect(words: &[&[u8]], variable: Variables<'_>) -> Result<Settings, Refusal>
             at -= 1;
             settings.program = Some(at);
             break;
+        }
+    }
+    if becomes_program {
+        let at = settings.program.unwrap();
+        settings.user = Some(words[at].into());
+        settings.program = Some(at + 1).filter(|at| *at < words.len());
+        if settings.program.is_none() {
+            return Err(if init == Name::SuExec { Help } else { NoProgram });
         }
     }
     if settings.pause && settings.program.is_some() {
@@ -539,6 +568,11 @@ fn expect(words: &[&[u8]], variable: Variables<'_>) -> Result<Settings, Refusal>
 fn named(init: Name, option: &str) -> String {
     let (letter, word, _) = options(init).iter().find(|(letter, word, _)| [*letter, *word].contains(&option)).unwrap();
     if word.is_empty() { format!("-{letter}") } else { format!("--{word}") }
+}
+
+/// Reads a user and perhaps a group. The user must not be empty.
+fn user(text: &[u8]) -> Option<Vec<u8>> {
+    (!text.is_empty() && text[0] != b':').then(|| text.to_vec())
 }
 
 /// Applies a value that an option and its variable share.
@@ -576,15 +610,43 @@ fn wrong_item(init: Name, option: &str, list: &[u8]) -> Option<Vec<u8>> {
     wrong.filter(|_| items.len() > 1).map(|item| item.to_vec())
 }
 
+/// Panics if the message about an unknown option does not ask whether each option is meant that can be typed like that by one
+/// mistake; or if it asks for one that has another length.
+fn assert_asks_for_each_near_option(typed: &[u8], text: &str) {
+    let name = typed.split(|byte| *byte == b'=').next().unwrap().to_ascii_lowercase();
+    for option in options(Name::Rini).iter().map(|(_, word, _)| format!("--{word}")) {
+        // What is left of each if the characters are taken in pairs of the same character, one of each.
+        let mut others = name.clone();
+        let mut missing = option.as_bytes().to_vec();
+        missing.retain(|byte| others.iter().position(|other| other == byte).map(|at| others.remove(at)).is_none());
+        let asks = text.contains(&format!(" (did you mean {option}?)"));
+        assert!(asks || missing.len() > 1 || others.len() > 1, "{text:?}: no {option}");
+        assert!(!asks || name.len().abs_diff(option.len()) <= 1, "{text:?}: {option} has another length");
+    }
+}
+
 /// rini's options in the same form. The rules are listed by their effect on each signal and each code.
 fn settings_of(options: &Options) -> Settings {
-    let Options { program, process_group, session, subreaper, warn_on_reap, remap, policy, verbosity } = options;
+    let Options {
+        program,
+        process_group,
+        session,
+        stop_on_stdin_close,
+        subreaper,
+        warn_on_reap,
+        remap,
+        policy,
+        verbosity,
+        user,
+        name: _,
+    } = options;
     let all = || (1..=64_u8).map(|number| (number, Signal::from_number(number.into()).unwrap()));
     let nanoseconds = |span: Duration| u128::from(span.as_secs()) * 1_000_000_000 + u128::from(span.subsec_nanos());
     Settings {
         program: *program,
         process_group: *process_group,
         session: *session,
+        stop_on_stdin_close: *stop_on_stdin_close,
         subreaper: *subreaper,
         warn_on_reap: *warn_on_reap,
         pause: policy.pause,
@@ -605,6 +667,7 @@ fn settings_of(options: &Options) -> Settings {
             .collect(),
         remaps: (0..=255).map(|code| (code, remap.apply(code))).filter(|(code, to)| code != to).collect(),
         log: level(verbosity.0.as_str()).unwrap(),
+        user: user.map(<[u8]>::to_vec),
     }
 }
 
@@ -666,6 +729,7 @@ pub fn read_words(words: &[&[u8]], environment: &[&[u8]]) -> Outcome {
     match parsed {
         Ok(options) => {
             assert_eq!(Ok(settings_of(&options)), expected);
+            assert_eq!(options.name, options.program.map_or(&b""[..], |at| words[at]));
             // The program's own words change nothing.
             if let Some(first) = options.program {
                 let begun: Vec<_> = argv[..=first].to_vec();
@@ -733,6 +797,9 @@ pub fn read_words(words: &[&[u8]], environment: &[&[u8]]) -> Outcome {
                 let users = value.map_or(0, <[u8]>::len) + item.as_ref().map_or(0, Vec::len);
                 assert!(text.len() <= 250 + 4 * users, "{} bytes: {text:?}", text.len());
             }
+            if init == Name::Rini && message == Answer::NoWord {
+                assert_asks_for_each_near_option(value.unwrap(), &text);
+            }
             if let (Some(value), Answer::BadVariable | Answer::BadItem) = (value, message) {
                 let name = String::from_utf8_lossy(&names);
                 let item = item.map_or(String::new(), |item| format!("{} in ", quoted(&item)));
@@ -785,6 +852,9 @@ never looked at. *Started*: accepted; *printed*: help, version or license; *refu
         b"-t",
         b"-t=1.5",
         b"-P",
+        b"-u",
+        b"-uapp:7",
+        b"--user=",
         b"-c",
         b"-h",
         b"-x",
@@ -805,6 +875,11 @@ never looked at. *Started*: accepted; *printed*: help, version or license; *refu
         b"--verb",
         b"--version",
         b"--subreaper=1",
+        b"--stop-on-stdin-close",
+        b"--stop-on-stdin-close=1",
+        b"--install",
+        b"--install=",
+        b"--install=/x",
         b"--\xff\n",
         b"7",
         b"15:3",
@@ -846,6 +921,11 @@ never looked at. *Started*: accepted; *printed*: help, version or license; *refu
         b"RINI_REWRITE=TERM:QUIT,HUP:0",
         b"RINI_REWRITE=TSTP:TSTP,15:9,TERM:HUP",
         b"RINI_REWRITE=KILL:TERM",
+        b"RINI_STOP_ON_STDIN_CLOSE=on",
+        b"RINI_STOP_ON_STDIN_CLOSE=x",
+        b"RINI_INSTALL=/x",
+        b"RINI_USER=app:web",
+        b"RINI_USER=:7",
         b"TINI_SUBREAPER=",
         b"TINI_KILL_PROCESS_GROUP=0",
         b"TINI_VERBOSITY=0",
@@ -907,7 +987,7 @@ never looked at. *Started*: accepted; *printed*: help, version or license; *refu
         let mut tally = Tally::default();
         let mut sequences: Vec<Vec<&[u8]>> = vec![vec![]];
         for length in 0..=most {
-            for name in 0..if length == 4 { 1 } else { 5 } {
+            for name in 0..if length == 4 { 1 } else { 7 } {
                 for sequence in &sequences {
                     tally.count(with(&bytes(name, &[], sequence), read));
                 }
@@ -919,7 +999,7 @@ never looked at. *Started*: accepted; *printed*: help, version or license; *refu
                 sequences = sequences.iter().flat_map(longer).collect();
             }
         }
-        tally.report(&format!("each sequence of up to {most} of {} words, under each of 5 names", WORDS.len()), 100);
+        tally.report(&format!("each sequence of up to {most} of {} words, under each of 7 names", WORDS.len()), 100);
     }
 
     /// Tries each pair of variables in both orders, with a program, and with options that take precedence over both.
@@ -928,7 +1008,7 @@ never looked at. *Started*: accepted; *printed*: help, version or license; *refu
         let mut tally = Tally::default();
         let lines: [&[&[u8]]; 3] =
             [&[b"prog"], &[b"-gv", b"prog"], &[b"-e1", b"-t9", b"-rUSR1:0", b"--stop-delay=0", b"--", b"-x"]];
-        for name in 0..5 {
+        for name in 0..7 {
             for (one, other) in VARIABLES.iter().flat_map(|one| VARIABLES.iter().map(move |other| (one, other))) {
                 for line in lines {
                     tally.count(with(&bytes(name, &[one, other], line), read));
@@ -937,7 +1017,7 @@ never looked at. *Started*: accepted; *printed*: help, version or license; *refu
             tally.count(with(&bytes(name, &[], &[b"-V"]), read));
         }
         tally.report(
-            &format!("each pair of {} variables, with 3 command lines, under each of 5 names", VARIABLES.len()),
+            &format!("each pair of {} variables, with 3 command lines, under each of 7 names", VARIABLES.len()),
             3,
         );
     }

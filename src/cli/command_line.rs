@@ -6,23 +6,23 @@
 //! `TINI_KILL_PROCESS_GROUP` are on if they are set, even to an empty string. `TINI_VERBOSITY` is read as atoi(3) does it,
 //! and overrides `-v` as in tini, unless `RINI_LOG` is set.
 //!
-//! All words are `'static`, as argv and the environment are. The copies that lexopt makes are leaked. (size: 27)
+//! All words are `'static`, as argv and the environment are. The options are read as getopt_long(3) reads them, and `=` may stand
+//! between a letter and its value.
 #![forbid(unsafe_code)]
 
 use crate::cli::options::{OptionKind, Options, Repeated};
-use crate::cli::personality::{RINI, base_name};
+use crate::cli::personality::RINI;
 use crate::cli::table::{Grammar, OptionRow, OptionTable, Personality, Variable};
 use crate::ground::bytes::{self, Parts, strtol};
 use crate::ground::signal::{Signal, SignalSet, TERMINAL_STOPS};
 use crate::messages::catalog::write_message;
 use crate::messages::logging::Verbosity;
-use crate::messages::message::{Answer, AnswerMessage, Expected};
+use crate::messages::message::{Answer, AnswerMessage, Candidate, CandidateMessage, Expected};
 use crate::messages::quote::Word;
-use lexopt::Arg::{Long, Short, Value};
-use std::ffi::{OsStr, OsString};
+use std::ffi::OsStr;
 use std::fmt;
-use std::mem::ManuallyDrop;
-use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::os::unix::ffi::OsStrExt;
+use std::ptr;
 
 /// What an answer to the command line or the environment is about.
 pub struct Subject {
@@ -73,7 +73,8 @@ impl Subject {
     }
 }
 
-/// The options that begin with what was typed. They are written as getopt_long(3) lists them.
+/// The options that begin with what was typed, as getopt_long(3) lists them. For rini itself, which has no abbreviations, these are
+/// the options of which it may be a misspelling.
 struct Candidates {
     options: &'static OptionTable,
     typed: Word<'static>,
@@ -82,8 +83,13 @@ struct Candidates {
 impl fmt::Display for Candidates {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for option in self.options.iter() {
-            if bytes::rest_of_option(option.word, self.typed.0).is_some() {
-                write!(f, " '{}'", Word(option.word))?;
+            let (name, is_candidate) = if ptr::eq(self.options, &RINI.options) {
+                (Candidate::Near, is_near(option.word, self.typed.0))
+            } else {
+                (Candidate::Abbreviated, bytes::rest_of_option(option.word, self.typed.0).is_some())
+            };
+            if is_candidate {
+                write_message(CandidateMessage { name, option: &Word(option.word) }, f)?;
             }
         }
         Ok(())
@@ -122,7 +128,7 @@ pub fn parse(
 ) -> Result<(), Answer> {
     let tini_sets_level = read_environment(personality, variable, options, subject)?;
     let argv0 = argv(0).unwrap_or_default();
-    (subject.argv0, subject.basename) = (Word(argv0.as_bytes()), Word(base_name(argv0).as_bytes()));
+    (subject.argv0, subject.basename) = (Word(argv0.as_bytes()), Word(bytes::base_name(argv0.as_bytes())));
     if personality.grammar == Grammar::PauseOnly {
         options.policy.pause = true;
         let asks = (1..).map_while(argv).any(|word| bytes::is_word(word.as_bytes(), b"-V"));
@@ -134,20 +140,18 @@ pub fn parse(
     {
         return Err(Answer::Version);
     }
-    let words = copy_own_words(argv);
-    let mut line = CommandLine {
-        personality,
-        argv,
-        count: words.len(),
-        parser: ManuallyDrop::new(lexopt::Parser::from_args(words)),
-        repeated: Repeated::default(),
-    };
-    let is_program = line.read_options(options, subject)?;
-    if is_program && !(options.policy.pause && personality.grammar == Grammar::PauseIgnoresProgram) {
-        if options.policy.pause {
-            return Err(Answer::ProgramAndPause);
-        }
-        options.program = Some(line.count_read());
+    let mut line = CommandLine { personality, argv, next: 1, letters: &[], repeated: Repeated::default() };
+    line.read_options(options, subject)?;
+    if personality.grammar == Grammar::UserThenProgram {
+        options.user = line.take_word();
+    }
+    match (line.peek_word(), options.policy.pause) {
+        (Some(name), false) => (options.program, options.name) = (Some(line.next), name),
+        (Some(_), true) if personality.grammar != Grammar::PauseIgnoresProgram => return Err(Answer::ProgramAndPause),
+        // su-exec prints its usage, which is no error.
+        (None, false) if personality.options.rows.is_empty() => return Err(Answer::Help),
+        (None, false) => return Err(Answer::NoProgram),
+        (_, true) => (),
     }
     if options.session {
         // A session leader's process group is orphaned, and the kernel lets only SIGSTOP stop such a group.
@@ -161,75 +165,115 @@ pub fn parse(
     Ok(())
 }
 
-/// A command line that is being read.
+/// A command line that is being read. Nothing of it is copied, because a program's arguments may be megabytes.
 struct CommandLine<'a> {
     personality: &'static Personality,
     argv: Arguments<'a>,
-    /// The number of words that the parser got.
-    count: usize,
-    parser: ManuallyDrop<lexopt::Parser>,
+    /// The index in argv of the next word.
+    next: usize,
+    /// What follows the letter that was read last, in the same word: its value, or more letters.
+    letters: &'static [u8],
     repeated: Repeated,
 }
 
 impl CommandLine<'_> {
-    /// Reads the options. Returns whether a program follows.
-    fn read_options(&mut self, options: &mut Options, subject: &mut Subject) -> Result<bool, Answer> {
+    /// Reads the options, up to the first word that is none.
+    fn read_options(&mut self, options: &mut Options, subject: &mut Subject) -> Result<(), Answer> {
         loop {
-            let letter = match *ManuallyDrop::new(self.parser.next()) {
-                Ok(Some(Short(letter))) => Some(letter),
-                Ok(Some(Long(_))) => None,
-                Ok(Some(Value(_))) => return Ok(true),
-                Ok(None) if options.policy.pause => return Ok(false),
-                Ok(None) => return Err(Answer::NoProgram),
-                // lexopt has one error here: a letter that takes no value has one, as in -v=x. `read_option` finds the
-                // same mistake in a word.
-                Err(_) => return Err(Answer::LetterTakesNone),
-            };
-            self.read_option(letter, options, subject)?;
+            if !self.letters.is_empty() {
+                self.read_letter(options, subject)?;
+                continue;
+            }
+            match self.peek_word() {
+                Some(b"--") => {
+                    self.next = self.next.saturating_add(1);
+                    return Ok(());
+                }
+                Some(word) if word.starts_with(b"--") => self.read_word(options, subject)?,
+                Some([b'-', letters @ ..]) if !letters.is_empty() => {
+                    self.next = self.next.saturating_add(1);
+                    self.letters = letters;
+                }
+                _ => return Ok(()),
+            }
         }
     }
 
-    /// Reads the option with this letter, or with a word if there is no letter, and its value.
-    fn read_option(
+    /// Reads an option of one letter, and its value: the rest of the word, with or without `=`, or the next word.
+    fn read_letter(&mut self, options: &mut Options, subject: &mut Subject) -> Result<(), Answer> {
+        // Letters that are not ASCII have several bytes, and are no options. They are refused together.
+        let end = self.letters.iter().position(u8::is_ascii).unwrap_or(self.letters.len()).max(1);
+        let Some((letter, rest)) = self.letters.split_at_checked(end) else { return Ok(()) };
+        // Never freed, as the words are not. (size: 27)
+        let typed = [b"-", letter].concat().leak();
+        subject.letter = Word(letter);
+        let option = self.find_option(true, typed, subject)?;
+        if !takes_value(&option) {
+            self.letters = rest;
+            self.apply(&option, b"1", options, subject)?;
+            return if rest.starts_with(b"=") { Err(Answer::LetterTakesNone) } else { Ok(()) };
+        }
+        self.letters = &[];
+        let value = match rest {
+            [] => self.take_word().ok_or(Answer::NoValueOfLetter)?,
+            [b'=', value @ ..] => value,
+            value => value,
+        };
+        self.apply(&option, value, options, subject)
+    }
+
+    /// Reads an option of one word, and its value: what follows `=`, or the next word.
+    fn read_word(&mut self, options: &mut Options, subject: &mut Subject) -> Result<(), Answer> {
+        let typed = self.take_word().unwrap_or_default();
+        let option = self.find_option(false, typed, subject)?;
+        let attached = bytes::cut(typed, b'=').map(|(_, value)| value);
+        let value = match attached {
+            Some(_) if !takes_value(&option) => return Err(Answer::WordTakesNone),
+            None if !takes_value(&option) => b"1",
+            Some(value) => value,
+            None => self.take_word().ok_or(Answer::NoValueOfWord)?,
+        };
+        self.apply(&option, value, options, subject)
+    }
+
+    /// Finds the option that was typed, and notes it in `subject`.
+    fn find_option(&self, is_letter: bool, typed: &'static [u8], subject: &mut Subject) -> Result<OptionRow, Answer> {
+        subject.candidates.typed = Word(typed);
+        let option = find_option(self.personality, is_letter, typed)?;
+        subject.source = Word(if option.word.is_empty() { typed } else { option.word });
+        subject.expected = option.value;
+        Ok(option)
+    }
+
+    /// Applies an option with its value.
+    fn apply(
         &mut self,
-        letter: Option<char>,
+        option: &OptionRow,
+        value: &'static [u8],
         options: &mut Options,
         subject: &mut Subject,
     ) -> Result<(), Answer> {
-        // A word's `=value` is taken even if the option takes none: if this is the last option, lexopt would not complain.
-        // What follows a letter may be the next letter, and has to wait.
-        let mut text = if letter.is_none() { take_attached_value(&mut self.parser) } else { None };
-        let word = match letter {
-            Some(letter) => leak(format!("-{letter}").into_bytes()),
-            None => (self.argv)(self.count_read()).unwrap_or_default(),
-        };
-        subject.candidates.typed = Word(word.as_bytes());
-        subject.letter = Word(word.as_bytes().get(1..).unwrap_or_default());
-        let option = find_option(self.personality, letter.is_some(), word)?;
-        subject.source = Word(if option.word.is_empty() { word.as_bytes() } else { option.word });
-        subject.expected = option.value;
-        if matches!(option.value, Expected::Nothing | Expected::OnOrOff) {
-            if text.is_some() {
-                return Err(Answer::WordTakesNone);
-            }
-            text = Some(OsStr::new("1"));
-        } else if letter.is_some() {
-            text = take_attached_value(&mut self.parser);
-        }
-        let next = || self.parser.try_raw_args()?.next().map(|word| leak(word.into_vec()));
-        let Some(text) = text.or_else(next) else {
-            return Err(if letter.is_some() { Answer::NoValueOfLetter } else { Answer::NoValueOfWord });
-        };
-        subject.value = Word(text.as_bytes());
-        let answer = options.apply(option.kind, text.as_bytes(), &mut self.repeated);
+        subject.value = Word(value);
+        let answer = options.apply(option.kind, value, &mut self.repeated);
         answer.map_err(|answer| find_bad_item(option.kind, answer, options, subject))
     }
 
-    /// Counts the words that the parser has read. This is also the index in argv of the last of them.
-    fn count_read(&mut self) -> usize {
-        let unread = self.parser.try_raw_args().map_or(0, |unread| unread.as_slice().len());
-        self.count.saturating_sub(unread)
+    /// The next word of argv.
+    fn peek_word(&self) -> Option<&'static [u8]> {
+        (self.argv)(self.next).map(OsStr::as_bytes)
     }
+
+    /// The next word of argv, which is read with that.
+    fn take_word(&mut self) -> Option<&'static [u8]> {
+        let word = self.peek_word()?;
+        self.next = self.next.saturating_add(1);
+        Some(word)
+    }
+}
+
+/// Whether this option needs a value on the command line.
+fn takes_value(option: &OptionRow) -> bool {
+    !matches!(option.value, Expected::Nothing | Expected::OnOrOff)
 }
 
 /// The answer to a wrong value. If it is a list, the answer shows which item is wrong. (The options do not matter any more.)
@@ -245,24 +289,14 @@ fn find_bad_item(kind: OptionKind, answer: Answer, options: &mut Options, subjec
     answer
 }
 
-/// Takes the value that is joined to an option, as in `--option=value` and `-ovalue`.
-fn take_attached_value(parser: &mut lexopt::Parser) -> Option<&'static OsStr> {
-    parser.optional_value().map(|value| leak(value.into_vec()))
-}
-
-/// Leaks a word, which makes it `'static`. (size: 27)
-fn leak(word: Vec<u8>) -> &'static OsStr {
-    OsStr::from_bytes(word.leak())
-}
-
 /// Finds the option that was typed: `-` and a letter, or a word, which may be abbreviated if the personality allows it.
-fn find_option(personality: &Personality, is_letter: bool, typed: &OsStr) -> Result<OptionRow, Answer> {
+fn find_option(personality: &Personality, is_letter: bool, typed: &[u8]) -> Result<OptionRow, Answer> {
     let mut found = Err(if is_letter { Answer::NoLetter } else { Answer::NoWord });
     for option in personality.options.iter() {
         let is_named = if is_letter {
-            typed.as_bytes() == [b'-', option.letter]
+            typed == [b'-', option.letter]
         } else {
-            match bytes::rest_of_option(option.word, typed.as_bytes()) {
+            match bytes::rest_of_option(option.word, typed) {
                 Some([]) => true,
                 Some(_) if personality.may_abbreviate => {
                     found = if let Err(Answer::NoWord) = found { Ok(option) } else { Err(Answer::Ambiguous) };
@@ -278,24 +312,14 @@ fn find_option(personality: &Personality, is_letter: bool, typed: &OsStr) -> Res
     found
 }
 
-/// Copies the words of argv that can be rini's own: the beginning, up to the program.
-///
-/// lexopt copies all words that it gets, and a program's arguments may be megabytes. No option takes more than one value. So a
-/// word that is no option is the program or belongs to it, if the word before is no option either.
-fn copy_own_words(argv: Arguments<'_>) -> Vec<OsString> {
-    let mut words = Vec::new();
-    // Whether the word before takes no value, because it is rini's name or a value; and whether it is `--`.
-    let (mut is_no_option, mut is_end) = (true, false);
-    for word in (1..).map_while(argv) {
-        words.push(word.to_owned());
-        let before = is_no_option;
-        is_no_option = !word.as_bytes().starts_with(b"-");
-        if is_end || before && is_no_option {
-            break;
-        }
-        is_end = word == "--";
-    }
-    words
+/// Whether what was typed may be a misspelling of an option. It is one if it has the same characters in any order, without regard to
+/// case, except for one character that is missing, superfluous or another.
+fn is_near(word: &[u8], typed: &[u8]) -> bool {
+    let name = Parts::of(typed, b'=').next().unwrap_or_default();
+    // A bit for each character that occurs an odd number of times. At most two may be set. (Two mistakes with the same character pass.)
+    let odd = word.iter().chain(name).fold(0_u32, |odd, byte| odd ^ 1 << (byte & 31));
+    let others = odd & odd.wrapping_sub(1);
+    others & others.wrapping_sub(1) == 0 && word.len().abs_diff(name.len()) <= 1
 }
 
 /// Reads the environment. Returns whether `TINI_VERBOSITY` sets the level.
@@ -322,6 +346,9 @@ fn read_environment(
         tini_sets_level = true;
         // As atoi(3): a text without a number is 0.
         options.verbosity = Verbosity::from_number(strtol(text.as_bytes()).map_or(0, |(number, _)| number));
+    }
+    if personality.grammar == Grammar::UserThenProgram {
+        return Ok(tini_sets_level);
     }
     for option in RINI.options.iter().filter(|option| !option.variable.is_empty()) {
         let Some(text) = variable(option.variable).filter(|value| !value.is_empty()) else { continue };
@@ -365,7 +392,7 @@ mod tests {
     type Parsed = Result<Options, String>;
 
     fn leak_text(text: &str) -> &'static OsStr {
-        leak(text.as_bytes().to_vec())
+        OsStr::from_bytes(text.as_bytes().to_vec().leak())
     }
 
     fn parsed(words: &[&str], variables: &[(&str, &str)]) -> Parsed {
@@ -384,7 +411,7 @@ mod tests {
 
     fn run(words: &[&str], variables: &[(&str, &str)]) -> (Options, usize) {
         match parsed(words, variables) {
-            Ok(options) => (Options { program: None, ..options.clone() }, options.program.unwrap()),
+            Ok(options) => (Options { program: None, name: b"", ..options.clone() }, options.program.unwrap()),
             other => panic!("{words:?} gave {other:?}"),
         }
     }
@@ -494,7 +521,7 @@ mod tests {
     #[test]
     fn an_abbreviation_is_the_one_option_that_begins_with_it() {
         let dumb_init = Personality::of_name(OsStr::new("dumb-init"));
-        let find = |personality, word| find_option(personality, false, OsStr::new(word)).map(|option| option.kind);
+        let find = |personality, word| find_option(personality, false, str::as_bytes(word)).map(|option| option.kind);
         for (word, found) in [
             ("--verb", Ok(OptionKind::Debug)),
             ("--verbose", Ok(OptionKind::Debug)),
@@ -510,20 +537,6 @@ mod tests {
         let rini = Personality::of_name(OsStr::new("rini"));
         assert_eq!(find(rini, "--verbose=x"), Ok(OptionKind::Verbose));
         assert_eq!(find(rini, "--verb"), Err(Answer::NoWord));
-    }
-
-    /// lexopt copies all words that it gets, and a program's arguments may be megabytes.
-    #[test]
-    fn a_program_s_arguments_are_not_copied() {
-        let argv = |words: &'static [&'static str]| {
-            let endless = std::iter::repeat_n("x", 1000).chain(std::iter::repeat_n("-x", 1000));
-            let argv: Vec<_> = words.iter().copied().chain(endless).map(OsStr::new).collect();
-            copy_own_words(&|index| argv.get(index).copied()).len() + 1
-        };
-        assert_eq!(argv(&["rini", "--", "prog"]), 3);
-        assert_eq!(argv(&["rini", "-g", "-e", "7", "prog"]), 5);
-        assert_eq!(argv(&["rini", "-g", "prog"]), 4);
-        assert_eq!(argv(&["rini", "prog"]), 2);
     }
 
     #[test]

@@ -20,6 +20,8 @@ pub struct Options {
     pub process_group: bool,
     /// The child gets a session of its own, and the terminal.
     pub session: bool,
+    /// The hang-up of standard input starts a stop.
+    pub stop_on_stdin_close: bool,
     /// rini refuses to start if it cannot become a subreaper.
     pub subreaper: bool,
     /// rini logs a warning for each orphan that it reaps.
@@ -30,6 +32,10 @@ pub struct Options {
     pub policy: Policy,
     /// The messages to log.
     pub verbosity: Verbosity,
+    /// The user to run as, `USER[:GROUP]`. None: the user that rini was started as.
+    pub user: Option<&'static [u8]>,
+    /// The program's name, as it was typed. It is empty with `--pause`.
+    pub name: &'static [u8],
 }
 
 /// The effect of an option or a variable.
@@ -63,12 +69,16 @@ pub enum OptionKind {
     StopDelay,
     /// Sets the stop signals.
     StopSignals,
+    /// Starts a stop when standard input hangs up.
+    StopOnStdinClose,
     /// Chooses what happens to leftover processes.
     AfterExit,
     /// Sets the signal for the death of rini's parent.
     ParentDeathSignal,
     /// Sets that signal by a name that tini knows.
     ParentDeathSignalOfTini,
+    /// Changes the user.
+    User,
     /// Runs no program.
     Pause,
     /// Copies rini to another place.
@@ -104,6 +114,7 @@ impl Options {
             OptionKind::ProcessGroup => self.process_group = switch.ok_or(wrong)?,
             OptionKind::Subreaper => self.subreaper = switch.ok_or(wrong)?,
             OptionKind::WarnOnReap => self.warn_on_reap = switch.ok_or(wrong)?,
+            OptionKind::StopOnStdinClose => self.stop_on_stdin_close = switch.ok_or(wrong)?,
             OptionKind::RemapExit
             | OptionKind::RemapExitOfTini
             | OptionKind::Rewrite
@@ -129,6 +140,8 @@ impl Options {
             OptionKind::Pause => policy.pause = true,
             OptionKind::SingleChild => (self.process_group, self.session) = (false, false),
             OptionKind::Verbose => repeated.verbose = repeated.verbose.saturating_add(1),
+            OptionKind::User if value.is_empty() || value.starts_with(b":") => return Err(wrong),
+            OptionKind::User => self.user = Some(value),
             OptionKind::Install if value.is_empty() => return Err(wrong),
             OptionKind::Install => return Err(Answer::Install),
             OptionKind::Help => return Err(Answer::Help),

@@ -7,11 +7,10 @@ use crate::ground::exit::ExecCodes;
 use crate::ground::policy::AfterExit;
 use crate::messages::catalog::Catalog;
 use crate::messages::message::{Expected, Notice};
+use crate::observe::accounts::AccountRules;
 
 /// All that is different under one name of rini, as data.
 pub struct Personality {
-    /// The names that select this personality, separated by spaces.
-    pub names: &'static str,
     /// The options of its command line.
     pub options: OptionTable,
     /// A long option may be abbreviated, as getopt_long(3) allows it.
@@ -30,6 +29,8 @@ pub struct Personality {
     pub after_exit: AfterExit,
     /// If a signal of the terminal stops the child, rini stops too.
     pub stops_itself: bool,
+    /// How it reads `USER[:GROUP]`.
+    pub account_rules: AccountRules,
     /// The exit codes of the child if the exec fails.
     pub exec_codes: ExecCodes,
     /// The messages.
@@ -47,6 +48,9 @@ pub enum Grammar {
     PauseIgnoresProgram,
     /// All words are ignored, except for a `-v` that asks for the version.
     PauseOnly,
+    /// First come options, then the user, then the program. rini's variables do not count, because rini does not stay: it becomes
+    /// the program.
+    UserThenProgram,
 }
 
 /// A variable of another init.
@@ -63,9 +67,9 @@ pub struct Variable {
 }
 
 impl Variable {
-    /// A variable that is on if it is set, and that no message mentions.
-    pub const fn if_set(name: &'static str, kind: OptionKind) -> Variable {
-        Variable { name, value: 0, kind, notice: None }
+    /// A variable that is on if it is set.
+    pub const fn if_set(name: &'static str, kind: OptionKind, notice: Option<Notice>) -> Variable {
+        Variable { name, value: 0, kind, notice }
     }
 }
 

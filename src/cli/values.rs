@@ -25,7 +25,7 @@ pub fn read_duration(text: &[u8], least: u64) -> Option<Duration> {
     let (mut millionths, mut rest) = digits(text)?;
     let mut missing = 6_u32;
     let mut fraction = 0;
-    if let Some(decimals) = rest.strip_prefix(b".") {
+    if let Some(decimals) = rest.strip_prefix(b".".as_slice()) {
         (fraction, rest) = digits(decimals)?;
         for _ in 0..decimals.len().saturating_sub(rest.len()) {
             millionths = millionths.checked_mul(10)?;
@@ -67,7 +67,7 @@ pub fn add_remap_of_tini(rules: &mut Remap, text: &[u8]) -> bool {
 /// Adds a rule in dumb-init's form: two signals, from 1 to 31, of which the second may be 0. dumb-init reads it by sscanf(3) as
 /// `%d:%d`, so spaces and a sign may come before each number, and any text after them.
 pub fn add_rewrite_of_dumb_init(rules: &mut Rewrite, text: &[u8]) -> bool {
-    let rule = strtol(text).and_then(|(from, rest)| Some((from, strtol(rest.strip_prefix(b":")?)?.0)));
+    let rule = strtol(text).and_then(|(from, rest)| Some((from, strtol(rest.strip_prefix(b":".as_slice())?)?.0)));
     let Some((from @ 1..=31, to @ 0..=31)) = rule else { return false };
     let signal = |number: i64| Signal::from_number(i32::try_from(number).ok()?);
     if let Some(from) = signal(from) {

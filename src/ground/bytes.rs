@@ -80,6 +80,12 @@ impl<'a> Iterator for Parts<'a> {
     }
 }
 
+/// The last component of a path.
+#[inline(never)]
+pub fn base_name(path: &[u8]) -> &[u8] {
+    path.rsplit(|byte| *byte == b'/').next().unwrap_or_default()
+}
+
 /// The end of an option's name after the part that was typed, which may have a value after `=`. None: the typed part
 /// belongs to another option.
 pub fn rest_of_option<'a>(word: &'a [u8], typed: &[u8]) -> Option<&'a [u8]> {

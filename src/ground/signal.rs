@@ -19,14 +19,10 @@ const MAX: u8 = 64;
 const RTMIN: u8 = 34;
 const RTMAX: u8 = MAX;
 
-/// Standard signals that signal-hook does not name, and second names (signal(7)).
-const MORE_NAMES: &[(&str, i32)] = &[
-    ("SIGPWR", libc::SIGPWR),
-    ("SIGSTKFLT", libc::SIGSTKFLT),
-    ("SIGPOLL", libc::SIGPOLL),
-    ("SIGIOT", libc::SIGIOT),
-    ("SIGCLD", libc::SIGCHLD),
-];
+/// The second names of three signals (signal(7)).
+const SECOND_NAMES: &[u8] = b"POLL IOT CLD";
+const NAMED_TWICE: [Signal; 3] =
+    [Signal::known(libc::SIGPOLL), Signal::known(libc::SIGIOT), Signal::known(libc::SIGCHLD)];
 
 /// Removes a prefix, which is in upper case, without regard to case.
 fn strip_prefix<'a>(word: &'a [u8], prefix: &[u8]) -> Option<&'a [u8]> {
@@ -139,15 +135,18 @@ impl Signal {
         }
         let is_name =
             |known: &str| known.strip_prefix("SIG").is_some_and(|known| bytes::is_word(name, known.as_bytes()));
-        let more = || MORE_NAMES.iter().find(|(known, _)| is_name(known)).and_then(|(_, n)| Signal::from_number(*n));
+        let more = || NAMED_TWICE.get(bytes::index_of_word(SECOND_NAMES, name)?).copied();
         (1..RTMIN).map(Signal).find(|signal| signal.name().is_some_and(is_name)).or_else(more)
     }
 
     /// The name of a standard signal, such as `SIGTERM`.
     pub fn name(self) -> Option<&'static str> {
-        let number = i32::from(self.0);
-        signal_hook::low_level::signal_name(number)
-            .or_else(|| MORE_NAMES.iter().find(|(_, n)| *n == number).map(|(name, _)| *name))
+        match i32::from(self.0) {
+            // signal-hook does not name these two.
+            libc::SIGPWR => Some("SIGPWR"),
+            libc::SIGSTKFLT => Some("SIGSTKFLT"),
+            number => signal_hook::low_level::signal_name(number),
+        }
     }
 }
 

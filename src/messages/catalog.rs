@@ -5,10 +5,7 @@
 #![forbid(unsafe_code)]
 
 use crate::ground::bytes::{Decimal, Parts};
-use crate::messages::message::{
-    self, Answer, CATATONIT_TEXTS, DUMB_INIT_TEXTS, FIRST_PART, LOUDEST, List, Message, PAUSE_TEXTS, RINI_TEXTS,
-    TINI_TEXTS, Table, Value,
-};
+use crate::messages::message::{self, Answer, FIRST_PART, LOUDEST, List, Message, Table, Value};
 use crate::messages::quote::Word;
 use crate::messages::unpack::unpack;
 use crate::sys::{BufferWriter, output, texts};
@@ -31,21 +28,25 @@ fn log_line(level: Level, line: fmt::Arguments<'_>) {
 
 /// The messages of a personality.
 pub struct Catalog {
-    /// The range of the texts that differ from rini's in [`texts::all`].
-    texts: (usize, usize),
+    /// The number of the file that has the texts that differ from rini's.
+    file: u8,
 }
 
 impl Catalog {
     /// rini's messages.
-    pub const RINI: Catalog = Catalog { texts: (0, 0) };
+    pub const RINI: Catalog = Catalog { file: message::RINI };
     /// tini's messages.
-    pub const TINI: Catalog = Catalog { texts: TINI_TEXTS };
+    pub const TINI: Catalog = Catalog { file: message::TINI };
     /// dumb-init's messages.
-    pub const DUMB_INIT: Catalog = Catalog { texts: DUMB_INIT_TEXTS };
+    pub const DUMB_INIT: Catalog = Catalog { file: message::DUMB_INIT };
     /// catatonit's messages.
-    pub const CATATONIT: Catalog = Catalog { texts: CATATONIT_TEXTS };
+    pub const CATATONIT: Catalog = Catalog { file: message::CATATONIT };
     /// The messages of Kubernetes' pause.
-    pub const PAUSE: Catalog = Catalog { texts: PAUSE_TEXTS };
+    pub const PAUSE: Catalog = Catalog { file: message::PAUSE };
+    /// gosu's messages.
+    pub const GOSU: Catalog = Catalog { file: message::GOSU };
+    /// su-exec's messages.
+    pub const SU_EXEC: Catalog = Catalog { file: message::SU_EXEC };
 
     /// Logs a message, or prints it if that is its form.
     #[inline(always)]
@@ -91,13 +92,16 @@ impl Catalog {
     /// Finds the text of a message, with its form before it if the message is not only a part of others.
     /// Returns nothing if the message has no text.
     fn find(&self, number: u8) -> &'static [u8] {
-        let split =
-            |(from, to): (usize, usize)| Parts::of(texts::all(unpack).get(from..to).unwrap_or_default(), format::END);
-        let other = split(self.texts).find(|text| text.first() == Some(&number));
+        let split = |file| {
+            let (from, to) = message::TEXTS.get(usize::from(file)).copied().unwrap_or_default();
+            let texts = texts::all(unpack).get(from.into()..to.into()).unwrap_or_default();
+            Parts::of(texts, format::END)
+        };
+        let is_own = |text: &&[u8]| self.file != message::RINI && text.first() == Some(&number);
         // rini's own texts are in the order of their numbers, which begin at 1.
-        let text = match other {
+        let text = match split(self.file).find(is_own) {
             Some(text) => text.get(1..),
-            None => split(RINI_TEXTS).nth(usize::from(number).wrapping_sub(1)),
+            None => split(message::RINI).nth(usize::from(number).wrapping_sub(1)),
         };
         text.unwrap_or_default()
     }
@@ -222,19 +226,21 @@ mod tests {
         }
     }
 
-    const FILES: [(Catalog, &str); 5] = [
+    const FILES: [(Catalog, &str); 7] = [
         (Catalog::RINI, include_str!("texts/rini.txt")),
         (Catalog::TINI, include_str!("texts/tini.txt")),
         (Catalog::DUMB_INIT, include_str!("texts/dumb-init.txt")),
         (Catalog::CATATONIT, include_str!("texts/catatonit.txt")),
         (Catalog::PAUSE, include_str!("texts/pause.txt")),
+        (Catalog::GOSU, include_str!("texts/gosu.txt")),
+        (Catalog::SU_EXEC, include_str!("texts/su-exec.txt")),
     ];
 
     /// The codes of each text of a catalog.
     fn texts_of(catalog: &Catalog) -> Vec<&'static [u8]> {
-        let is_rini = catalog.texts == Catalog::RINI.texts;
-        let (from, to) = if is_rini { RINI_TEXTS } else { catalog.texts };
-        let texts = texts::all(unpack)[from..to].strip_suffix(&[format::END]).unwrap();
+        let is_rini = catalog.file == Catalog::RINI.file;
+        let (from, to) = message::TEXTS[usize::from(catalog.file)];
+        let texts = texts::all(unpack)[from.into()..to.into()].strip_suffix(&[format::END]).unwrap();
         let codes = texts.split(|byte| *byte == format::END).zip(1..).map(|(text, number)| {
             let (number, text) = if is_rini { (number, text) } else { (text[0], &text[1..]) };
             text.get(usize::from(number < FIRST_PART)..)

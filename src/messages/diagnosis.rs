@@ -6,7 +6,7 @@ use crate::ground::exit::{self, Status};
 use crate::ground::signal::Signal;
 use crate::ground::time::Duration;
 use crate::messages::catalog::write_message;
-use crate::messages::message::{self, CAPABILITY_NAMES, ERRNOS, MACHINES, NotExecuted, NotExecutedMessage};
+use crate::messages::message::{self, CAPABILITY_NAMES, ERRNOS, MACHINES, NotExecuted, NotExecutedMessage, Suspicion};
 use crate::messages::quote::{Escaped, Word};
 use crate::observe::proc;
 use crate::sys::capabilities::Capabilities;
@@ -82,15 +82,30 @@ impl fmt::Display for ExecFailureReason<'_> {
 /// Finds the reason for a failed exec.
 fn find_reason(failure: &ExecFailure) -> NotExecuted {
     let (is_script, has_other, machine) = (failure.is_script(), !failure.other.is_empty(), failure.machine);
+    let is_foreign = machine != THIS_MACHINE && machine != 0 && THIS_MACHINE != 0;
     match failure.errno {
         libc::ENOENT if !failure.exists() => find_missing(&failure.path),
+        // The kernel looked for the emulator that binfmt_misc names, and not for the loader.
+        libc::ENOENT if is_foreign && machine != COMPATIBLE_MACHINE => NotExecuted::NoEmulator,
         libc::ENOENT if !has_other => NotExecuted::NoInterpreterOrLoader,
-        libc::ENOENT if failure.denial == Denial::Interpreter => NotExecuted::NoInterpreterOfInterpreter,
+        libc::ENOENT if failure.denial == Denial::Interpreter => {
+            if is_script {
+                NotExecuted::NoInterpreterOfInterpreter
+            } else {
+                NotExecuted::NoEmulator
+            }
+        }
         libc::ENOENT if !is_script => NotExecuted::NoLoader,
         libc::ENOENT if failure.other.ends_with(b"\r") => NotExecuted::WindowsLines,
         libc::ENOENT => NotExecuted::NoInterpreter,
+        // The kernel takes the empty name for the working directory.
+        libc::EACCES if failure.denial == Denial::Interpreter && !has_other => NotExecuted::EmptyInterpreter,
         libc::EACCES => find_denied(failure),
-        libc::ENOEXEC if machine != THIS_MACHINE && machine != 0 && THIS_MACHINE != 0 => NotExecuted::OfAnotherMachine,
+        // If the interpreter is there, the errno is about its own one.
+        libc::ENOTDIR | libc::ELOOP if has_other && failure.denial != Denial::Interpreter => {
+            NotExecuted::UnusableInterpreter
+        }
+        libc::ENOEXEC if is_foreign => NotExecuted::OfAnotherMachine,
         libc::ENOEXEC if is_script && has_other => NotExecuted::BadInterpreter,
         libc::ENOEXEC if failure.shell_errno != 0 => NotExecuted::NoShell,
         libc::ENOEXEC => NotExecuted::NoFormat,
@@ -151,6 +166,15 @@ const THIS_MACHINE: u16 = if cfg!(target_arch = "x86") {
     183
 } else if cfg!(target_arch = "riscv64") {
     243
+} else {
+    0
+};
+
+/// The other machine whose binaries the kernel of this machine can execute itself, or 0.
+const COMPATIBLE_MACHINE: u16 = if cfg!(target_arch = "x86_64") {
+    3
+} else if cfg!(target_arch = "aarch64") {
+    40
 } else {
     0
 };
@@ -219,7 +243,7 @@ impl fmt::Display for Status {
 }
 
 /// What the kernel did because the container ran out of memory.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct OutOfMemory {
     /// The number of processes that it killed.
     pub kills: u64,
@@ -236,62 +260,32 @@ impl fmt::Display for OutOfMemory {
     }
 }
 
-/// The likely reason for an end of the child that rini did not cause and that its user may not understand.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Suspicion {
-    /// Another process sent it SIGKILL.
-    Killed,
-    /// The kernel killed it, because the container ran out of memory.
-    OutOfMemory(OutOfMemory),
-    /// The kernel killed some of the container's processes for memory, and the child's exit code is that of a shell whose command
-    /// was killed.
-    CommandOutOfMemory(OutOfMemory),
-    /// It exited after this time with the code of a shell that did not find its command or could not execute it.
-    CommandFailed(u8, Duration),
-}
-
 impl Suspicion {
     /// If a program fails later than this, its start was right.
     const LATEST_BAD_START: Duration = Duration::from_secs(10);
 
-    /// Looks for a reason. `killed`: rini sent the child SIGKILL; `elapsed`: how long the child ran; `out_of_memory`: reads what
-    /// the kernel did in that time, if the kernel says so.
+    /// Looks for the likely reason of an end that rini did not cause and that its user may not understand. `killed`: rini sent the
+    /// child SIGKILL; `elapsed`: how long the child ran; `out_of_memory`: reads what the kernel did in that time, if the kernel
+    /// says so. Returns the reason and what the kernel did.
     pub fn of(
         status: Status,
         killed: bool,
         elapsed: Duration,
-        out_of_memory: impl FnOnce() -> Option<OutOfMemory>,
-    ) -> Option<Suspicion> {
+        out_of_memory: impl Fn() -> Option<OutOfMemory>,
+    ) -> Option<(Suspicion, OutOfMemory)> {
         const KILLED: u8 = Status::Killed(Signal::KILL).code();
-        match status {
-            Status::Killed(Signal::KILL) if killed => None,
-            Status::Killed(Signal::KILL) => Some(out_of_memory().map_or(Suspicion::Killed, Suspicion::OutOfMemory)),
-            Status::Exited(KILLED) => out_of_memory().map(Suspicion::CommandOutOfMemory),
-            Status::Exited(code @ (exit::NOT_FOUND | exit::NOT_EXECUTABLE))
-                if elapsed < Suspicion::LATEST_BAD_START =>
-            {
-                Some(Suspicion::CommandFailed(code, elapsed))
-            }
-            _ => None,
-        }
-    }
-}
-
-/// Says what happened to the child, and why. The line begins with the name of the child.
-impl fmt::Display for Suspicion {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Suspicion::Killed => write_message(message::KilledBySomeoneElse, f),
-            Suspicion::OutOfMemory(memory) => {
-                write_message(message::KilledForMemory { kills: Decimal(memory.kills), memory }, f)
-            }
-            Suspicion::CommandOutOfMemory(memory) => {
-                write_message(message::CommandKilledForMemory { kills: Decimal(memory.kills), memory }, f)
-            }
-            Suspicion::CommandFailed(exit::NOT_FOUND, elapsed) => {
-                write_message(message::CommandNotFound { elapsed }, f)
-            }
-            Suspicion::CommandFailed(_, elapsed) => write_message(message::CommandNotExecutable { elapsed }, f),
+        let is_early = elapsed < Self::LATEST_BAD_START;
+        let (name, name_for_memory) = match status {
+            Status::Killed(Signal::KILL) if !killed => (Some(Suspicion::Killed), Some(Suspicion::KilledForMemory)),
+            Status::Exited(KILLED) => (None, Some(Suspicion::CommandKilledForMemory)),
+            // A kill for memory says more.
+            Status::Exited(exit::NOT_FOUND) if is_early => (Some(Suspicion::CommandNotFound), None),
+            Status::Exited(exit::NOT_EXECUTABLE) if is_early => (Some(Suspicion::CommandNotExecutable), None),
+            _ => return None,
+        };
+        match out_of_memory() {
+            Some(memory) => name_for_memory.map(|name| (name, memory)),
+            None => name.map(|name| (name, OutOfMemory::default())),
         }
     }
 }
@@ -367,10 +361,21 @@ mod tests {
     fn the_reason_is_said_in_one_line() {
         let exists = 0o100_755;
         let this = elf(true, false, THIS_MACHINE);
+        let compatible = elf(COMPATIBLE_MACHINE == 0, false, COMPATIBLE_MACHINE);
+        let there = |head| ExecFailure { denial: Denial::Interpreter, ..failure(libc::ENOENT, exists, head) };
+        let (with_loader, script_of_script) = (there(&this), there(b"#!/x\n"));
         for (failure, wanted) in [
             (failure(libc::ENOENT, 0, b""), "there is no such file"),
             (failure(libc::ENOENT, exists, b"#!/x y\n"), "its interpreter \"/x\" is not in this image"),
             (failure(libc::ENOENT, exists, &this), "its loader \"/lib/ld.so.1\" is not in this image"),
+            (
+                failure(libc::ENOENT, exists, &elf(true, true, 999)),
+                "it is a binary for ELF machine 999, and its emulator",
+            ),
+            (with_loader, "and its emulator (binfmt_misc) is not in this image"),
+            (script_of_script, "its interpreter \"/x\" has an interpreter or a loader that is not in this image"),
+            // The kernel executes these without an emulator.
+            (failure(libc::ENOENT, exists, &compatible), "its loader \"/lib/ld.so.1\" is not in this image"),
             (failure(libc::ENOENT, 0o100_111, b""), "its interpreter or loader is not in this image"),
             (failure(libc::EACCES, 0o040_755, b""), "it is a directory"),
             (failure(libc::EACCES, 0o100_644, b""), "it has no execute permission (chmod +x, or COPY --chmod=755)"),
@@ -384,6 +389,12 @@ mod tests {
             (failure(libc::ENOEXEC, exists, &this), "neither a binary that this kernel can run nor a script"),
             (failure(libc::E2BIG, exists, b""), "its arguments and environment are too long"),
             (failure(libc::ELOOP, 0, b""), "Too many levels of symbolic links"),
+            (
+                failure(libc::ELOOP, exists, b"#!/x\n"),
+                "its interpreter or loader \"/x\": Too many levels of symbolic links",
+            ),
+            (failure(libc::ELOOP, exists, &this), "its interpreter or loader \"/lib/ld.so.1\": Too many levels"),
+            (failure(libc::ENOTDIR, exists, b"#!/x/y\n"), "its interpreter or loader \"/x/y\": Not a directory"),
         ] {
             let line = failure.to_string();
             assert!(line.starts_with("cannot run \"/a/b\": ") && line.contains(wanted), "{line}");
@@ -418,14 +429,18 @@ mod tests {
         let of = |status, by_rini, elapsed, count: Option<u64>| {
             Suspicion::of(status, by_rini, elapsed, || count.map(memory))
         };
+        use Suspicion::{CommandKilledForMemory, CommandNotExecutable, CommandNotFound, Killed, KilledForMemory};
+        let nothing = OutOfMemory::default();
         for (suspicion, wanted) in [
-            (of(killed, false, long, None), Some(Suspicion::Killed)),
-            (of(killed, false, short, Some(1)), Some(Suspicion::OutOfMemory(memory(1)))),
+            (of(killed, false, long, None), Some((Killed, nothing))),
+            (of(killed, false, short, Some(1)), Some((KilledForMemory, memory(1)))),
             (of(killed, true, long, Some(1)), None),
-            (of(Status::Exited(137), false, long, Some(2)), Some(Suspicion::CommandOutOfMemory(memory(2)))),
+            (of(Status::Exited(137), false, long, Some(2)), Some((CommandKilledForMemory, memory(2)))),
             (of(Status::Exited(137), false, short, None), None),
-            (of(Status::Exited(127), false, short, Some(1)), Some(Suspicion::CommandFailed(127, short))),
-            (of(Status::Exited(126), false, short, None), Some(Suspicion::CommandFailed(126, short))),
+            (of(Status::Exited(127), false, short, None), Some((CommandNotFound, nothing))),
+            (of(Status::Exited(126), false, short, None), Some((CommandNotExecutable, nothing))),
+            // The kernel's kills are told instead, as with any other code.
+            (of(Status::Exited(127), false, short, Some(1)), None),
             (of(Status::Exited(127), false, long, None), None),
             (of(Status::Exited(126), false, long, None), None),
             (of(Status::Exited(0), false, short, Some(1)), None),
@@ -434,8 +449,6 @@ mod tests {
             assert_eq!(suspicion, wanted);
         }
     }
-
-    const KILLED: &str = "was killed by SIGKILL, which rini did not send";
 
     #[test]
     fn a_limit_has_the_largest_whole_unit() {
@@ -449,18 +462,9 @@ mod tests {
             (0, "0 bytes"),
         ] {
             assert_eq!(Bytes(bytes).to_string(), text);
-            let line = Suspicion::OutOfMemory(OutOfMemory { kills: 1, limit: Some(bytes) }).to_string();
-            assert_eq!(
-                line,
-                format!(
-                    "{KILLED}; meanwhile the kernel killed 1 of this container's processes: out of memory, limit {text}"
-                )
-            );
+            let memory = OutOfMemory { kills: 1, limit: Some(bytes) };
+            assert_eq!(memory.to_string(), format!("out of memory, limit {text}"));
         }
-        let line = Suspicion::OutOfMemory(OutOfMemory { kills: 3, limit: None }).to_string();
-        assert_eq!(
-            line,
-            format!("{KILLED}; meanwhile the kernel killed 3 of this container's processes: out of memory")
-        );
+        assert_eq!(OutOfMemory { kills: 3, limit: None }.to_string(), "out of memory");
     }
 }

@@ -4,28 +4,28 @@
 use crate::ground::bytes::Decimal;
 use crate::ground::exit::Status;
 use crate::ground::signal::Signal;
-use crate::ground::time::{Duration, Instant};
+use crate::ground::time::Instant;
 use crate::messages::catalog::Catalog;
 use crate::messages::diagnosis::{Diagnosis, Named, Origin, Reason};
-use crate::messages::message;
+use crate::messages::message::{self, OddScript, OddScriptMessage};
 use crate::messages::quote::Word;
 use crate::sys::clock;
-use crate::sys::exec_failure::ExecFailure;
+use crate::sys::exec_failure::{BYTE_ORDER_MARK, ExecFailure};
 use crate::sys::process::{self, Pid};
 use crate::sys::terminal::HandOff;
 use nix::errno::Errno;
-use std::ffi::OsStr;
-use std::os::unix::ffi::OsStrExt;
 
 impl Catalog {
-    /// Logs, in the child, that the program could not be executed, or that it has nothing in it.
-    pub fn log_exec_failure(&self, program: &OsStr, failure: &ExecFailure) {
-        if failure.is_blank {
-            return self.log(message::BlankProgram { file: &Word(&failure.path) });
+    /// Logs, in the child, that the program could not be executed, or what is odd about it.
+    pub fn log_exec_failure(&self, program: &[u8], failure: &ExecFailure) {
+        if failure.is_odd_script {
+            let has_mark = failure.head.starts_with(BYTE_ORDER_MARK);
+            let name = if has_mark { OddScript::ByteOrderMark } else { OddScript::Blank };
+            return self.log(OddScriptMessage { name, file: &Word(&failure.path) });
         }
         self.log(message::ExecFailed {
             child: Decimal::from(process::own_pid()),
-            program: &Word(program.as_bytes()),
+            program: &Word(program),
             failure,
             diagnosis: &Diagnosis(failure),
             reason: &Reason(Errno::from_raw(failure.errno)),
@@ -120,11 +120,13 @@ impl Catalog {
         }
     }
 
-    /// Logs that rini killed a process. `request`: the stop signal that the process had got, and the time of it, or None if a
-    /// rule dropped that signal.
+    /// Logs that rini killed a process, or that it may not. `request`: the stop signal that the process had got, and the time of
+    /// it, or None if a rule dropped that signal.
     pub fn log_killed(&self, pid: Pid, request: Option<(Origin, Instant)>) {
         let process = &Named(pid);
         match request {
+            // As PID 1 rini kills everything at once, and kill(2) passes over what it may not kill.
+            _ if process::is_forbidden(pid) => self.log(message::CannotKill { process, reason: &Reason(Errno::EPERM) }),
             Some((origin, since)) => {
                 let elapsed = &clock::now().since(since);
                 self.log(message::KilledAfter { process, elapsed, origin: &origin });
@@ -139,23 +141,6 @@ impl Catalog {
             Signal::TERM => self.log(message::PauseTerminated),
             Signal::INT => self.log(message::PauseInterrupted),
             _ => self.log(message::PauseEnded { signal: &signal }),
-        }
-    }
-
-    /// Logs the end of rini: the child, its status and how long it ran, if there was one; when rini started; the number of signals
-    /// forwarded and of orphans reaped.
-    pub fn log_end(&self, child: Option<(Pid, Status, Duration)>, started: Instant, signals: u64, orphans: u64) {
-        let (signals, orphans) = (Decimal(signals), Decimal(orphans));
-        match child {
-            Some((pid, status, elapsed)) => self.log(message::Closing {
-                child: pid.into(),
-                status: &status,
-                code: status.code().into(),
-                elapsed: &elapsed,
-                signals,
-                orphans,
-            }),
-            None => self.log(message::PauseClosing { elapsed: &clock::now().since(started), signals, orphans }),
         }
     }
 }

@@ -65,12 +65,9 @@ fn write_word(word: &[u8], plainly: bool, f: &mut fmt::Formatter<'_>) -> fmt::Re
             }
             f.write_char(escaped)?;
         }
-        for (index, byte) in chunk.invalid().iter().enumerate() {
-            match plainly {
-                false => write_escaped((*byte).into(), f)?,
-                true if index == 0 => f.write_char('\u{fffd}')?,
-                true => (),
-            }
+        match chunk.invalid() {
+            [_, ..] if plainly => f.write_char('\u{fffd}')?,
+            bytes => bytes.iter().try_for_each(|byte| write_escaped((*byte).into(), f))?,
         }
     }
     Ok(())

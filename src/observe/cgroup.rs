@@ -27,7 +27,7 @@ const LIMIT: Names = ["memory.max", "memory.limit_in_bytes"];
 pub fn read_oom_kills() -> Option<u64> {
     let mut room = [0; ROOM];
     let events = read_own(EVENTS, &mut room)?;
-    Parts::of(events, b'\n').find_map(|line| bytes::number(line.strip_prefix(b"oom_kill ")?))
+    Parts::of(events, b'\n').find_map(|line| bytes::number(line.strip_prefix(b"oom_kill ".as_slice())?))
 }
 
 /// Reads the memory limit in bytes, if there is one.
@@ -66,7 +66,7 @@ fn read_own(names: Names, room: &mut [u8; ROOM]) -> Option<&[u8]> {
     let mut line = Vec::new();
     line.try_reserve(USUAL_LINE).ok()?;
     line.extend_from_slice(ROOT);
-    files::for_each_byte(c"/proc/self/cgroup", MAX_LINES.saturating_mul(LONGEST_LINE), &mut |byte| {
+    let _ = files::for_each_byte(c"/proc/self/cgroup", MAX_LINES.saturating_mul(LONGEST_LINE), &mut |byte| {
         if byte == b'\n' && find_files(&line, names).is_some() {
             return ControlFlow::Break(());
         }

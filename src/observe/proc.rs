@@ -74,6 +74,7 @@ pub fn for_each_child(f: &mut dyn FnMut(Pid, Option<Process>) -> ControlFlow<()>
         number = number.saturating_mul(10).saturating_add(i32::from(byte.saturating_sub(b'0')));
         ControlFlow::Continue(())
     })
+    .is_ok()
 }
 
 /// Calls `f` with each process except rini and the kernel's threads, until it breaks. The [`Process`] is None if /proc

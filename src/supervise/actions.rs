@@ -84,6 +84,7 @@ impl Runtime {
 
     /// Forwards a signal to the leftover processes, by kill(2) as for a group.
     pub(super) fn forward_to_leftovers(&mut self, signal: Signal, rewritten: Signal, received: Option<&Received>) {
+        self.log_leftovers_of_pause();
         let (origin, count) = match (self.find_received(signal, received), self.stop_request) {
             // This stop signal ended the child, and rini counted it then.
             (None, Some((origin, _))) if origin.signal == signal => (origin, 0),
@@ -105,7 +106,7 @@ impl Runtime {
     pub(super) fn log_discarded(&self, signal: Signal, received: Option<&Received>) {
         let name = match self.supervisor.begins_stop(signal) {
             true => Discarded::InStop,
-            false if self.tally.child.is_some() => Discarded::AfterEnd,
+            false if !self.supervisor.policy.pause => Discarded::AfterEnd,
             false => Discarded::InPause,
         };
         self.catalog.log(DiscardedMessage { name, origin: &self.make_origin(signal, received) });
@@ -113,6 +114,7 @@ impl Runtime {
 
     /// Asks the leftover processes to end, by a SIGTERM of rini's own.
     pub(super) fn terminate_leftovers(&mut self) {
+        self.log_leftovers_of_pause();
         let origin = Origin { signal: Signal::TERM, sender: Sender::Process(process::own_pid()), container: true };
         self.stop_request.get_or_insert_with(|| (origin, clock::now()));
         if self.leftovers.signal_all(Signal::TERM) {
@@ -133,11 +135,15 @@ impl Runtime {
 
     /// Kills the child at the deadline, or with --process-group its group.
     ///
-    /// If rini stays for leftover processes, it kills the child alone. It kills the others of the group as soon as it has
-    /// reaped the child, and names each of them. A rini that adopts no orphans cannot reach them then.
+    /// As PID 1, and if it stays for leftover processes, rini kills the child alone. The others of the group are named, and end as
+    /// soon as rini has reaped the child. A rini that adopts no orphans cannot reach them then.
     pub(super) fn kill_child(&mut self) -> ControlFlow<u8> {
         let Some(pid) = self.child.as_ref().map(|child| child.pid) else { return ControlFlow::Continue(()) };
-        let is_alone = self.supervisor.policy.after_exit.stays() && self.role != Role::Plain;
+        let is_alone = match self.role {
+            Role::Pid1(_) => true,
+            Role::Subreaper => self.supervisor.policy.after_exit.stays(),
+            Role::Plain => false,
+        };
         let killed = if is_alone { process::kill(pid, Signal::KILL) } else { self.send_to_child(Signal::KILL, None) };
         match killed {
             Ok(()) => {

@@ -6,21 +6,22 @@ use crate::ground::exit::{self, Status};
 use crate::ground::foreground::Foreground;
 use crate::ground::signal::Signal;
 use crate::ground::time::Duration;
-use crate::messages::diagnosis::{OutOfMemory, Suspicion};
-use crate::messages::message::{self, LeftoverFate, LeftoverFateMessage};
+use crate::messages::diagnosis::OutOfMemory;
+use crate::messages::message::{Ending, EndingMessage, LeftoverFate, LeftoverFateMessage, Suspicion, SuspicionMessage};
 use crate::observe::cgroup;
 use crate::supervise::leftovers::LeftoverList;
 use crate::supervise::runtime::{Role, Runtime, Tally};
 use crate::sys::clock;
-use crate::sys::process::{self, Pid};
+use crate::sys::process::{self, Pid, Pid1};
 use crate::sys::signals;
 use crate::sys::terminal::Terminal;
 use log::LevelFilter;
 
 /// Reads what the kernel did for memory since it had killed so many processes. Without that count, the count of now
-/// says nothing.
+/// says nothing, and rini does not read it.
 fn read_out_of_memory(kills_before: Option<u64>) -> Option<OutOfMemory> {
-    let kills = cgroup::read_oom_kills()?.checked_sub(kills_before?).filter(|count| *count > 0)?;
+    let kills_before = kills_before?;
+    let kills = cgroup::read_oom_kills()?.checked_sub(kills_before).filter(|count| *count > 0)?;
     Some(OutOfMemory { kills, limit: cgroup::read_memory_limit() })
 }
 
@@ -34,23 +35,24 @@ impl Runtime {
         // A silent rini needs no time, and makes another system call for it, the look for leftover processes.
         let is_timed = log::max_level() >= LevelFilter::Info || is_exec_code();
         let lasted = if is_timed { clock::now().since(self.tally.started) } else { Duration::default() };
-        let explained = matches!(status, Status::Exited(_)) && child.exec_failed().unwrap_or_else(is_exec_code);
+        let exec_failed = child.exec_failed();
+        let explained = matches!(status, Status::Exited(_)) && exec_failed.unwrap_or_else(is_exec_code);
         if !explained {
             self.warn_of_unexpected_end(child.pid, status, lasted);
         }
         self.catalog.log_reaped(child.pid, status);
-        self.tally.child = Some((child.pid, status, lasted));
+        (self.tally.status, self.tally.lasted) = (status, lasted);
         let stays = self.supervisor.policy.after_exit.stays();
-        if stays {
-            self.catalog.log(message::Ended { child: child.pid.into(), status: &status });
+        match exec_failed {
+            // No program ran.
+            Some(true) => (),
+            // rini may end much later, so the closing line is about rini.
+            _ if stays => self.log_ending(Ending::Ended, child.pid),
+            _ => self.tally.child = child.pid,
         }
-        match self.role {
-            // The deadline is over, and they are killed at once.
-            _ if stays && self.has_sent_kill => (),
-            _ if stays => self.log_leftovers(LeftoverFate::Awaited),
-            Role::Pid1(_) if self.leftovers.has_signalled_group() => self.log_leftovers(LeftoverFate::EndWithGroup),
-            Role::Pid1(_) => self.log_leftovers(LeftoverFate::Killed),
-            Role::Subreaper | Role::Plain => self.log_leftovers(LeftoverFate::KeepRunning),
+        // At the deadline those for which rini stays are killed at once, and named then.
+        if !(stays && self.has_sent_kill) {
+            self.log_leftovers(self.fate_of_leftovers());
         }
         // A script that started rini uses the terminal next, and could not from a background group. While rini waits
         // for leftover processes, a ^C is for rini, in every role.
@@ -66,40 +68,82 @@ impl Runtime {
         }
     }
 
-    /// Warns of an end that rini did not cause, and that looks like a crash or a kill for memory.
-    fn warn_of_unexpected_end(&self, child: Pid, status: Status, lasted: Duration) {
-        if let Some(suspicion) =
-            Suspicion::of(status, self.has_sent_kill, lasted, || read_out_of_memory(self.oom_kills))
-        {
-            self.catalog.log(message::Suspect { child: child.into(), suspicion: &suspicion });
-        } else if status != Status::Exited(0)
-            && let Some(memory) = read_out_of_memory(self.oom_kills_at_start)
-        {
-            self.catalog.log(message::OthersKilledForMemory { kills: Decimal(memory.kills), memory: &memory });
+    /// What happens to leftover processes when the program has exited, or when a pause ends.
+    fn fate_of_leftovers(&self) -> LeftoverFate {
+        match self.role {
+            _ if self.supervisor.policy.after_exit.stays() => LeftoverFate::Awaited,
+            // The grace period is over, and no option gives them more of it.
+            Role::Pid1(_) if self.has_sent_kill => LeftoverFate::EndAtDeadline,
+            Role::Pid1(_) if self.leftovers.has_signalled_group() => LeftoverFate::EndWithGroup,
+            Role::Pid1(_) => LeftoverFate::Killed,
+            Role::Subreaper | Role::Plain => LeftoverFate::KeepRunning,
         }
     }
 
-    /// Names the leftover processes, if there are any. Without a living child of rini's there are none, and then rini
-    /// does not read /proc.
+    /// In a pause, names the processes that its stop meets, once.
+    pub(super) fn log_leftovers_of_pause(&self) {
+        if self.supervisor.policy.pause && self.stop_request.is_none() {
+            self.log_leftovers(self.fate_of_leftovers());
+        }
+    }
+
+    /// Warns of an end that rini did not cause, and that looks like a crash or a kill for memory.
+    fn warn_of_unexpected_end(&self, child: Pid, status: Status, lasted: Duration) {
+        let suspicion = Suspicion::of(status, self.has_sent_kill, lasted, || read_out_of_memory(self.oom_kills));
+        let others = || {
+            let kills_before = self.oom_kills_at_start.filter(|_| status != Status::Exited(0));
+            read_out_of_memory(kills_before).map(|memory| (Suspicion::OthersKilledForMemory, memory))
+        };
+        let Some((name, memory)) = suspicion.or_else(others) else { return };
+        self.catalog.log(SuspicionMessage {
+            name,
+            child: child.into(),
+            program: &self.program,
+            kills: Decimal(memory.kills),
+            memory: &memory,
+            elapsed: &lasted,
+        });
+    }
+
+    /// Names the leftover processes, if there are any. rini reads /proc only if there can be some.
     #[inline(never)]
     pub(super) fn log_leftovers(&self, fate: LeftoverFate) {
         // The loudest level of the message under any name.
-        let level = if matches!(fate, LeftoverFate::Killed) { LevelFilter::Warn } else { LevelFilter::Info };
-        if log::max_level() >= level
-            && process::has_living_child()
-            && let Some(list) = LeftoverList::read(self.role.pid1())
+        let is_loud = matches!(fate, LeftoverFate::Killed | LeftoverFate::EndAtDeadline);
+        let pid1 = self.role.pid1();
+        if log::max_level() >= if is_loud { LevelFilter::Warn } else { LevelFilter::Info }
+            && pid1.map_or_else(process::has_living_child, Pid1::has_company)
+            && let Some(list) = LeftoverList::read(pid1)
         {
             self.catalog.log(LeftoverFateMessage { name: fate, processes: &list });
         }
     }
 
+    /// Logs the end of the child, or the closing line.
+    fn log_ending(&self, name: Ending, child: Pid) {
+        let Tally { started, status, lasted, signals, orphans, .. } = self.tally;
+        self.catalog.log(EndingMessage {
+            name,
+            child: child.into(),
+            program: &self.program,
+            status: &status,
+            code: status.code().into(),
+            elapsed: &if child.as_raw() == 0 { clock::now().since(started) } else { lasted },
+            signals: Decimal(signals),
+            orphans: Decimal(orphans),
+        });
+    }
+
     /// Logs the closing line and returns rini's exit code, which is the child's. rini may die by a signal here instead.
     pub(super) fn end_run(&mut self, status: Option<Status>) -> u8 {
-        let Tally { started, child, signals, orphans } = self.tally;
-        if let (None, Some(signal)) = (child, self.last_stop_signal) {
+        if let Some(signal) = self.last_stop_signal {
             self.catalog.log_pause_end(signal);
         }
-        self.catalog.log_end(child, started, signals, orphans);
+        if !self.supervisor.policy.after_exit.stays() {
+            self.log_leftovers_of_pause();
+        }
+        let child = self.tally.child;
+        self.log_ending(if child.as_raw() == 0 { Ending::RiniEnded } else { Ending::Closing }, child);
         let code = status.map_or(exit::CANNOT_START, |status| self.remap.apply(status.code()));
         // A ^C went to the child's group only. The shell of a script around rini ends its script only if it got the
         // SIGINT itself and rini died by it. So rini sends the signal to its whole group, unless the child got it

@@ -35,7 +35,7 @@
 //! | processes that /proc hides from rini (`hidepid`): names; as PID 1 with `--process-group`, the signal too | rini cannot find them. PID 1 kills them at the deadline all the same. |
 //! | another user's, if rini may not signal them | kill(2) passes over them. rini names them, and they end with PID 1. |
 //! | processes that stop after rini has read their state | They stay stopped until the deadline. If PID 1 signals group by group, it reads the states twice. |
-//! | the kernel's threads, if rini is the init of a virtual machine | They belong to no container. |
+//! | the kernel's threads, if rini is the init of a virtual machine; names: without /proc, all processes there, or if process 2 is in a group from outside the PID namespace | They belong to no container. Only /proc tells them from others. |
 #![forbid(unsafe_code)]
 
 use crate::ground::bytes::Decimal;
@@ -94,7 +94,8 @@ impl PidSet {
     }
 }
 
-/// The living leftover processes: `: pid 7 (nginx), pid 8 (sh) and at least 3 more`. It is empty if /proc does not show them.
+/// The living leftover processes: `: pid 7 (nginx), pid 8 (sh) of another user and at least 3 more`. It is empty if /proc does not
+/// show them.
 pub struct LeftoverList {
     named: [Pid; NAMED],
     count: usize,
@@ -107,7 +108,7 @@ const NAMED: usize = 8;
 const SEEN: usize = 1000;
 
 impl LeftoverList {
-    /// Reads the list. Returns None if /proc shows that there are none.
+    /// Reads the list. Returns None if there are none. A machine's init without /proc cannot tell, and gets None too.
     pub fn read(pid1: Option<Pid1>) -> Option<LeftoverList> {
         let (mut list, mut seen) = (LeftoverList { named: [Pid::from_raw(0); NAMED], count: 0 }, 0_usize);
         let for_each = if pid1.is_some() { proc::for_each_other } else { proc::for_each_child };
@@ -121,7 +122,11 @@ impl LeftoverList {
             seen = seen.wrapping_add(1);
             if seen < SEEN { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
         });
-        (list.count > 0 || !is_whole).then_some(list)
+        // Without /proc, the kernel's threads look like other processes.
+        if list.count == 0 && (is_whole || pid1.is_some() && process::sees_kernel_threads()) {
+            return None;
+        }
+        Some(list)
     }
 }
 
@@ -131,6 +136,9 @@ impl fmt::Display for LeftoverList {
         for pid in self.named.iter().take(self.count) {
             f.write_str(separator)?;
             Named(*pid).fmt(f)?;
+            if process::is_forbidden(*pid) {
+                write_message(message::OfAnotherUser, f)?;
+            }
             separator = ", ";
         }
         match self.count.saturating_sub(NAMED) {

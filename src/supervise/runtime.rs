@@ -4,7 +4,8 @@
 //! actions, `job_control.rs` handles a suspended child and the terminal, and `ending.rs` the end of the child and of
 //! rini.
 //!
-//! The loop blocks in one place, the wait for a signal. It wakes for a signal or a deadline, and every 10 s while it waits for
+//! The loop blocks in one place, the wait for a signal, or for a signal and the hang-up of standard input
+//! ([`stdin`](crate::sys::stdin)). It wakes for a signal or a deadline, and every 10 s while it waits for
 //! leftover processes. Only if that wait fails does it block in waitid(2).
 //! The child's pid cannot belong to another process before rini reaps the child: [`Spawned`] owns the pid until then.
 //! After that there are only [`Leftovers`].
@@ -12,6 +13,7 @@
 
 use crate::cli::options::Options;
 use crate::cli::table::Personality;
+use crate::ground::bytes;
 use crate::ground::exit::{Remap, Status};
 use crate::ground::policy::AfterExit;
 use crate::ground::signal::{Signal, SignalSet};
@@ -19,12 +21,14 @@ use crate::ground::time::{Duration, Instant};
 use crate::messages::catalog::Catalog;
 use crate::messages::diagnosis::{Origin, Reason};
 use crate::messages::message::{self, LeftoverFate};
+use crate::messages::quote::Escaped;
 use crate::observe::cgroup;
 use crate::supervise::leftovers::Leftovers;
 use crate::supervise::supervisor::{Action, Event, Supervisor, Target};
 use crate::sys::process::{self, Pid, Pid1, Reaped};
 use crate::sys::signals::{self, Received, Sender, Timeout};
 use crate::sys::spawn::Spawned;
+use crate::sys::stdin::StdinWatch;
 use crate::sys::terminal::HandOff;
 use crate::sys::{clock, output};
 use nix::errno::Errno;
@@ -95,15 +99,23 @@ pub struct Runtime {
     /// rini waits for leftover processes without a limit, and has not logged yet that this takes long.
     pub(super) can_wait_long: bool,
     pub(super) remap: Remap,
+    /// With `--stop-on-stdin-close`, until standard input hangs up.
+    stdin_watch: Option<StdinWatch>,
     /// The stop signal that rini holds back for the stop delay.
     pub(super) delayed: Option<Received>,
+    /// The last component of the program's name. It is from argv, because /proc has no name of a process that is gone.
+    pub(super) program: Escaped<'static>,
 }
 
 /// The figures of the closing line.
 pub(super) struct Tally {
     pub(super) started: Instant,
-    /// The child's pid, how it ended, and how long it ran.
-    pub(super) child: Option<(Pid, Status, Duration)>,
+    /// The pid of the child, if the closing line is about its end. Else 0.
+    pub(super) child: Pid,
+    /// How the child ended.
+    pub(super) status: Status,
+    /// How long the child ran.
+    pub(super) lasted: Duration,
     pub(super) signals: u64,
     pub(super) orphans: u64,
 }
@@ -127,7 +139,7 @@ impl Runtime {
         options: &mut Options,
         hand_off: Option<HandOff>,
     ) -> Runtime {
-        output::forbid_waiting();
+        output::forbid_waiting(true);
         let (started, catalog) = (clock::now(), &personality.catalog);
         let can_wait_long = options.policy.after_exit == AfterExit::Wait;
         match &child {
@@ -143,6 +155,8 @@ impl Runtime {
         // pipe would never end, and a mount could not be unmounted. The child has its own copies.
         process::close_descriptors_from_3();
         process::leave_working_directory();
+        let begin_watch = || StdinWatch::begin().map_err(|errno| log_unwatched(catalog, errno)).ok();
+        let stdin_watch = if options.stop_on_stdin_close { begin_watch() } else { None };
         Runtime {
             catalog,
             leftovers: Leftovers::new(role.pid1(), child.as_ref().and_then(|child| child.group)),
@@ -157,6 +171,7 @@ impl Runtime {
             hinted: SignalSet::default(),
             may_die_by_signal: personality.is_rini(),
             warn_on_reap: options.warn_on_reap,
+            stdin_watch,
             remap: mem::take(&mut options.remap),
             hand_off_signals: match hand_off {
                 Some(HandOff::BySessionLeader) => SignalSet::of([Signal::HUP, Signal::CONT]),
@@ -169,9 +184,23 @@ impl Runtime {
             has_withheld_signal: false,
             undoes_background_stops: false,
             has_sent_interrupt: false,
-            tally: Tally { started, child: None, signals: 0, orphans: 0 },
+            tally: Tally {
+                started,
+                child: Pid::from_raw(0),
+                status: Status::Exited(0),
+                lasted: Duration::default(),
+                signals: 0,
+                orphans: 0,
+            },
+            program: Escaped(bytes::base_name(options.name)),
         }
     }
+}
+
+/// Logs that rini does not watch standard input.
+#[inline(never)]
+fn log_unwatched(catalog: &Catalog, errno: Errno) {
+    catalog.log(message::CannotWatchStdin { reason: &Reason(errno) });
 }
 
 /// The loop.
@@ -213,6 +242,7 @@ impl Runtime {
                 self.oom_kills_at_start = self.oom_kills;
             }
             let timeout = if has_more { Timeout::Now } else { self.choose_timeout() };
+            let timeout = self.wait_for_stdin(timeout);
             let has_received = match self.wait_for_signal(timeout, &mut received) {
                 Ok(has_received) => has_received,
                 Err(errno) => {
@@ -221,6 +251,7 @@ impl Runtime {
                         self.catalog.log(message::CannotWaitForSignals { reason: &Reason(errno) });
                     }
                     (cannot_receive, has_news) = (true, true);
+                    self.stdin_watch = None;
                     continue;
                 }
             };
@@ -238,15 +269,31 @@ impl Runtime {
             return deadline.map_or(Timeout::Never, Timeout::At);
         }
         let now = clock::now();
-        if self.can_wait_long
-            && let Some((.., lasted)) = self.tally.child
-            && now.since(self.tally.started.later_by(lasted)) >= LONG_WAIT
-        {
+        if self.can_wait_long && now.since(self.tally.started.later_by(self.tally.lasted)) >= LONG_WAIT {
             self.can_wait_long = false;
             self.log_leftovers(LeftoverFate::StillAwaited);
         }
         let recheck = now.later_by(RECHECK_INTERVAL);
         Timeout::At(deadline.map_or(recheck, |deadline| deadline.min(recheck)))
+    }
+
+    /// While rini watches standard input, waits for its hang-up and for a signal, and returns when the wait that takes the signal
+    /// has to end. The hang-up becomes a SIGTERM from rini to itself, which begins a stop even if the user's stop signals do not
+    /// include SIGTERM. In a stop rini sends none, because many programs take a second one for "at once".
+    fn wait_for_stdin(&mut self, timeout: Timeout) -> Timeout {
+        let Some(watch) = &self.stdin_watch else { return timeout };
+        match watch.wait(timeout) {
+            Ok(false) => return Timeout::Now,
+            Ok(true) if self.supervisor.has_begun_stop() => (),
+            Ok(true) => {
+                self.supervisor.policy.stop_signals.insert(Signal::TERM);
+                let _ = process::kill(process::own_pid(), Signal::TERM);
+                self.catalog.log(message::StdinClosed);
+            }
+            Err(errno) => log_unwatched(self.catalog, errno),
+        }
+        self.stdin_watch = None;
+        timeout
     }
 
     /// Waits for a signal. The kernel delivers the lowest number first, so a flood of SIGTTIN or SIGTTOU would hold up

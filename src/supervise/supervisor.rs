@@ -352,6 +352,11 @@ impl Supervisor {
             && !self.begins_stop(signal)
     }
 
+    /// Whether a stop has begun, be it delayed or under way.
+    pub fn has_begun_stop(&self) -> bool {
+        self.stop != Stop::NotBegun
+    }
+
     /// Whether rini holds back a stop signal.
     pub fn holds_back(&self) -> bool {
         matches!(self.stop, Stop::Delayed { .. })

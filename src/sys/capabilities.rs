@@ -1,5 +1,6 @@
 //! File capabilities: the capabilities that a file gives to its program (capabilities(7), setcap(8)).
 
+use super::prctl::prctl;
 use std::ffi::CStr;
 
 /// A set of capabilities. Capability n is bit n.
@@ -14,8 +15,8 @@ pub fn find_missing(file: &CStr) -> Capabilities {
     let mut rest = parse_permitted(read_attribute(file, &mut [0; 24]).unwrap_or_default());
     let (mut missing, mut bit) = (0, 1);
     for number in 0..u64::BITS {
-        // SAFETY: this prctl takes a number and no pointer. It refuses a number that is no capability of the kernel.
-        if rest & 1 != 0 && unsafe { libc::prctl(libc::PR_CAPBSET_READ, libc::c_ulong::from(number)) } == 0 {
+        // The kernel refuses a number that is no capability.
+        if rest & 1 != 0 && prctl(libc::PR_CAPBSET_READ, number.into()) == Ok(0) {
             missing |= bit;
         }
         (rest, bit) = (rest >> 1, bit << 1);

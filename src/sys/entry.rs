@@ -157,5 +157,12 @@ mod tests {
             assert_eq!(slots.first().map(|slot| slot.is_null()), Some(first == words.len()));
             assert!(slots.last().is_some_and(|slot| slot.is_null()));
         }
+        // A variable is set once, whether there are two of them or none.
+        assert_eq!(strings.set(b"A", b"6"), Some(()));
+        assert_eq!(strings.set(b"new", b""), Some(()));
+        assert_eq!(strings.set(b"PATH", b"with\0null"), None);
+        let left = [c"new=", c"A=6", c"", c"PATH=/bin:/", c"AB=2", c"LISTEN_PID", c"\u{e9}="];
+        assert!(strings.iter().eq(left));
+        assert!(strings.slots(0).last().is_some_and(|slot| slot.is_null()));
     }
 }

@@ -3,6 +3,10 @@
 #![forbid(unsafe_code)]
 
 use super::capabilities::Capabilities;
+use std::mem::ManuallyDrop;
+
+/// Bytes that are never freed, because the process ends after a failed exec (size: 27).
+pub type Kept = ManuallyDrop<Vec<u8>>;
 
 /// A failed exec.
 pub struct ExecFailure {
@@ -13,21 +17,21 @@ pub struct ExecFailure {
     /// The file's mode (inode(7)), or 0 if there is no such file.
     pub mode: u32,
     /// The path that could not be executed.
-    pub path: Vec<u8>,
+    pub path: Kept,
     /// The first bytes of the file. It is empty if rini could not read the file.
-    pub head: Vec<u8>,
+    pub head: Kept,
     /// The machine that a binary is for (`e_machine`), or 0.
     pub machine: u16,
     /// The other path that matters: the interpreter of a script; the loader of a binary; the directory that the user may
     /// not search; or PATH, if the program is not there.
-    pub other: Vec<u8>,
+    pub other: Kept,
     /// The capabilities of the file, or of its interpreter, that no program in this container can have.
     pub missing: Capabilities,
-    /// What denies the execution, if errno is EACCES. If it is ENOENT, this is the interpreter if its own interpreter or loader
-    /// is missing.
+    /// What denies the execution, if errno is EACCES. If it is ENOENT, ENOTDIR or ELOOP, this is the interpreter if it is
+    /// there: its own interpreter or loader is missing or wrong.
     pub denial: Denial,
-    /// This is no failure: /bin/sh is about to run the file, which has nothing in it.
-    pub is_blank: bool,
+    /// This is no failure: /bin/sh is about to run the file, which has nothing in it, or a byte order mark before its first line.
+    pub is_odd_script: bool,
 }
 
 /// What denies the execution of a file.
@@ -55,13 +59,13 @@ impl ExecFailure {
             errno,
             shell_errno: 0,
             mode: 0,
-            path: path.to_vec(),
-            head: Vec::new(),
+            path: Kept::new(path.to_vec()),
+            head: Kept::default(),
             machine: 0,
-            other: Vec::new(),
+            other: Kept::default(),
             missing: Capabilities(0),
             denial: Denial::Unknown,
-            is_blank: false,
+            is_odd_script: false,
         }
     }
 
@@ -72,8 +76,8 @@ impl ExecFailure {
             Format::Elf { machine, loader } => (machine, loader),
             Format::Other => (0, &b""[..]),
         };
-        (self.machine, self.other) = (machine, other.to_vec());
-        self.head = head;
+        (self.machine, self.other) = (machine, Kept::new(other.to_vec()));
+        self.head = Kept::new(head);
     }
 
     /// Whether the file is a script that names an interpreter.
@@ -106,10 +110,10 @@ pub enum Format<'a> {
 impl Format<'_> {
     /// Recognises the format of a file that begins with these bytes.
     pub fn of(head: &[u8]) -> Format<'_> {
-        if let Some(line) = head.strip_prefix(b"#!") {
+        if let Some(line) = head.strip_prefix(b"#!".as_slice()) {
             // The kernel skips blanks and tabs. A carriage return is a part of the name, and a common mistake.
             let blanks = line.iter().take_while(|byte| matches!(byte, b' ' | b'\t')).count();
-            return Format::Script(first_part(line.get(blanks..).unwrap_or_default(), b" \t\n"));
+            return Format::Script(first_part(line.get(blanks..).unwrap_or_default(), b" \t\n\0"));
         }
         let [b'\x7f', b'E', b'L', b'F', class @ (1 | 2), data @ (1 | 2), ..] = head else { return Format::Other };
         Format::elf(head, *class == 2, *data == 2)
@@ -159,10 +163,13 @@ pub fn is_text(head: &[u8]) -> bool {
         && line.copied().all(|byte| byte != 0)
 }
 
-/// Whether a file that begins with these bytes has nothing in it, or an empty `#!` line alone. A copy that was cut short
-/// often looks like that.
-pub fn is_blank(head: &[u8]) -> bool {
-    matches!(head.strip_prefix(b"#!").unwrap_or(head), b"" | b"\n")
+/// What an editor on Windows may put before the first line of a file. The kernel then sees no `#!`.
+pub const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
+
+/// Whether a file that begins with these bytes has nothing in it, an empty `#!` line alone, or a byte order mark. A copy that was cut
+/// short often looks like the first two.
+pub fn is_odd_script(head: &[u8]) -> bool {
+    matches!(head.strip_prefix(b"#!".as_slice()).unwrap_or(head), b"" | b"\n") || head.starts_with(BYTE_ORDER_MARK)
 }
 
 #[cfg(test)]
@@ -170,12 +177,12 @@ pub mod tests {
     use super::*;
 
     #[test]
-    fn a_file_is_blank_without_any_command() {
-        for blank in [&b""[..], b"\n", b"#!", b"#!\n"] {
-            assert!(is_blank(blank), "{blank:?}");
+    fn a_script_without_any_command_or_with_a_byte_order_mark_is_odd() {
+        for odd in [&b""[..], b"\n", b"#!", b"#!\n", b"\xef\xbb\xbf#!/bin/sh\n", b"\xef\xbb\xbf"] {
+            assert!(is_odd_script(odd), "{odd:?}");
         }
-        for full in [&b"#"[..], b"#!/", b"#!\nexit 3", b"exit", b"##!", b"\0"] {
-            assert!(!is_blank(full), "{full:?}");
+        for usual in [&b"#"[..], b"#!/", b"#!\nexit 3", b"exit", b"##!", b"\0", b"\xef\xbb", b"#\xef\xbb\xbf"] {
+            assert!(!is_odd_script(usual), "{usual:?}");
         }
     }
 

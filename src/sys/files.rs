@@ -107,26 +107,34 @@ pub fn is_proc_mounted() -> bool {
 /// to, and rini must not wait for it. A terminal there must not become rini's controlling terminal.
 const READ_FLAGS: c_int = libc::O_RDONLY | libc::O_NONBLOCK | libc::O_NOCTTY;
 
+/// Reads bytes of an open file by one system call (size: 20). The result is their number.
+pub fn read_piece(file: &OwnedFd, room: &mut [u8]) -> Result<usize, Errno> {
+    // SAFETY: read wants room for the given number of bytes: `room` has that length.
+    let length = unsafe { libc::syscall(libc::SYS_read, file.as_raw_fd(), room.as_mut_ptr(), room.len()) };
+    Errno::result(length).map(|length| usize::try_from(length).unwrap_or(0))
+}
+
 /// Reads the beginning of a file, as much as fits into `room`. One read is enough, because the kernel gives its files
 /// whole.
 pub fn read<'a>(path: &CStr, room: &'a mut [u8]) -> Option<&'a [u8]> {
     let file = open(path, READ_FLAGS).ok()?;
-    let length = nix::unistd::read(&file, room).ok()?;
+    let length = read_piece(&file, room).ok()?;
     room.get(..length)
 }
 
 /// Calls `f` with each byte of a file until it breaks. It reads in pieces, and stops after the piece that reaches
-/// `limit`. Returns false if the file cannot be opened.
-pub fn for_each_byte(path: &CStr, limit: usize, f: &mut dyn FnMut(u8) -> ControlFlow<()>) -> bool {
-    let Ok(file) = open(path, READ_FLAGS) else { return false };
+/// `limit`. That is the error EFBIG.
+pub fn for_each_byte(path: &CStr, limit: usize, f: &mut dyn FnMut(u8) -> ControlFlow<()>) -> Result<(), Errno> {
+    let file = open(path, READ_FLAGS)?;
     let (mut room, mut total) = ([0; 256], 0_usize);
-    while total < limit
-        && let Ok(length @ 1..) = nix::unistd::read(&file, &mut room)
-        && room.iter().take(length).try_for_each(|byte| f(*byte)).is_continue()
-    {
+    while total < limit {
+        let length = read_piece(&file, &mut room)?;
+        if length == 0 || room.iter().take(length).try_for_each(|byte| f(*byte)).is_break() {
+            return Ok(());
+        }
         total = total.saturating_add(length);
     }
-    true
+    Err(Errno::EFBIG)
 }
 
 /// Reads the target of a symbolic link, as much as fits into `room`.
@@ -217,24 +225,29 @@ mod tests {
         let mut room = [0; 10];
         let up_to = |limit| {
             let mut all = Vec::new();
-            for_each_byte(path, limit, &mut |byte| {
+            let done = for_each_byte(path, limit, &mut |byte| {
                 all.push(byte);
                 ControlFlow::Continue(())
             });
-            all
+            (done, all)
         };
         let all = || up_to(usize::MAX);
-        assert_eq!(all(), bytes);
-        assert_eq!((up_to(0).len(), up_to(1).len(), up_to(256).len(), up_to(257).len()), (0, 256, 256, 512));
+        assert_eq!(all(), (Ok(()), bytes.clone()));
+        for (limit, length) in [(0, 0), (1, 256), (256, 256), (257, 512)] {
+            let (done, all) = up_to(limit);
+            assert_eq!((done, all.len()), (Err(Errno::EFBIG), length));
+        }
         assert_eq!(read(path, &mut room), bytes.get(..10));
         fs::remove_file(&file).unwrap();
-        assert_eq!((all(), read(path, &mut room)), (vec![], None));
-        // A file without an end.
+        assert_eq!((all(), read(path, &mut room)), ((Err(Errno::ENOENT), vec![]), None));
+        // A file without an end, and a folder, which opens and cannot be read.
         let mut count = 0;
-        assert!(for_each_byte(c"/dev/zero", 1000, &mut |_| {
+        let mut f = |_| {
             count += 1;
             ControlFlow::Continue(())
-        }));
+        };
+        assert_eq!(for_each_byte(c"/dev/zero", 1000, &mut f), Err(Errno::EFBIG));
+        assert_eq!(for_each_byte(c"/", 1000, &mut f), Err(Errno::EISDIR));
         assert_eq!(count, 1024);
         assert!(is_proc_mounted());
         assert_eq!(read_link(c"/proc/self", &mut room).unwrap(), std::process::id().to_string().as_bytes());

@@ -1,8 +1,8 @@
 //! Copies rini's own file to another place, for `--install`.
 
 use crate::ground::bytes::Decimal;
-use crate::sys::{c_string, clock, files};
-use libc::{c_int, c_long};
+use crate::sys::{PathBuffer, c_string, clock, files};
+use libc::{c_int, c_long, c_uint};
 use nix::errno::Errno;
 use std::ffi::CStr;
 use std::mem::ManuallyDrop;
@@ -27,10 +27,14 @@ pub fn install(own_name: Option<&CStr>, target: &[u8]) -> Result<bool, Errno> {
         _ => return Err(Errno::EINVAL),
     };
     let target = path(into, b"")?;
+    // If the kernel refuses statx, rini cannot see what is there, and replaces nothing.
+    let flags = if files::read_mode(c"/") == 0 { libc::RENAME_NOREPLACE } else { 0 };
     // A part of a copy that a crash left must not stand in the way, so the name is new.
-    let beside = path(into, format!(".{}", Decimal(clock::nanoseconds())).leak().as_bytes())?;
+    let mut room = PathBuffer::new();
+    let suffix = room.format(format_args!(".{}", Decimal(clock::nanoseconds()))).unwrap_or_default();
+    let beside = path(into, suffix.to_bytes())?;
     let copy = files::open(beside, libc::O_WRONLY | libc::O_CREAT | libc::O_EXCL)?;
-    let done = copy_all(&own, &copy).and_then(|()| rename(beside, target));
+    let done = copy_all(&own, &copy).and_then(|()| rename(beside, target, flags));
     // If standard error was closed, the copy may have its number, and a message would go into it.
     drop(copy);
     if done.is_err() {
@@ -66,11 +70,10 @@ fn copy_all(from: &OwnedFd, to: &OwnedFd) -> Result<(), Errno> {
     Errno::result(unsafe { libc::syscall(libc::SYS_fsync, to) }).map(drop)
 }
 
-fn rename(from: &CStr, to: &CStr) -> Result<(), Errno> {
-    const NO_FLAGS: c_int = 0;
+fn rename(from: &CStr, to: &CStr, flags: c_uint) -> Result<(), Errno> {
     // SAFETY: renameat2 wants two paths.
     let done = unsafe {
-        libc::syscall(libc::SYS_renameat2, libc::AT_FDCWD, from.as_ptr(), libc::AT_FDCWD, to.as_ptr(), NO_FLAGS)
+        libc::syscall(libc::SYS_renameat2, libc::AT_FDCWD, from.as_ptr(), libc::AT_FDCWD, to.as_ptr(), flags)
     };
     Errno::result(done).map(drop)
 }

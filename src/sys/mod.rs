@@ -23,11 +23,14 @@ pub mod files;
 mod heap;
 pub mod install;
 pub mod output;
+mod prctl;
 pub mod process;
 pub mod signals;
 pub mod spawn;
+pub mod stdin;
 pub mod terminal;
 pub mod texts;
+pub mod user;
 mod vfork;
 
 use signals::Mask;
@@ -66,10 +69,21 @@ impl Strings {
     /// In an environment, finds the variable with this name: its slot and its value. If there are two, it is the first,
     /// as for getenv(3).
     pub fn variable(&self, name: &[u8]) -> Option<(usize, &'static CStr)> {
-        self.iter().enumerate().find_map(|(slot, variable)| {
-            let value = variable.to_bytes_with_nul().strip_prefix(name)?.strip_prefix(b"=")?;
-            Some((slot, c_string(value)?))
-        })
+        self.iter().enumerate().find_map(|(slot, variable)| Some((slot, value_of(variable, name)?)))
+    }
+
+    /// In an environment, sets a variable, and removes others with this name: a shell would take the last one. Returns None if the
+    /// value contains a null.
+    pub fn set(&mut self, name: &[u8], value: &[u8]) -> Option<()> {
+        // The kernel's slots have no room behind them. The new ones are for the program, and never freed.
+        let mut slots = vec![make_variable(name, value)?.as_ptr().cast_mut()];
+        for (slot, string) in self.0.iter().enumerate() {
+            if self.get(slot).and_then(|variable| value_of(variable, name)).is_none() {
+                slots.push(*string);
+            }
+        }
+        self.0 = slots.leak();
+        Some(())
     }
 
     /// Replaces the string in a slot.
@@ -83,6 +97,16 @@ impl Strings {
     fn slots(&self, first: usize) -> &[*mut c_char] {
         self.0.get(first..).unwrap_or(&[])
     }
+}
+
+/// The value of a variable of an environment, if this is its name.
+fn value_of(variable: &'static CStr, name: &[u8]) -> Option<&'static CStr> {
+    c_string(variable.to_bytes_with_nul().strip_prefix(name)?.strip_prefix(b"=".as_slice())?)
+}
+
+/// Makes a variable of an environment, which is never freed. Returns None if the value contains a null.
+fn make_variable(name: &[u8], value: &[u8]) -> Option<&'static CStr> {
+    c_string([name, b"=", value, b"\0"].concat().leak())
 }
 
 /// Returns these bytes as a C string, if the last byte is a null, and no other is. This is a small

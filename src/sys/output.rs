@@ -27,8 +27,8 @@ use nix::errno::Errno;
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
-/// The program runs, so no write may wait.
-static PROGRAM_RUNS: AtomicBool = AtomicBool::new(false);
+/// No write may wait.
+static MUST_NOT_WAIT: AtomicBool = AtomicBool::new(false);
 
 /// rini could not write the end of the last line.
 static IS_LINE_CUT: AtomicBool = AtomicBool::new(false);
@@ -36,10 +36,10 @@ static IS_LINE_CUT: AtomicBool = AtomicBool::new(false);
 /// The lines that rini could not write, or not to their ends, since the last whole line.
 static LOST_LINES: AtomicU32 = AtomicU32::new(0);
 
-/// Makes every later write one that does not wait. rini's child does not call this: if its exec fails, it logs that
-/// before any program runs.
-pub fn forbid_waiting() {
-    PROGRAM_RUNS.store(true, Ordering::Relaxed);
+/// Makes every later write one that does not wait, or one that may. rini's child does not call this: if its exec fails, it logs
+/// that before any program runs.
+pub fn forbid_waiting(forbid: bool) {
+    MUST_NOT_WAIT.store(forbid, Ordering::Relaxed);
 }
 
 /// How rini deals with a file that cannot take all bytes now.
@@ -62,7 +62,7 @@ enum Kind {
     Master,
     /// A pipe, with a name or without.
     Pipe,
-    /// A file on a disk.
+    /// A file on a disk, a folder or the disk itself.
     Disk,
     /// A memory device (mem(4), null(4), kmsg).
     Memory,
@@ -77,7 +77,7 @@ impl Kind {
     fn of(fd: c_int) -> Kind {
         let file = files::read_status(fd);
         match (u32::from(file.stx_mode) & libc::S_IFMT, file.stx_rdev_major, file.stx_rdev_minor) {
-            (libc::S_IFREG, ..) => Kind::Disk,
+            (libc::S_IFREG | libc::S_IFDIR | libc::S_IFBLK, ..) => Kind::Disk,
             (libc::S_IFIFO, ..) => Kind::Pipe,
             (libc::S_IFCHR, 1, _) => Kind::Memory,
             (libc::S_IFCHR, 5, 2) => Kind::Master,
@@ -86,6 +86,12 @@ impl Kind {
             _ => Kind::Other,
         }
     }
+}
+
+/// Whether the descriptor is a file on a disk, a folder, a disk, a memory device, or one of the kernel's own such as a signalfd.
+/// None of these hangs up.
+pub fn is_file(fd: c_int) -> bool {
+    matches!(Kind::of(fd), Kind::Disk | Kind::Memory | Kind::NoText)
 }
 
 /// Writes a line of at most `PIPE_BUF` bytes to standard error.
@@ -105,7 +111,7 @@ fn write_all(text: &[u8]) -> bool {
     const FD: c_int = libc::STDERR_FILENO;
     let mut rest = text;
     // The error is ignored, because rini has no other stream to report it.
-    let _ = if PROGRAM_RUNS.load(Ordering::Relaxed) { write_now(FD, &mut rest) } else { write_waiting(FD, &mut rest) };
+    let _ = if MUST_NOT_WAIT.load(Ordering::Relaxed) { write_now(FD, &mut rest) } else { write_waiting(FD, &mut rest) };
     if rest.len() < text.len() {
         IS_LINE_CUT.store(!rest.is_empty(), Ordering::Relaxed);
     }
@@ -152,8 +158,8 @@ fn write_now(fd: c_int, rest: &mut &[u8]) -> Result<(), Errno> {
 fn open_again(fd: c_int, kind: Kind) -> Option<OwnedFd> {
     let open = |path| files::open(path, libc::O_WRONLY | libc::O_NONBLOCK | libc::O_NOCTTY).ok();
     let again = if matches!(kind, Kind::Terminal | Kind::Pipe) { open(c"/proc/self/fd/2") } else { None };
-    // SAFETY: tcgetpgrp takes a number. It succeeds only for the terminal of rini's session, which is /dev/tty.
-    if again.is_none() && kind == Kind::Terminal && unsafe { libc::tcgetpgrp(fd) } >= 0 {
+    // /dev/tty is the controlling terminal, and only that one has a foreground group for rini.
+    if again.is_none() && kind == Kind::Terminal && terminal::foreground_group(fd).is_ok() {
         return open(c"/dev/tty");
     }
     again
@@ -176,7 +182,7 @@ fn write_pieces(fd: c_int, rest: &mut &[u8], kind: Kind, mode: Mode) -> Result<(
             break;
         }
         // SAFETY: write wants bytes to read: they are a slice, and the given length is not larger.
-        let written = unsafe { libc::write(fd, rest.as_ptr().cast(), rest.len().min(piece)) };
+        let written = unsafe { libc::syscall(libc::SYS_write, fd, rest.as_ptr(), rest.len().min(piece)) };
         match advance(rest, Errno::result(written).map(|length| usize::try_from(length).unwrap_or(0))) {
             Ok(()) | Err(Errno::EINTR) => (),
             Err(Errno::EAGAIN) if mode == Mode::Wait => drop(is_writable(fd, -1)),

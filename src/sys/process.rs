@@ -1,5 +1,6 @@
 //! Processes: rini's own pid and rights, its children, its descriptors.
 
+use super::prctl::prctl;
 use super::{capabilities, files};
 use crate::ground::bytes::Decimal;
 use crate::ground::exit::Status;
@@ -8,7 +9,7 @@ use libc::{c_int, c_long};
 use nix::errno::Errno;
 pub use nix::unistd::Pid;
 use std::ffi::{CStr, c_char};
-use std::mem;
+use std::{mem, ptr};
 
 impl From<Pid> for Decimal {
     fn from(pid: Pid) -> Decimal {
@@ -37,6 +38,12 @@ pub fn group_of(pid: Pid) -> Result<Pid, Errno> {
     nix::unistd::getpgid(Some(pid))
 }
 
+/// Whether rini may see the kernel's threads, as the init of a machine does, which is in no container. Their parent, kthreadd, is
+/// process 2, in group 0. A group from outside rini's PID namespace has that number too.
+pub fn sees_kernel_threads() -> bool {
+    group_of(Pid::from_raw(2)) == Ok(Pid::from_raw(0))
+}
+
 /// Whether rini's process group is from outside its PID namespace. Such a group has no number here (getpgrp(2): 0).
 pub fn own_group_is_outside() -> bool {
     nix::unistd::getpgrp().as_raw() == 0
@@ -45,6 +52,11 @@ pub fn own_group_is_outside() -> bool {
 /// Whether this group has no process any more.
 pub fn is_group_gone(group: Pid) -> bool {
     group.as_raw() > 1 && raw_kill_number(group.as_raw().saturating_neg(), 0) == Err(Errno::ESRCH)
+}
+
+/// Whether rini may not signal a process: it is another user's.
+pub fn is_forbidden(pid: Pid) -> bool {
+    raw_kill_number(pid.as_raw(), 0) == Err(Errno::EPERM)
 }
 
 /// Whether rini's own file gives rights to every user that runs it: it is setuid or setgid, or has file capabilities.
@@ -72,19 +84,20 @@ pub fn is_file_privileged() -> bool {
 
 /// Makes rini a subreaper: the kernel gives it the orphans among its descendants (prctl(2), PR_SET_CHILD_SUBREAPER).
 pub fn become_subreaper() -> Result<(), Errno> {
-    nix::sys::prctl::set_child_subreaper(true)
+    prctl(libc::PR_SET_CHILD_SUBREAPER, 1).map(drop)
 }
 
 /// Whether rini is a subreaper already. The attribute survives an exec, and a fork does not inherit it.
 pub fn is_subreaper() -> bool {
-    nix::sys::prctl::get_child_subreaper() == Ok(true)
+    let mut is_subreaper = 0_i32;
+    // SAFETY: this prctl wants room for an int, which outlives the call.
+    unsafe { libc::syscall(libc::SYS_prctl, libc::PR_GET_CHILD_SUBREAPER, &raw mut is_subreaper) };
+    is_subreaper == 1
 }
 
 /// Asks the kernel for `signal` when the parent dies (prctl(2), PR_SET_PDEATHSIG).
 pub fn set_parent_death_signal(signal: Signal) -> Result<(), Errno> {
-    // SAFETY: this prctl takes a number and no pointer.
-    let set = unsafe { libc::prctl(libc::PR_SET_PDEATHSIG, libc::c_ulong::from(signal.number())) };
-    Errno::result(set).map(drop)
+    prctl(libc::PR_SET_PDEATHSIG, signal.number().into()).map(drop)
 }
 
 /// The proof that this process is process 1 of its PID namespace. [`Pid1::kill_everything`] needs it, because elsewhere
@@ -102,6 +115,11 @@ impl Pid1 {
     /// no fork slip through. It passes over another user's processes without an error if rini may not signal them.
     pub fn kill_everything(self, signal: Signal) -> Result<(), Errno> {
         raw_kill(-1, signal)
+    }
+
+    /// Whether the namespace has any other process or zombie. A process that `docker exec` starts is not a child of rini.
+    pub fn has_company(self) -> bool {
+        raw_kill_number(-1, 0).is_ok()
     }
 }
 
@@ -247,8 +265,9 @@ fn wait_for_change(which: libc::idtype_t, id: libc::id_t, flags: c_int) -> Resul
     // SAFETY: siginfo_t is plain data of the kernel, for which all zeros is a value. Without a change it stays all
     // zeros.
     let mut info: libc::siginfo_t = unsafe { mem::zeroed() };
-    // SAFETY: waitid wants room for a siginfo, which outlives the call; P_ALL ignores the id.
-    Errno::result(unsafe { libc::waitid(which, id, &raw mut info, flags | libc::__WALL) }).map(|_| info)
+    let (flags, no_usage) = (flags | libc::__WALL, ptr::null_mut::<libc::rusage>());
+    // SAFETY: waitid wants room for a siginfo, which outlives the call, and for a rusage or null; P_ALL ignores the id.
+    Errno::result(unsafe { libc::syscall(libc::SYS_waitid, which, id, &raw mut info, flags, no_usage) }).map(|_| info)
 }
 
 /// The pid in an answer of waitid(2), and the exit code or the signal.

@@ -5,6 +5,7 @@
 //! 34. For that reason tini and catatonit, if built with musl, do not forward signal 34.
 
 use super::clock::{self, Timespec};
+use super::prctl::prctl;
 use super::process::{self, Pid};
 use crate::ground::signal::Signal;
 use crate::ground::time::Instant;
@@ -21,10 +22,12 @@ const _: () = assert!(!cfg!(any(target_arch = "mips", target_arch = "mips64")));
 
 /// The signals that a process has blocked, a bit each.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(transparent)]
 pub struct Mask(u64);
 
 impl Mask {
-    const ALL: Mask = Mask(u64::MAX);
+    /// Every signal.
+    pub(super) const ALL: Mask = Mask(u64::MAX);
 
     /// Makes a mask from the kernel's set.
     pub fn from_bits(bits: u64) -> Mask {
@@ -95,7 +98,7 @@ fn set_disposition(signal: Signal, to: &Disposition) -> Result<Disposition, Errn
 /// Ends rini by the default action of this signal. rini sends the signal to itself, or to its whole process group, and
 /// leaves no core file. The function returns only if rini survives.
 pub fn die_by(signal: Signal, group: bool) {
-    let _ = nix::sys::prctl::set_dumpable(false);
+    let _ = prctl(libc::PR_SET_DUMPABLE, 0);
     let _ = set_disposition(signal, &DEFAULT);
     let _ =
         if group { process::kill_group(Pid::from_raw(0), signal) } else { process::kill(process::own_pid(), signal) };
@@ -200,7 +203,19 @@ pub enum Timeout {
     Never,
 }
 
-/// Waits for the next signal, and takes it. This is the only call in which rini blocks.
+impl Timeout {
+    /// The time until then, for the kernel. None is no limit.
+    pub(super) fn span(self) -> Option<Timespec> {
+        match self {
+            Timeout::Now => Some(Timespec::default()),
+            Timeout::At(time) => Some(time.since(clock::now()).into()),
+            Timeout::Never => None,
+        }
+    }
+}
+
+/// Waits for the next signal, and takes it. Unless rini watches standard input ([`stdin`](super::stdin)), this is the only call in
+/// which it blocks.
 ///
 /// `Ok(false)`: the timeout expired, or the wait was interrupted. Any error would come again.
 pub fn wait(timeout: Timeout, received: &mut Received) -> Result<bool, Errno> {
@@ -232,11 +247,8 @@ pub fn discard_own(signal: Signal) {
 }
 
 fn take(set: Mask, timeout: Timeout, Received(info): &mut Received) -> Result<bool, Errno> {
-    let span = match timeout {
-        Timeout::Now | Timeout::Never => Timespec::default(),
-        Timeout::At(time) => time.since(clock::now()).into(),
-    };
-    let span: *const Timespec = if timeout == Timeout::Never { ptr::null() } else { &raw const span };
+    let span = timeout.span();
+    let span = span.as_ref().map_or(ptr::null(), ptr::from_ref);
     // SAFETY: rt_sigtimedwait wants a set of SET_SIZE bytes, room for a siginfo, and a timespec or null: all three
     // outlive the call, and `Timespec` has the layout that the call takes on every machine.
     let taken = unsafe { libc::syscall(libc::SYS_rt_sigtimedwait, &raw const set.0, &raw mut *info, span, SET_SIZE) };

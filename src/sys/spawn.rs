@@ -9,11 +9,11 @@
 //! thread, so the heap is consistent at the fork, and it stays so if the child is killed. Memory that the child does
 //! not free is lost to the parent, but that is little.
 
-use super::exec_failure::{Denial, ExecFailure, is_blank, is_text};
+use super::exec_failure::{Denial, ExecFailure, Kept, is_odd_script, is_text};
 use super::process::Pid;
 use super::signals::{self, Disposition, Mask};
 use super::terminal::{self, Terminal};
-use super::{Strings, c_string, capabilities, files, vfork};
+use super::{PathBuffer, Strings, c_string, capabilities, files, make_variable, vfork};
 use crate::ground::bytes::{self, Decimal};
 use crate::ground::exit::ExecCodes;
 use libc::{c_int, c_void};
@@ -135,8 +135,7 @@ fn become_program(child: &mut Child<'_>) -> ! {
             let own = Pid::from_raw(0);
             let _ = nix::unistd::setpgid(own, own);
             if let Some(terminal) = terminal {
-                // This is a background group by now. tcsetpgrp works from there because SIGTTOU is blocked.
-                let _ = nix::unistd::tcsetpgrp(terminal.descriptor(), nix::unistd::getpid());
+                terminal.give_to(nix::unistd::getpid());
             }
         }
         Placement::SameGroup => (),
@@ -147,36 +146,53 @@ fn become_program(child: &mut Child<'_>) -> ! {
         }
     }
     fix_pids(&mut program.environment);
+    let code = replace_process(program, child.log_failure);
+    child.progress.store(FAILED, Ordering::Relaxed);
+    // SAFETY: _exit takes a number. It runs no exit handler of the parent.
+    unsafe { libc::_exit(c_int::from(code)) }
+}
+
+/// Replaces this process by the program, with the signals as rini got them. Returns only if that fails: it calls `log_failure`, and
+/// returns the exit code.
+pub fn replace_process(program: &Program, log_failure: &dyn Fn(&ExecFailure)) -> u8 {
     // The disposition comes before the mask: a pending signal must find the disposition that the program inherits.
     signals::restore_sigchld(&program.sigchld);
     signals::set_mask(program.mask);
-    let failure = exec(program, child.log_failure);
+    let failure = exec(program, log_failure);
     // With a broken standard error, SIGPIPE would change the exit status.
     signals::block_all();
-    (child.log_failure)(&failure);
-    child.progress.store(FAILED, Ordering::Relaxed);
-    let code = program.exec_codes.code_for(failure.errno);
-    // SAFETY: _exit takes a number. It runs no exit handler of the parent.
-    unsafe { libc::_exit(c_int::from(code)) }
+    log_failure(&failure);
+    program.exec_codes.code_for(failure.errno)
 }
 
 /// Replaces rini's pid by the program's in LISTEN_PID and WATCHDOG_PID. Socket activation (sd_listen_fds(3)) and
 /// systemd's watchdog (sd_watchdog_enabled(3)) work only in the process that these variables name.
 fn fix_pids(environment: &mut Strings) {
-    for (name, inode) in [("LISTEN_PID", Some("LISTEN_PIDFDID")), ("WATCHDOG_PID", None)] {
-        let Some((slot, value)) = environment.variable(name.as_bytes()) else { continue };
-        if value.to_bytes() != format!("{}", Decimal::from(nix::unistd::getppid())).as_bytes() {
-            continue;
-        }
-        let variable = format!("{name}={}\0", Decimal::from(nix::unistd::getpid()));
-        let Some(variable) = c_string(variable.into_bytes().leak()) else { continue };
+    fix_pid(environment, b"WATCHDOG_PID");
+    // From systemd 259 on, LISTEN_PIDFDID names the same process by the inode of its pidfd, which would be wrong here.
+    // Without the variable nothing checks it, so it becomes a second LISTEN_PID.
+    if let Some(variable) = fix_pid(environment, b"LISTEN_PID")
+        && let Some((slot, _)) = environment.variable(b"LISTEN_PIDFDID")
+    {
         environment.replace(slot, variable);
-        // From systemd 259 on, LISTEN_PIDFDID names the same process by the inode of its pidfd, which would be wrong
-        // here. Without the variable nothing checks it, so it becomes a second LISTEN_PID.
-        if let Some((slot, _)) = inode.and_then(|inode| environment.variable(inode.as_bytes())) {
-            environment.replace(slot, variable);
-        }
     }
+}
+
+/// Replaces rini's pid by the program's in this variable, and returns the new variable. None: it does not name rini.
+fn fix_pid(environment: &mut Strings, name: &[u8]) -> Option<&'static CStr> {
+    let (slot, value) = environment.variable(name)?;
+    let mut room = PathBuffer::new();
+    if value.to_bytes() != write_pid(nix::unistd::getppid(), &mut room) {
+        return None;
+    }
+    let variable = make_variable(name, write_pid(nix::unistd::getpid(), &mut room))?;
+    environment.replace(slot, variable);
+    Some(variable)
+}
+
+/// Writes a pid in decimal digits.
+fn write_pid(pid: Pid, room: &mut PathBuffer) -> &[u8] {
+    room.format(format_args!("{}", Decimal::from(pid))).unwrap_or_default().to_bytes()
 }
 
 /// Executes the program as execvp(3) does: it searches PATH for a name without a slash, and passes over a file that it
@@ -213,7 +229,7 @@ fn exec(program: &Program, log: &dyn Fn(&ExecFailure)) -> ExecFailure {
             }
         }
     }
-    found.unwrap_or_else(|| ExecFailure { other: path.to_vec(), ..ExecFailure::of(libc::ENOENT, bytes) })
+    found.unwrap_or_else(|| ExecFailure { other: Kept::new(path.to_vec()), ..ExecFailure::of(libc::ENOENT, bytes) })
 }
 
 /// Returns `folder/name` and a null. An empty folder is the working directory.
@@ -225,15 +241,15 @@ fn join_path(folder: &[u8], name: &[u8]) -> Vec<u8> {
 /// Runs a script without `#!` by /bin/sh. The kernel refuses such a script, and the shells and glibc's execvp(3) do the
 /// same (musl's does not). A binary must not get there, because the shell would read it as commands.
 ///
-/// An empty file is an empty script, which does nothing and exits with 0. It is logged before it runs.
+/// An empty file is an empty script, which does nothing and exits with 0. Such a file is logged before it runs.
 fn try_shell(program: &Program, file: &CStr, mut failure: ExecFailure, log: &dyn Fn(&ExecFailure)) -> ExecFailure {
     if failure.errno == libc::ENOEXEC && is_text(&failure.head) {
-        if failure.is_blank {
+        if failure.is_odd_script {
             // With a broken standard error, SIGPIPE would end the child.
             signals::block_all();
             log(&failure);
             signals::set_mask(program.mask);
-            failure.is_blank = false;
+            failure.is_odd_script = false;
         }
         let arguments = program.argv.slots(program.first).get(1..).unwrap_or(&[]);
         let mut argv = vec![SHELL.as_ptr().cast_mut(), file.as_ptr().cast_mut()];
@@ -262,7 +278,7 @@ fn inspect(file: &CStr, errno: c_int) -> ExecFailure {
     if failure.mode & libc::S_IFMT == libc::S_IFREG {
         let mut head = vec![0; ExecFailure::HEAD];
         let read = files::read(file, &mut head);
-        failure.is_blank = errno == libc::ENOEXEC && read.is_some_and(is_blank);
+        failure.is_odd_script = errno == libc::ENOEXEC && read.is_some_and(is_odd_script);
         let length = read.map_or(0, <[u8]>::len);
         head.truncate(length);
         failure.set_head(head);
@@ -270,12 +286,14 @@ fn inspect(file: &CStr, errno: c_int) -> ExecFailure {
     let interpreter = join_path(b"", &failure.other);
     let interpreter = c_string(&interpreter).unwrap_or(file);
     match errno {
-        // The interpreter is there, so its own one is missing.
-        libc::ENOENT if failure.exists() && files::read_mode(interpreter) != 0 => failure.denial = Denial::Interpreter,
         libc::EACCES => failure.denial = find_denial(file, interpreter, &mut failure),
         libc::EPERM => {
             // The kernel executes the interpreter of a script, and reads its capabilities.
             failure.missing = capabilities::find_missing(if failure.is_script() { interpreter } else { file });
+        }
+        // The interpreter is there, so its own one is missing or wrong.
+        libc::ENOENT | libc::ENOTDIR | libc::ELOOP if failure.exists() && files::read_mode(interpreter) != 0 => {
+            failure.denial = Denial::Interpreter;
         }
         _ => (),
     }
@@ -293,7 +311,7 @@ fn find_denial(file: &CStr, interpreter: &CStr, failure: &mut ExecFailure) -> De
         Denial::Mode
     } else if files::is_denied(interpreter)
         || files::read_mode(interpreter) & libc::S_IFMT == libc::S_IFDIR
-        || failure.head == b"#!"
+        || failure.is_script() && failure.other.is_empty()
     {
         Denial::Interpreter
     } else {
@@ -303,7 +321,7 @@ fn find_denial(file: &CStr, interpreter: &CStr, failure: &mut ExecFailure) -> De
 
 /// Finds the directory of the path that the user may not search.
 fn find_closed_directory(failure: &mut ExecFailure) -> Denial {
-    for byte in &failure.path {
+    for byte in failure.path.iter() {
         failure.other.push(0);
         let is_closed = *byte == b'/' && c_string(&failure.other).is_some_and(files::is_denied);
         failure.other.pop();

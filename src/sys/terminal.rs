@@ -5,8 +5,8 @@ use super::process::{self, Pid};
 use crate::ground::foreground::Foreground;
 use libc::c_int;
 use nix::errno::Errno;
-use std::mem;
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd};
+use std::ptr::null_mut;
 
 /// How rini gave up its terminal for the child's session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -22,8 +22,7 @@ pub enum HandOff {
 ///
 /// If rini leads the session, the kernel sends SIGHUP and SIGCONT to the foreground process group, and so to rini too.
 pub fn hand_off() -> Result<HandOff, Errno> {
-    // SAFETY: this ioctl takes no argument.
-    Errno::result(unsafe { libc::ioctl(libc::STDIN_FILENO, libc::TIOCNOTTY) })?;
+    ioctl(libc::STDIN_FILENO, libc::TIOCNOTTY, null_mut())?;
     let leads = nix::unistd::getsid(None) == Ok(process::own_pid());
     Ok(if leads { HandOff::BySessionLeader } else { HandOff::Alone })
 }
@@ -31,16 +30,33 @@ pub fn hand_off() -> Result<HandOff, Errno> {
 /// As the leader of a session, makes the terminal on standard input the controlling terminal, with the caller's group
 /// in the foreground. It fails if another session has the terminal (ioctl_tty(2), TIOCSCTTY).
 pub fn take_over() -> Result<(), Errno> {
-    // SAFETY: this ioctl takes a number.
-    Errno::result(unsafe { libc::ioctl(libc::STDIN_FILENO, libc::TIOCSCTTY, 0) }).map(drop)
+    // TIOCSCTTY takes a number: 0 takes the terminal from no other session.
+    ioctl(libc::STDIN_FILENO, libc::TIOCSCTTY, null_mut())
 }
 
 /// Whether this descriptor is a terminal. A terminal has a window size, by which musl's isatty(3) recognises it too.
 pub fn is_terminal(fd: c_int) -> bool {
-    // SAFETY: winsize is plain data of the kernel, for which all zeros is a value.
-    let mut size: libc::winsize = unsafe { mem::zeroed() };
-    // SAFETY: this ioctl wants room for a winsize, which outlives the call.
-    unsafe { libc::ioctl(fd, libc::TIOCGWINSZ, &raw mut size) == 0 }
+    let mut size = Room::default();
+    ioctl(fd, libc::TIOCGWINSZ, &raw mut size).is_ok()
+}
+
+/// The foreground process group (tcgetpgrp(3)). This succeeds only for the caller's controlling terminal.
+pub fn foreground_group(fd: c_int) -> Result<Pid, Errno> {
+    let mut group = Room::default();
+    ioctl(fd, libc::TIOCGPGRP, &raw mut group)?;
+    Ok(Pid::from_raw(group.0[0]))
+}
+
+/// Room for what an ioctl of a terminal reads or writes: a pid, or a window size, which is as long as two pids.
+#[derive(Default)]
+#[repr(C)]
+struct Room([libc::pid_t; 2]);
+
+/// Calls ioctl(2) by the system call (size: 20).
+fn ioctl(fd: c_int, request: libc::Ioctl, room: *mut Room) -> Result<(), Errno> {
+    // SAFETY: the requests of the callers want at most a window size to read or write, or no memory: `room` outlives the call,
+    // or is null.
+    Errno::result(unsafe { libc::syscall(libc::SYS_ioctl, fd, request, room) }).map(drop)
 }
 
 /// The controlling terminal. rini opens it for each use, because it keeps no descriptor of the container.
@@ -66,8 +82,7 @@ impl Terminal {
                 // SAFETY: borrow_raw wants a descriptor that stays open: nothing in rini closes 0 to 2. If one was
                 // closed from the start, the calls below fail (EBADF).
                 .map(|fd| unsafe { BorrowedFd::borrow_raw(fd) })
-                // tcgetpgrp(3) succeeds only for the caller's controlling terminal.
-                .find(|stream| nix::unistd::tcgetpgrp(stream).is_ok())
+                .find(|stream| foreground_group(stream.as_raw_fd()).is_ok())
                 .map(Terminal::Stream),
         }
     }
@@ -84,17 +99,16 @@ impl Terminal {
         Some(Terminal::Stream(unsafe { BorrowedFd::borrow_raw(libc::STDIN_FILENO) }))
     }
 
-    /// The descriptor, for tcsetpgrp in the child.
-    pub fn descriptor(&self) -> BorrowedFd<'_> {
+    fn descriptor(&self) -> c_int {
         match self {
-            Terminal::Own(file) => file.as_fd(),
-            Terminal::Stream(stream) => *stream,
+            Terminal::Own(file) => file.as_raw_fd(),
+            Terminal::Stream(stream) => stream.as_raw_fd(),
         }
     }
 
     /// Says which process group is the foreground group.
     pub fn foreground(&self, child: Pid) -> Foreground {
-        match nix::unistd::tcgetpgrp(self.descriptor()) {
+        match foreground_group(self.descriptor()) {
             Ok(group) if group == child => Foreground::Child,
             Ok(group) if group == nix::unistd::getpgrp() && self.may_read(group) => Foreground::Own,
             // Each group outside the PID namespace has number 0 here, so `is_group_gone` cannot check it.
@@ -117,23 +131,24 @@ impl Terminal {
     /// (termios(3)). EAGAIN says that rini may read, and that another process of the foreground is reading just now.
     /// Without O_NONBLOCK, rini would wait for that process's line, so it opens a standard stream again for this.
     fn may_read(&self, group: Pid) -> bool {
-        let reads = |fd: BorrowedFd<'_>| matches!(nix::unistd::read(fd, &mut []), Ok(_) | Err(Errno::EAGAIN));
+        let reads = |file: &OwnedFd| matches!(files::read_piece(file, &mut []), Ok(_) | Err(Errno::EAGAIN));
         group.as_raw() != 0
             || match self {
-                Terminal::Own(file) => reads(file.as_fd()),
+                Terminal::Own(file) => reads(file),
                 Terminal::Stream(stream) => {
                     let paths = [c"/proc/self/fd/0", c"/proc/self/fd/1", c"/proc/self/fd/2"];
                     let path = usize::try_from(stream.as_raw_fd()).ok().and_then(|fd| paths.get(fd));
                     path.and_then(|path| files::open(path, libc::O_RDONLY | libc::O_NOCTTY | libc::O_NONBLOCK).ok())
-                        .is_some_and(|file| reads(file.as_fd()))
+                        .is_some_and(|file| reads(&file))
                 }
             }
     }
 
     /// Makes a group of this session the foreground group. A background process may do this because SIGTTOU is blocked.
     pub fn give_to(&self, group: Pid) {
+        let mut group = Room([group.as_raw(), 0]);
         // The error is ignored: a terminal that hung up has no foreground.
-        let _ = nix::unistd::tcsetpgrp(self.descriptor(), group);
+        let _ = ioctl(self.descriptor(), libc::TIOCSPGRP, &raw mut group);
     }
 
     /// Makes rini's own group the foreground group.

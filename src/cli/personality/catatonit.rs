@@ -9,7 +9,6 @@ use crate::messages::catalog::Catalog;
 
 /// catatonit.
 pub static CATATONIT: Personality = Personality {
-    names: "catatonit podman-init",
     options: options! {
         ProcessGroup { letter: b'g', value: OnOrOff, }
         Help { letter: b'h', }
@@ -19,8 +18,8 @@ pub static CATATONIT: Personality = Personality {
     },
     grammar: Grammar::PauseIgnoresProgram,
     variables: &[
-        Variable::if_set("CATATONIT_DEBUG", OptionKind::Debug),
-        Variable::if_set("CATATONIT_LOG", OptionKind::Reserved),
+        Variable::if_set("CATATONIT_DEBUG", OptionKind::Debug, None),
+        Variable::if_set("CATATONIT_LOG", OptionKind::Reserved, None),
     ],
     has_tini_verbosity: false,
     exec_codes: ExecCodes { not_found: 1, not_permitted: 1, other: 1 },

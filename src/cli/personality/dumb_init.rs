@@ -16,7 +16,6 @@ use crate::messages::message::Notice;
 
 /// dumb-init.
 pub static DUMB_INIT: Personality = Personality {
-    names: "dumb-init",
     options: options! {
         Help { letter: b'h', word: "--help", }
         SingleChild { letter: b'c', word: "--single-child", }

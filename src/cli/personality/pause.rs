@@ -7,7 +7,6 @@ use crate::messages::catalog::Catalog;
 
 /// pause.
 pub static PAUSE: Personality = Personality {
-    names: "pause",
     options: options! {},
     grammar: Grammar::PauseOnly,
     variables: &[],

@@ -6,13 +6,14 @@ use crate::cli::table::{Grammar, OptionTable, Personality, Variable, options};
 use crate::ground::exit::{self, ExecCodes};
 use crate::ground::policy::AfterExit;
 use crate::messages::catalog::Catalog;
+use crate::messages::message::Notice;
+use crate::observe::accounts::AccountRules;
 
 /// rini.
 ///
 /// src/cli/documentation.rs checks the help, the documentation and the completions against these rows. The `RINI_*`
 /// variables are read in the order of the rows, under every name.
 pub static RINI: Personality = Personality {
-    names: "rini",
     options: options! {
         ProcessGroup {
             letter: b'g', word: "--process-group", value: OnOrOff, variable: "RINI_PROCESS_GROUP",
@@ -43,6 +44,10 @@ pub static RINI: Personality = Personality {
             word: "--stop-delay", value: Delay, variable: "RINI_STOP_DELAY",
             shown: "DURATION", default: "0", help: "hold a stop signal back for this long [0]",
         }
+        StopOnStdinClose {
+            word: "--stop-on-stdin-close", value: OnOrOff, variable: "RINI_STOP_ON_STDIN_CLOSE",
+            default: "off", help: "stop when standard input is closed [off]",
+        }
         AfterExit {
             word: "--after-exit", value: AfterExit, variable: "RINI_AFTER_EXIT",
             shown: "ACTION", default: "kill", help: "leftover processes: kill|terminate|wait [kill]",
@@ -59,6 +64,10 @@ pub static RINI: Personality = Personality {
             letter: b'w', word: "--warn-on-reap", value: OnOrOff,
             default: "off", help: "log a warning for each orphan reaped",
         }
+        User {
+            letter: b'u', word: "--user", value: User, variable: "RINI_USER",
+            shown: "USER[:GROUP]", default: "off", help: "run as this user, by names or numbers",
+        }
         Pause {
             letter: b'P', word: "--pause",
             default: "off", help: "no PROGRAM: reap until a stop signal, exit 0",
@@ -74,14 +83,15 @@ pub static RINI: Personality = Personality {
     may_abbreviate: false,
     grammar: Grammar::OptionsThenProgram,
     variables: &[
-        Variable::if_set("TINI_SUBREAPER", OptionKind::Subreaper),
-        Variable::if_set("TINI_KILL_PROCESS_GROUP", OptionKind::ProcessGroup),
+        Variable::if_set("TINI_SUBREAPER", OptionKind::Subreaper, Some(Notice::TiniSubreaper)),
+        Variable::if_set("TINI_KILL_PROCESS_GROUP", OptionKind::ProcessGroup, Some(Notice::TiniProcessGroup)),
     ],
     has_tini_verbosity: true,
     adopts: true,
     session: false,
     after_exit: AfterExit::Kill,
     stops_itself: false,
+    account_rules: AccountRules { own_by_default: false, lists_group: true },
     exec_codes: ExecCodes {
         not_found: exit::NOT_FOUND,
         not_permitted: exit::NOT_EXECUTABLE,

@@ -9,7 +9,6 @@ use crate::messages::catalog::Catalog;
 
 /// tini.
 pub static TINI: Personality = Personality {
-    names: "tini tini-static docker-init",
     options: options! {
         ParentDeathSignalOfTini { letter: b'p', value: Signals, }
         Help { letter: b'h', }
