@@ -4,9 +4,10 @@
 _rini() {
     # Letter and word, and "=" if a value follows. src/cli/documentation.rs checks the options.
     local options='
-        g/process-group e/remap-exit= t/grace-period= stop-signals= stop-delay= after-exit= r/rewrite=
+        g/process-group e/remap-exit= t/grace-period= stop-signals= stop-delay= stop-on-stdin-close after-exit= r/rewrite=
         p/parent-death-signal= s/subreaper w/warn-on-reap v/verbose P/pause
         install=
+        u/user=
         l/license h/help V/version
     '
     local signals='HUP INT QUIT ILL TRAP ABRT BUS FPE KILL USR1 SEGV USR2 PIPE ALRM TERM STKFLT CHLD CONT STOP TSTP TTIN
@@ -60,7 +61,7 @@ _rini() {
         fi
     done
 
-    local full=${words[last]} text=${words[last]} base='' list='' end=''
+    local full=${words[last]} text=${words[last]} base='' list='' end='' from=()
     if [[ -z $takes$behind && $full == --*=* ]] && ((at == last)); then
         takes=${value_of[${full%%=*}]-none}
         base=${full%%=*}=
@@ -82,8 +83,19 @@ _rini() {
                 base+=${text%"${text##*:}"}
                 text=${text##*:}
                 ;;
+            install)
+                from=(-f)
+                compopt -o filenames
+                ;;
+            user)
+                from=(-u)
+                [[ $text == *:* ]] && from=(-g)
+                base+=${text%"${text##*:}"}
+                text=${text##*:}
+                ;;
         esac
-        mapfile -t COMPREPLY < <(compgen -P "$base" -S "$end" -W "$list" -- "$text")
+        [ ${#from[@]} = 0 ] && from=(-W "$list")
+        mapfile -t COMPREPLY < <(compgen -P "$base" -S "$end" "${from[@]}" -- "$text")
         [ -n "$end" ] && compopt -o nospace
         # Leave out what readline already has.
         word=${COMP_WORDS[COMP_CWORD]#[=:]}
