@@ -8,13 +8,15 @@
 //!
 //! This must hold, whatever fails: rini ends. If its child has run, rini exits with the child's code. If not, rini
 //! exits with a code of its own and a line that gives the reason. No process is left without an init. An interruption
-//! or a short write changes nothing of that. Exceptions are in [`JUSTIFIED`], each with its reason. In a second part
-//! ([`CHURN`]) each call that an orphan or a signal needs fails every time, and rini's memory and descriptors must not
-//! grow.
+//! or a short write changes nothing of that. A program that has run has had its user, its groups and no capability, and
+//! never root's. `--install` has put the whole file in the place of the target and exits with 0, or has left the target
+//! as it was. It has left nothing beside the target. Exceptions are in [`JUSTIFIED`], each with its reason. In a second
+//! part ([`CHURN`]) each call that an orphan or a signal needs fails every time, and rini's memory and descriptors must
+//! not grow.
 //!
 //! Three things show that the test sees mistakes: programs in rini's place that hang, lose the code, leave a process
-//! behind or grow; tini, which loses its child in an interrupted wait; and strace, which lists the same calls and gives
-//! the same results with its own faults.
+//! behind, run as root, copy a part or grow; tini, which loses its child in an interrupted wait; and strace, which lists
+//! the same calls and gives the same results with its own faults.
 //!
 //! The short form tries one errno for each call in each scenario, and leaves out the exceptions. All results are in
 //! target/proof/faults.md.
@@ -28,7 +30,7 @@ use nix::errno::Errno;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 use std::fs;
-use std::os::unix::fs::symlink;
+use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Mutex;
@@ -71,6 +73,14 @@ const OWN: &[Caller] = &[Caller::Rini, Caller::Pid1];
 const WAITING: &str = r#"
     while [ $((n += 1)) -lt 5000 ] && read -r call rest </proc/$PPID/syscall && [ "$call" != 128 ]; do :; done
     echo >ran; exit 7"#;
+
+/// Records the user, the groups and the capabilities.
+const WITH_USER: &str = "grep -E '^(Uid|Gid|Groups|Cap)' /proc/self/status >ran; exit 7";
+
+/// Does the same once rini waits for signals, as in [`WAITING`].
+const WAITING_WITH_USER: &str = r#"
+    while [ $((n += 1)) -lt 5000 ] && read -r call rest </proc/$PPID/syscall && [ "$call" != 128 ]; do :; done
+    grep -E '^(Uid|Gid|Groups|Cap)' /proc/self/status >ran; exit 7"#;
 
 const PLAIN: Scenario = Scenario {
     name: "plain",
@@ -165,6 +175,23 @@ const SCENARIOS: &[Scenario] = &[
         caller: OWN,
         ..PLAIN
     },
+    // The program holds the only writer of its standard input, and closes it when rini waits for that (in ppoll, call 271).
+    Scenario {
+        name: "standard input",
+        options: &["--stop-on-stdin-close"],
+        program: &[
+            "sh",
+            "-c",
+            r#"trap 'exit 7' TERM; echo >ran
+            while [ $((n += 1)) -lt 5000 ] && read -r call rest </proc/$PPID/syscall && [ "$call" != 271 ]; do :; done
+            exec 9>&-; n=0
+            while [ $((n += 1)) -lt 5000 ] && read -r call rest </proc/$PPID/syscall && [ "$call" != 128 ]; do :; done
+            exit 7"#,
+        ],
+        before: "mkfifo pipe; exec 9<>pipe <pipe",
+        caller: OWN,
+        ..PLAIN
+    },
     Scenario { name: "pause", options: &["-P"], program: &[], code: 0, before: END_OF_PAUSE, caller: OWN, ..PLAIN },
     Scenario {
         name: "pause, by name",
@@ -172,6 +199,24 @@ const SCENARIOS: &[Scenario] = &[
         program: &[],
         code: 0,
         before: END_OF_PAUSE,
+        caller: OWN,
+        ..PLAIN
+    },
+    Scenario { name: "user", options: &["-u", "app"], program: &["sh", "-c", WAITING_WITH_USER], ..PLAIN },
+    Scenario {
+        name: "gosu",
+        called: "gosu",
+        options: &["app"],
+        program: &["sh", "-c", WITH_USER],
+        caller: OWN,
+        ..PLAIN
+    },
+    Scenario {
+        name: "install",
+        options: &["--install", "copy"],
+        program: &[],
+        code: 0,
+        before: "echo old >copy",
         caller: OWN,
         ..PLAIN
     },
@@ -230,6 +275,7 @@ const CALLS: &[(&str, &[&str])] = &[
     ("access", &[]),
     ("arch_prctl", &[]),
     ("brk", &[]),
+    ("capset", &["EFAULT", "EINVAL", "ENOSYS", "EPERM", "ESRCH"]),
     ("chdir", &["EACCES", "EFAULT", "EIO", "ELOOP", "ENAMETOOLONG", "ENOENT", "ENOMEM", "ENOTDIR"]),
     ("clock_gettime", &["EFAULT", "EINVAL", "ENODEV", "EPERM"]),
     ("clone", &["EAGAIN", "EINVAL", "ENOMEM", "ENOSPC", "ENOSYS", "EPERM"]),
@@ -275,15 +321,19 @@ const CALLS: &[(&str, &[&str])] = &[
             "EROFS",
         ],
     ),
+    ("fchmod", &["EBADF", "EIO", "ENOSYS", "EPERM", "EROFS"]),
     ("fcntl", &[]),
+    ("fsync", &["EBADF", "EDQUOT", "EINTR", "EINVAL", "EIO", "ENOSPC", "ENOSYS", "EROFS"]),
     ("getdents64", &["EBADF", "EFAULT", "EINVAL", "ENOENT", "ENOTDIR"]),
     ("geteuid", &[]),
+    ("getgid", &[]),
     ("getpgid", &["EPERM", "ESRCH"]),
     ("getpgrp", &[]),
     ("getpid", &[]),
     ("getppid", &[]),
     ("getrandom", &[]),
     ("getsid", &["EPERM", "ESRCH"]),
+    ("getuid", &[]),
     ("getxattr", &["E2BIG", "EACCES", "EFAULT", "ENODATA", "ENOENT", "EOPNOTSUPP", "EPERM", "ERANGE"]),
     ("ioctl", &["EBADF", "EFAULT", "EINVAL", "EIO", "ENOTTY", "EPERM"]),
     ("kill", &["EINVAL", "EPERM", "ESRCH"]),
@@ -317,6 +367,7 @@ const CALLS: &[(&str, &[&str])] = &[
     ),
     ("poll", &["EFAULT", "EINTR", "EINVAL", "ENOMEM"]),
     ("prctl", &["EINVAL", "EPERM"]),
+    ("ppoll", &["EFAULT", "EINTR", "EINVAL", "ENOMEM"]),
     ("prlimit64", &["EFAULT", "EINVAL", "EPERM"]),
     (
         "pwritev2",
@@ -341,15 +392,63 @@ const CALLS: &[(&str, &[&str])] = &[
     ("read", &["short", "EAGAIN", "EBADF", "EFAULT", "EINTR", "EINVAL", "EIO", "EISDIR"]),
     ("readlinkat", &["EACCES", "EBADF", "EFAULT", "EINVAL", "EIO", "ELOOP", "ENOENT", "ENOMEM", "ENOTDIR"]),
     ("readlink", &[]),
+    (
+        "renameat2",
+        &[
+            "EACCES",
+            "EBUSY",
+            "EDQUOT",
+            "EEXIST",
+            "EFAULT",
+            "EINVAL",
+            "EIO",
+            "EISDIR",
+            "ELOOP",
+            "EMLINK",
+            "ENAMETOOLONG",
+            "ENOENT",
+            "ENOMEM",
+            "ENOSPC",
+            "ENOSYS",
+            "ENOTDIR",
+            "ENOTEMPTY",
+            "EPERM",
+            "EROFS",
+            "EXDEV",
+        ],
+    ),
     ("rseq", &[]),
     ("rt_sigaction", &["EFAULT", "EINVAL"]),
     ("rt_sigpending", &["EFAULT", "EINVAL"]),
     ("rt_sigprocmask", &["EFAULT", "EINVAL"]),
     ("rt_sigqueueinfo", &["EAGAIN", "EINVAL", "EPERM", "ESRCH"]),
     ("rt_sigtimedwait", &["EAGAIN", "EINTR", "EINVAL"]),
+    (
+        "sendfile",
+        &[
+            "short",
+            "EAGAIN",
+            "EBADF",
+            "EDQUOT",
+            "EFAULT",
+            "EFBIG",
+            "EINVAL",
+            "EIO",
+            "ENOMEM",
+            "ENOSPC",
+            "ENOSYS",
+            "EOVERFLOW",
+            "EPERM",
+            "ESPIPE",
+        ],
+    ),
+    ("signalfd4", &["EBADF", "EINVAL", "EMFILE", "ENFILE", "ENODEV", "ENOMEM"]),
     ("set_robust_list", &[]),
     ("set_tid_address", &[]),
+    ("setgroups", &["EFAULT", "EINVAL", "ENOMEM", "ENOSYS", "EPERM"]),
     ("setpgid", &["EACCES", "EINVAL", "EPERM", "ESRCH"]),
+    ("setresgid", &["EAGAIN", "EINVAL", "ENOSYS", "EPERM"]),
+    ("setresuid", &["EAGAIN", "EINVAL", "ENOSYS", "EPERM"]),
     ("setsid", &["EPERM"]),
     (
         "statfs",
@@ -387,6 +486,10 @@ struct Outcome {
     /// None if it did not end.
     code: Option<i32>,
     ran: bool,
+    /// The owner and the content of the file `ran`: the program's user, and what the program recorded of itself.
+    user: Option<(u32, String)>,
+    /// The target of `--install`.
+    copy: Copied,
     /// The number of leftover processes.
     left: usize,
     /// The lines on standard error.
@@ -397,6 +500,36 @@ struct Outcome {
     calls: Vec<String>,
     /// The number of injected faults.
     injected: usize,
+}
+
+/// What has become of the file `copy`, in the place of which `--install` puts rini.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Copied {
+    /// There was none and there is none, or it is as it was, with nothing beside it.
+    No,
+    /// It is rini's file, which everybody may execute, with nothing beside it.
+    Whole,
+    /// It is anything else, or there is another file beside it.
+    Part,
+}
+
+impl Copied {
+    fn of(folder: &Path) -> Copied {
+        let entries = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name());
+        let names: Vec<_> = entries.filter(|name| name.to_string_lossy().starts_with("copy")).collect();
+        let copy = folder.join("copy");
+        match &names[..] {
+            [] => Copied::No,
+            [name] if name == "copy" => match fs::read(&copy).unwrap() {
+                old if old == b"old\n" => Copied::No,
+                new if new == fs::read(rini()).unwrap() && fs::metadata(copy).unwrap().mode() == 0o100_755 => {
+                    Copied::Whole
+                }
+                _ => Copied::Part,
+            },
+            _ => Copied::Part,
+        }
+    }
 }
 
 /// The number of an errno.
@@ -416,6 +549,12 @@ fn fault(call: &str, what: &str, when: &str) -> String {
     format!("{call}:{what}:{when}")
 }
 
+/// The lists of accounts. The user is not in the first piece that rini reads.
+const PASSWD: &str = "root:x:0:0:a name that takes some room in the file, so that the next line is in another piece of it, although this \
+    is the first line of two, and it would be a short one otherwise, as such lines are, which have a name and a number and a home and a shell:/root:/bin/sh\n\
+    app:x:1000:1000::/:/bin/sh\n";
+const GROUP: &str = "root:x:0:\napp:x:1000:\nweb:x:2000:app\n";
+
 /// Runs a command in a directory that has this link to rini.
 fn run_words(called: &str, words: &[&str]) -> Outcome {
     let folder = tempfile::tempdir().unwrap();
@@ -423,9 +562,13 @@ fn run_words(called: &str, words: &[&str]) -> Outcome {
     symlink(rini(), path.join(called)).unwrap();
     fs::write(path.join("data"), BROKEN_BINARY).unwrap();
     executable(path, "script", "echo >ran; exit 7\n");
+    // The program may be another user's.
+    fs::set_permissions(path, fs::Permissions::from_mode(0o777)).unwrap();
+    fs::write(path.join("passwd"), PASSWD).unwrap();
+    fs::write(path.join("group"), GROUP).unwrap();
     copy_executable(Path::new("/bin/true"), &path.join("capable"));
     give_capabilities(&path.join("capable"), &[NET_ADMIN]);
-    let start = Start::of(probe()).args(words).in_namespace().lacking(&[NET_ADMIN]);
+    let start = Start::of(probe()).args(words).in_namespace().lacking(&[NET_ADMIN]).accounts(path);
     // PATH has rini in its second directory, so that the test covers the search.
     let start = start.with(|command| command.env_remove("RUST_BACKTRACE"));
     let start = start.env("PATH", "/nowhere:/bin:/usr/bin").with(|command| command.current_dir(path));
@@ -436,6 +579,8 @@ fn run_words(called: &str, words: &[&str]) -> Outcome {
     Outcome {
         code: code.parse().ok(),
         ran: path.join("ran").exists(),
+        user: fs::metadata(path.join("ran")).ok().map(|file| (file.uid(), read("ran"))),
+        copy: Copied::of(path),
         left: left.parse().unwrap(),
         lines: read("err").lines().map(|line| line.trim_end().to_owned()).collect(),
         out: read("out"),
@@ -464,6 +609,8 @@ fn run(scenario: &Scenario, caller: Caller, fault: Option<&str>, limit: &str) ->
     run_words(scenario.called, &words)
 }
 
+const ANOTHER_USER: &str = "it has run as another user, or with other groups or capabilities";
+const PART: &str = "the target is not the whole file, or is not what the code says";
 const UNSAID: &str = "nothing has run, and nothing is printed";
 
 /// Compares an outcome with the `usual` one without a fault, and names the difference that is wrong.
@@ -471,6 +618,11 @@ fn find_mistake(usual: &Outcome, outcome: &Outcome) -> Option<&'static str> {
     match outcome {
         Outcome { code: None, .. } => Some("it does not end"),
         Outcome { left: 1.., .. } => Some("processes are left"),
+        Outcome { ran: true, user, .. } if *user != usual.user => Some(ANOTHER_USER),
+        Outcome { copy: Copied::Part, .. } => Some(PART),
+        Outcome { code, copy, .. } if (usual.copy == *copy) != (usual.code == *code) && usual.copy == Copied::Whole => {
+            Some(PART)
+        }
         Outcome { ran: true, code, .. } if *code != usual.code => Some("the code is another"),
         Outcome { ran: false, code, out, .. } if *code == usual.code && *out == usual.out && !usual.ran => None,
         Outcome { ran: false, code: Some(0), .. } => Some("nothing has run, and the code is 0"),
@@ -490,6 +642,7 @@ const JUSTIFIED: &[(&[Caller], &str, &str, &str, &str)] = &[
     (OWN, "waitid", "EINTR", "1+", FOR_EVER),
     (OWN, "rt_sigtimedwait", "EINTR", "1+", FOR_EVER),
     (OWN, "rt_sigtimedwait", "EAGAIN", "1+", FOR_EVER),
+    (OWN, "ppoll", "EINTR", "1+", FOR_EVER),
     (OWN, "write", "EINTR", "1+", FOR_EVER),
     (OWN, "clock_gettime", "EFAULT", "1+", CLOCK),
     (OWN, "clock_gettime", "EINVAL", "1+", CLOCK),
@@ -541,6 +694,24 @@ fn reason_for_silence(call: &str, wrong: Option<&str>) -> Option<&'static str> {
     (writes && wrong == Some(UNSAID)).then_some("this call would print it")
 }
 
+/// The reason why an interruption before the start keeps the program from starting.
+fn reason_for_refusal(row: &Row, outcome: &Outcome, wrong: Option<&str>) -> Option<&'static str> {
+    let reads =
+        ["user", "gosu", "install"].contains(&row.scenario.name) && ["openat", "read", "fsync"].contains(&row.call);
+    (reads && row.what == "EINTR" && wrong == Some(HARM) && !outcome.ran && outcome.code == Some(1))
+        .then_some("rini blocks every signal, so none interrupts this call; it starts nothing and says why")
+}
+
+/// The reason why a program has fewer groups.
+fn reason_for_groups(row: &Row, usual: &Outcome, outcome: &Outcome, wrong: Option<&str>) -> Option<&'static str> {
+    let owner = |outcome: &Outcome| outcome.user.as_ref().map(|(owner, _)| *owner);
+    let is_missing = ["user", "gosu"].contains(&row.scenario.name) && (row.call, row.what) == ("openat", "ENOENT");
+    (is_missing && wrong == Some(ANOTHER_USER) && owner(outcome) == owner(usual) && outcome.code == usual.code)
+        .then_some("a missing /etc/group has no entries, so the user has no other groups")
+}
+
+const HARM: &str = "an interruption does harm";
+
 /// A call that fails.
 struct Row {
     scenario: &'static Scenario,
@@ -586,7 +757,7 @@ fn run_usual(scenario: &Scenario, caller: Caller) -> (Outcome, BTreeMap<String, 
     for _ in 0..3 {
         let usual = run(scenario, caller, None, "60");
         let runs = !scenario.program.iter().any(|word| ["nothing", "./data", "./capable"].contains(word))
-            && scenario.name != "help";
+            && !["help", "install"].contains(&scenario.name);
         assert!(
             usual.code == Some(scenario.code) && usual.ran == runs && usual.left == 0,
             "{}, {caller:?}: {usual:?}",
@@ -611,7 +782,8 @@ fn choose_times(call: &str, count: usize, what: &str, number: usize) -> Vec<Stri
         [1, 2, count].into_iter().filter(|time| *time <= count).map(|time| time.to_string()).collect();
     times.dedup();
     // rini calls it once. If it fails, rini makes 65,533 other calls instead, which need not be watched.
-    if call != "close_range" {
+    // A copy of one byte at a time would take minutes.
+    if call != "close_range" && (call, what) != ("sendfile", "short") {
         times.push("1+".to_owned());
     }
     if matches!(what, "EINTR" | "short" | "EAGAIN") {
@@ -674,9 +846,11 @@ fn no_failing_system_call_loses_the_child_or_its_code() {
         let usual = usual_of[&(row.scenario.name, row.caller)];
         let changed = (outcome.code, outcome.ran, &outcome.out) != (usual.code, usual.ran, &usual.out);
         let harm = matches!(row.what, "EINTR" | "short") && changed;
-        let wrong = find_mistake(usual, outcome).or(harm.then_some("an interruption does harm"));
+        let wrong = find_mistake(usual, outcome).or(harm.then_some(HARM));
         let reason = find_justification(row.caller, row.call, row.what, &row.when)
-            .or_else(|| reason_for_silence(row.call, wrong));
+            .or_else(|| reason_for_silence(row.call, wrong))
+            .or_else(|| reason_for_refusal(row, outcome, wrong))
+            .or_else(|| reason_for_groups(row, usual, outcome, wrong));
         if let (Some(wrong), None) = (wrong, reason) {
             let Row { scenario: Scenario { name, .. }, caller, call, what, when } = row;
             let Outcome { code, ran, left, lines, .. } = outcome;
@@ -925,7 +1099,7 @@ fn what_fails_every_time_takes_no_memory_and_no_descriptor() {
 
 #[test]
 fn what_breaks_the_promises_is_seen() {
-    if !can_inject() || !tools(&["tini"]) {
+    if !can_inject() || !tools(&["tini", "setpriv"]) {
         return;
     }
     let usual = run(&PLAIN, Caller::Rini, None, "10");
@@ -952,6 +1126,26 @@ fn what_breaks_the_promises_is_seen() {
             assert_eq!(find_mistake(&usual, &outcome), Some(wanted), "{script}: {outcome:?}");
         }
         let _ = writeln!(text, "| `sh -c '{script}'` | {wanted} |");
+    }
+    // A start as root, one with root's group, and a copy that breaks off.
+    const OTHER_GROUPS: &str = "setpriv --reuid 1000 --regid 1000 --keep-groups sh -c \"grep -E '^(Uid|Gid|Groups|Cap)' /proc/self/status >ran\"; exit 7";
+    let scenario = |name: &str| SCENARIOS.iter().find(|scenario| scenario.name == name).unwrap();
+    for (name, script, wanted) in [
+        ("user", WITH_USER, ANOTHER_USER),
+        ("gosu", WITH_USER, ANOTHER_USER),
+        ("user", OTHER_GROUPS, ANOTHER_USER),
+        ("gosu", OTHER_GROUPS, ANOTHER_USER),
+        ("install", "head -c 1000 rini >copy; exit 0", PART),
+        ("install", "cat rini >copy; exit 0", PART),
+        ("install", "install rini copy; exit 1", PART),
+        ("install", "echo old >copy; exit 0", PART),
+        ("install", "echo old >copy; head -c 1000 rini >copy.1; echo error >&2; exit 1", PART),
+    ] {
+        let usual = run(scenario(name), Caller::Rini, None, "10");
+        assert_eq!(find_mistake(&usual, &usual), None, "{name}: {usual:?}");
+        let outcome = run_words("rini", &["inject", "--limit", "10", "sh", "-c", script]);
+        assert_eq!(find_mistake(&usual, &outcome), Some(wanted), "{name}: {script}: {outcome:?}");
+        let _ = writeln!(text, "| {name}: `{}` | {wanted} |", script.replace('|', "/"));
     }
     // A real init: it takes an interrupted wait for an exit.
     let tini = |fault: &[&str]| {

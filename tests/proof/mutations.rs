@@ -256,15 +256,10 @@ const MISREADINGS: [(&str, &str, &str, &str); 17] = [
     (
         "the program begins a word late",
         "cli/command_line.rs",
-        "Some(line.count_read());",
-        "Some(line.count_read().saturating_add(1));",
+        "(Some(line.next), name),",
+        "(Some(line.next.saturating_add(1)), name),",
     ),
-    (
-        "nothing is read behind a value",
-        "cli/command_line.rs",
-        "if is_end || before && is_no_option {",
-        "if is_end || is_no_option {",
-    ),
+    ("a letter's value is read as letters too", "cli/command_line.rs", "self.letters = &[];", "self.letters = rest;"),
     (
         "a session's rules beat the user's",
         "cli/command_line.rs",

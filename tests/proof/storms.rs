@@ -12,8 +12,8 @@
 
 use crate::docker::{self, Container};
 use crate::support::{
-    LIMIT, Running, Start, beside, can_enter, children_of, executable, namespaces, pid1, probe, probing, rini, state,
-    status_field, until, zombies_of,
+    LIMIT, Running, Start, beside, can_enter, children_of, executable, is_long, namespaces, pid1, probe, probing, rini,
+    state, status_field, until, zombies_of,
 };
 use nix::sys::ptrace;
 use nix::sys::signal::{Signal, kill};
@@ -23,7 +23,7 @@ use std::ffi::CString;
 use std::fmt::{Debug, Write as _};
 use std::fs::{self, File};
 use std::hint;
-use std::io::{self, Read, Write as _};
+use std::io::{self, Read, Seek as _, Write as _};
 use std::os::fd::{AsRawFd, FromRawFd};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::process::CommandExt;
@@ -33,11 +33,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 /// The storms in the order of the report.
 const PARTS: &[&str] =
-    &["orphans", "values", "random", "fork-bomb", "faster-than-reaped", "spawn", "sweep", "start-stop"];
-
-fn is_long() -> bool {
-    std::env::var("RINI_PROOF").as_deref() == Ok("long")
-}
+    &["orphans", "values", "random", "fork-bomb", "faster-than-reaped", "spawn", "sweep", "start-stop", "leftover"];
 
 /// The number of rounds in the short or the long form.
 fn count(short: usize, long: usize) -> usize {
@@ -1157,4 +1153,45 @@ fn starts_and_stops_leave_nothing_behind() {
          left on the machine. The negative control: in the first cycle the same look found two of them.\n"
     );
     report("start-stop", "Starts and stops", began, &text);
+}
+
+/// A full container, whose program exits and leaves all the others. They end at SIGTERM, or block every signal.
+#[test]
+fn a_crowd_of_leftover_processes_ends_with_the_container() {
+    if !namespaces() {
+        return;
+    }
+    let (began, crowd) = (Instant::now(), count(1200, 30_000));
+    let mut table = "| options | the others | lines that name them |\n|---|---|---:|\n".to_owned();
+    for (options, deaf, line, lines) in [
+        (&["-v"][..], "", "WARN leftover processes get SIGKILL", 1),
+        (&["-v", "--after-exit=terminate", "-t1h"], "", "waiting for leftover processes", 1),
+        (&["-v", "--after-exit=terminate", "-t1s"], "deaf", "WARN killed pid ", crowd),
+    ] {
+        // A file takes all lines. rini would drop some if the reader of a pipe were slow.
+        let mut log = tempfile::tempfile().unwrap();
+        let stderr = log.try_clone().unwrap();
+        let start = pid1(probing(options, &["many", &crowd.to_string(), deaf]));
+        let mut run = start.with(|command| command.stderr(stderr)).spawn();
+        run.expect(&format!("made {crowd}"));
+        drop(run.stdin.take());
+        let code = run.finish().code();
+        log.rewind().unwrap();
+        let log = io::read_to_string(log).unwrap();
+        let named = log.lines().filter(|said| said.contains(line)).count();
+        assert_eq!((code, named), (3, lines), "{options:?}: {:?}", log.lines().last());
+        let others = if deaf.is_empty() { "exit at SIGTERM" } else { "block every signal" };
+        let _ = writeln!(table, "| `{}` | {others} | {named} |", options.join(" "));
+    }
+    // The negative control: without rini, they end without a line.
+    let mut alone = Start::of(probe()).args(["many", &crowd.to_string()]).in_namespace().spawn();
+    alone.expect(&format!("made {crowd}"));
+    drop(alone.stdin.take());
+    let output = alone.finish();
+    assert_eq!((output.code(), output.err), (3, vec![]));
+    let text = format!(
+        "rini is PID 1. Its program leaves {crowd} processes, and exits with 3. So does rini each time. A line names at most eight of \
+         them, and each that rini kills after the grace period has a line.\n\n{table}\nThe negative control: without rini there is no line.\n"
+    );
+    report("leftover", "Leftover processes", began, &text);
 }

@@ -27,3 +27,8 @@ pub fn command_line(bytes: &[u8]) {
 pub fn supervisor(bytes: &[u8]) {
     supervise::supervisor::tests::histories::follow(bytes);
 }
+
+/// Looks up a user and a group in two files.
+pub fn accounts(bytes: &[u8]) {
+    observe::accounts::tests::check(bytes);
+}

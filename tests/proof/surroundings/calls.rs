@@ -1,5 +1,6 @@
-//! rini's system calls: the list in packaging/seccomp.json has exactly the calls that strace sees in [`SCENARIOS`].
-//! rini's calls are those from its exec to its child's exec. Later forks belong to the program.
+//! rini's system calls: the list in packaging/seccomp.json has exactly the calls that strace sees in [`SCENARIOS`], and the one in
+//! packaging/seccomp-more.json has those that [`MORE`] adds. rini's calls are those from its exec to its child's exec. Later forks
+//! belong to the program.
 
 use super::launch::Filter;
 use crate::support::{
@@ -15,18 +16,50 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::sync::OnceLock;
 
-/// The groups of packaging/seccomp.json, in its order.
+/// The groups of packaging/seccomp.json, in its order, and then those of packaging/seccomp-more.json.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Group {
     Needed,
     Used,
     Musl,
     Glibc,
+    User,
+    Install,
 }
 
 impl Group {
+    /// The groups of packaging/seccomp.json.
     pub const ALL: &[Group] = &[Group::Needed, Group::Used, Group::Musl, Group::Glibc];
+
+    /// The file with the group, and the group's place in it.
+    fn place(self) -> (&'static str, usize) {
+        let number = self as usize;
+        match number.checked_sub(Group::ALL.len()) {
+            Some(number) => ("seccomp-more.json", number),
+            None => ("seccomp.json", number),
+        }
+    }
 }
+
+/// rini's names in the directory of the scenarios.
+const NAMES: &[&str] = &["rini", "tini", "docker-init", "dumb-init", "catatonit", "pause", "gosu", "su-exec"];
+
+/// Scenarios that make the calls of a group of packaging/seccomp-more.json.
+const MORE: &[(Group, &str, &str)] = &[
+    (
+        Group::User,
+        "user",
+        "chmod 755 .; ./rini -v --user nobody true; ./rini --user 12345:54321 true; ./rini --user nobody:no-such true; \
+            setpriv --reuid=65534 --regid=65534 --clear-groups ./rini --user 12345:54321 true",
+    ),
+    (Group::User, "gosu, su-exec", "./gosu nobody true; ./gosu no-such true; ./gosu; ./su-exec nobody:nogroup true"),
+    // The second target is replaced. The third cannot be, and the copy is removed.
+    (
+        Group::Install,
+        "install",
+        "./rini --install copy; ./rini --install copy; mkdir -p there/rini; ./rini --install there; ./rini --install /no/such",
+    ),
+];
 
 /// Shell commands. Their directory has links to rini under all its names.
 const SCENARIOS: &[(&str, &str)] = &[
@@ -46,6 +79,7 @@ const SCENARIOS: &[(&str, &str)] = &[
     ),
     ("wait for leftover processes", "./rini --after-exit wait -w sh -c '(sleep 0.05) & exit 4'"),
     ("pause", "timeout 0.3 ./rini --pause"),
+    ("standard input", "sleep 1 | ./rini --stop-on-stdin-close sleep 3"),
     ("as pause", "timeout 0.3 unshare --pid --fork --kill-child ./pause; :"),
     ("tini", "./tini -s -g -vvv -- true; ./tini; ./tini --version"),
     ("docker-init", "./docker-init -- true"),
@@ -80,7 +114,7 @@ const SCENARIOS: &[(&str, &str)] = &[
 /// The calls that rini makes in these commands.
 fn trace_calls(commands: &str) -> BTreeSet<String> {
     let folder = tempfile::tempdir().unwrap();
-    for name in ["rini", "tini", "docker-init", "dumb-init", "catatonit", "pause"] {
+    for name in NAMES {
         symlink(rini(), folder.path().join(name)).unwrap();
     }
     executable(folder.path(), "stop", "#!/bin/sh\nkill -TSTP 0\nexit 3\n");
@@ -129,9 +163,8 @@ fn select_calls_of_rini(log: &str) -> BTreeSet<String> {
             }
             let Some((_, result)) = rest.rsplit_once(" = ") else { continue };
             if call == "execve" && result == "0" {
-                let names = ["rini", "tini", "docker-init", "dumb-init", "catatonit", "pause"];
                 let path = paths.get(&pid).copied().unwrap_or_default();
-                is_rini.insert(pid, path.strip_prefix("./").is_some_and(|name| names.contains(&name)));
+                is_rini.insert(pid, path.strip_prefix("./").is_some_and(|name| NAMES.contains(&name)));
             } else if matches!(call, "clone" | "clone3" | "fork" | "vfork") {
                 let outside = result.split("/* ").nth(1).unwrap_or(result);
                 if let Ok(child) = outside.split(' ').next().unwrap().parse::<u32>() {
@@ -169,6 +202,7 @@ fn the_list_of_system_calls_is_what_strace_sees() {
         unlisted.is_empty() && unused.is_empty(),
         "not in the list: {unlisted:?}; made in no scenario: {unused:?}; {rows:#?}"
     );
+    let more = added_calls(&list);
     // The negative control: calls of others in the same scenario do not count, and rini's calls do.
     let others = "1 execve(\"/bin/sh\", []) = 0\n1 getuid() = 0\n1 clone(x) = 2\n2 execve(\"./rini\", []) = 0\n2 chdir(\"/\") = 0\n\
         3 setsid() = 3\n2 clone(x) = 9 /* 3 in strace's PID NS */\n3 execve(\"./no\", []) = -1 ENOENT\n3 execve(\"/bin/sh\", []) = 0\n\
@@ -184,6 +218,7 @@ fn the_list_of_system_calls_is_what_strace_sees() {
             report += &format!("| {name} | {group:?} | {within} |\n");
         }
     }
+    report += &more;
     super::write_report(
         "surroundings-calls",
         &format!(
@@ -195,6 +230,27 @@ fn the_list_of_system_calls_is_what_strace_sees() {
     );
 }
 
+/// Asserts that the scenarios of [`MORE`] make all calls of their groups, and beside these only calls of the list. Returns the rows
+/// of the report.
+fn added_calls(list: &BTreeSet<String>) -> String {
+    let mut report = String::new();
+    for group in [Group::User, Group::Install] {
+        let own: BTreeSet<String> = listed(&[group]).into_iter().collect();
+        assert!(own.is_disjoint(list), "{group:?}: {own:?}");
+        let of_group = MORE.iter().filter(|(of, ..)| *of == group);
+        let rows: Vec<_> = of_group.map(|(_, name, commands)| (*name, trace_calls(commands))).collect();
+        let made: BTreeSet<String> = rows.iter().flat_map(|(_, calls)| calls).cloned().collect();
+        let added: BTreeSet<String> = made.difference(list).cloned().collect();
+        assert_eq!(added, own, "{group:?}: {rows:#?}");
+        for name in own {
+            let within: Vec<_> =
+                rows.iter().filter(|(_, calls)| calls.contains(&name)).map(|(name, _)| *name).collect();
+            report += &format!("| {name} | {group:?} | {} |\n", within.join(", "));
+        }
+    }
+    report
+}
+
 /// The filter's reaction to a call that it does not know.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Answer {
@@ -204,9 +260,12 @@ pub enum Answer {
 
 /// The names in these groups.
 pub fn listed(groups: &[Group]) -> Vec<String> {
-    let text = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("packaging/seccomp.json")).unwrap();
-    let profile: serde_json::Value = serde_json::from_str(&text).unwrap();
-    let names = |group: &Group| profile["syscalls"][*group as usize]["names"].as_array().unwrap().clone();
+    let names = |group: &Group| {
+        let (file, number) = group.place();
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("packaging").join(file);
+        let profile: serde_json::Value = serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap();
+        profile["syscalls"][number]["names"].as_array().unwrap().clone()
+    };
     groups.iter().flat_map(names).map(|name| name.as_str().unwrap().to_owned()).collect()
 }
 
@@ -245,6 +304,7 @@ fn number(name: &str) -> i64 {
         munmap SYS_munmap
         openat SYS_openat
         poll SYS_poll
+        ppoll SYS_ppoll
         prctl SYS_prctl
         prlimit64 SYS_prlimit64
         pwritev2 SYS_pwritev2
@@ -261,6 +321,7 @@ fn number(name: &str) -> i64 {
         set_tid_address SYS_set_tid_address
         setpgid SYS_setpgid
         setsid SYS_setsid
+        signalfd4 SYS_signalfd4
         statfs SYS_statfs
         statx SYS_statx
         waitid SYS_waitid
