@@ -19,8 +19,10 @@
 //! - [`diagnosis`]: the messages about unexpected ends
 //! - [`pause`]: rini without a program (`--pause`)
 //! - [`reaping`]: zombies and orphans
+//! - [`standard_input`]: standard input that closes (`--stop-on-stdin-close`)
 //! - [`stopping`]: stop signals, the stop delay and the grace period
 //! - [`signals`]: the forwarding of signals
+//! - [`users`]: another user (`--user`), and rini under the names `gosu` and `su-exec`, compared with gosu
 //! - [`catatonit`], [`dumb_init`], [`tini`]: rini under these names, compared with these programs
 //!
 //! # terminal/: a pseudo-terminal
@@ -33,6 +35,7 @@
 //! - [`docker_init`]: rini as the program that Docker runs for `--init`
 //! - [`example`]: the containers of `Dockerfile.example`, and the files in packaging/examples
 //! - [`podman`]: rini as podman's init and in its pods; runc without an engine
+//! - [`systemd`]: rini as the main process of a service, without a container
 //!
 //! # cri/: a Kubernetes node
 //!
@@ -40,7 +43,11 @@
 //!
 //! # kernels/: virtual machines, by qemu
 //!
-//! - [`kernels`]: rini as the init of real kernels, and in containers with version 2 of the cgroups
+//! - [`kernels`]: rini as the init of real kernels, its terminal there, and containers with both versions of the cgroups
+//!
+//! # host/: a virtual machine with today's Debian and its engines
+//!
+//! - [`host`]: the tests of engines/ and cri/, and tests that need systemd as the machine's init
 //!
 //! # packaged/: the tools of the release and of the documentation
 //!
@@ -116,10 +123,14 @@ mod pause;
 mod reaping;
 #[path = "namespaces/signals.rs"]
 mod signals;
+#[path = "namespaces/standard_input.rs"]
+mod standard_input;
 #[path = "namespaces/stopping.rs"]
 mod stopping;
 #[path = "namespaces/tini.rs"]
 mod tini;
+#[path = "namespaces/users.rs"]
+mod users;
 
 mod terminal;
 
@@ -131,10 +142,14 @@ mod docker_init;
 mod example;
 #[path = "engines/podman.rs"]
 mod podman;
+#[path = "engines/systemd.rs"]
+mod systemd;
 
 mod cri;
 
 mod kernels;
+
+mod host;
 
 #[path = "packaged/docs/mod.rs"]
 mod docs;
@@ -157,8 +172,11 @@ mod faults;
 mod model;
 #[path = "proof/mutations.rs"]
 mod mutations;
+// These two know the registers and the system calls of x86-64 only.
+#[cfg(target_arch = "x86_64")]
 #[path = "proof/storms.rs"]
 mod storms;
+#[cfg(target_arch = "x86_64")]
 #[path = "proof/surroundings/mod.rs"]
 mod surroundings;
 #[path = "proof/unsafe_code.rs"]

@@ -53,6 +53,9 @@ struct Container {
     /// The memory limit in bytes, or 0 for none.
     #[serde(default)]
     memory: i64,
+    /// Volumes: the directory in the container, and that of the node. A name that ends with `:ro` is read-only.
+    #[serde(default)]
+    mounts: HashMap<String, String>,
     /// Files of the cgroup, with version 2 only.
     #[serde(default)]
     unified: HashMap<String, String>,
@@ -96,12 +99,19 @@ impl Pod {
 impl Container {
     fn config(&self, pod: &Pod) -> ContainerConfig {
         let env = self.env.iter().map(|(key, value)| KeyValue { key: key.clone(), value: value.clone() });
+        let mounts = self.mounts.iter().map(|(inside, outside)| Mount {
+            container_path: inside.trim_end_matches(":ro").to_owned(),
+            host_path: outside.clone(),
+            readonly: inside.ends_with(":ro"),
+            ..Default::default()
+        });
         ContainerConfig {
             metadata: Some(ContainerMetadata { name: self.name.clone(), attempt: self.attempt }),
             image: Some(ImageSpec { image: self.image.clone(), ..Default::default() }),
             command: self.command.clone(),
             args: self.args.clone(),
             envs: env.collect(),
+            mounts: mounts.collect(),
             stdin: self.stdin,
             log_path: format!("{}-{}.log", self.name, self.attempt),
             linux: Some(LinuxContainerConfig {

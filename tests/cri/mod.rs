@@ -1,12 +1,13 @@
 //! rini in the pods of a Kubernetes node (node.rs), as a container's init and as the pause container. The tests make the
 //! calls that a kubelet makes, and read what it reads.
 
-mod node;
+pub mod node;
 
-use crate::support::{children_of, state, until, zombies_of};
+use crate::support::{NO_REASON, assert_is_rini, children_of, state, status_field, until, zombies_of};
 use nix::sys::signal::{Signal, kill};
-use node::{Ended, Node, QUIT_IMAGE, RUNTIMES, expect_gone};
+use node::{Ended, Node, QUIT_IMAGE, RINI_IMAGE, RUNTIMES, UNCHANGED_IMAGE, expect_gone};
 use serde_json::json;
+use std::fs;
 use std::path::Path;
 use std::process::Command;
 
@@ -86,7 +87,7 @@ fn a_stopped_container_has_the_exit_code_and_the_reason_that_the_docs_promise() 
         container.expect("signal 15 ");
         let lines = container.lines("stderr");
         let is_named = lines.len() == 1 && lines[0].starts_with("rini: WARN killed pid ");
-        assert!(is_named && lines[0].ends_with(" after SIGTERM from outside the container"), "{lines:?}");
+        assert!(is_named && lines[0].contains(" after SIGTERM from outside the container; "), "{lines:?}");
 
         // The kubelet's ends first: rini is killed with all others, and cannot say anything.
         let container = run(&deaf, json!({"RINI_GRACE_PERIOD": "60s"}));
@@ -107,6 +108,34 @@ fn a_stopped_container_has_the_exit_code_and_the_reason_that_the_docs_promise() 
         container.expect("ready");
         assert_eq!(container.stop(1), ended(137, "Error"));
         assert!(pod.is_ready());
+    }
+}
+
+/// The codes that a kubelet's restart rules get. The variable is that of docs/kubernetes.md: 3 means "try again", and the rule restarts
+/// after 42.
+#[test]
+fn the_exit_code_of_the_restart_recipe_is_the_one_of_its_rule() {
+    let Some(node) = Node::start() else { return };
+    let page = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/kubernetes.md")).unwrap();
+    let (_, recipe) = page.split_once("## Restart by exit code").unwrap();
+    let after = |part: &str, end: char| recipe.split_once(part).and_then(|(_, rest)| rest.split_once(end)).unwrap().0;
+    let rules = after("{name: RINI_REMAP_EXIT, value: \"", '"');
+    let restarting: i64 = after("exitCodes: {operator: In, values: [", ']').parse().unwrap();
+    for runtime in RUNTIMES {
+        let pod = node.run_pod(runtime, false);
+        let run = |args: &[&str], rules: &str| pod.run(json!({"args": args, "env": {"RINI_REMAP_EXIT": rules}}));
+        let exit = |code: &str, rules: &str| run(&["/probe", "exit", code], rules).ended();
+        assert_eq!(exit("3", rules), ended(restarting, "Error"));
+        for code in [0, 1, 42, 127, 137] {
+            let reason = if code == 0 { "Completed" } else { "Error" };
+            assert_eq!(exit(&code.to_string(), rules), ended(code, reason));
+        }
+        // A clean stop is no failure, whether the program handles SIGTERM or not.
+        let container = run(&["/probe", "alive"], rules);
+        container.expect("ready");
+        assert_eq!(container.stop(60), ended(0, "Completed"));
+        // The negative control: without the variable.
+        assert_eq!(exit("3", ""), ended(3, "Error"));
     }
 }
 
@@ -146,7 +175,7 @@ fn a_kubelet_reads_why_a_container_has_ended_and_starts_it_again() {
         kill(children_of(second.init())[0], Signal::SIGKILL).unwrap();
         assert_eq!(second.ended(), ended(137, "Error"));
         let lines = second.lines("stderr");
-        assert!(lines.len() == 1 && !lines[0].contains("memory"), "{lines:?}");
+        assert!(lines.len() == 1 && lines[0].ends_with(NO_REASON), "{lines:?}");
 
         // A program that cannot run, and one that fails.
         assert_eq!(run(2, &["/no/such"]).ended(), ended(127, "Error"));
@@ -193,6 +222,68 @@ fn the_end_of_a_pod() {
             pod.stop();
             pod.remove();
         }
+    }
+}
+
+/// An init container with rini's own image, which has no shell, gives rini to a container with an image that has none.
+#[test]
+fn an_init_container_gives_rini_to_an_unchanged_image() {
+    let Some(node) = Node::start() else { return };
+    for runtime in RUNTIMES {
+        let pod = node.run_pod(runtime, false);
+        let volume = node.empty_dir();
+        // A kubelet runs the init container again after a restart of the node.
+        for attempt in [0, 1] {
+            let command = json!(["/rini", "--install", "/shared"]);
+            let settings = json!({"name": "inject", "attempt": attempt, "image": RINI_IMAGE, "command": command,
+                "mounts": {"/shared": volume}});
+            let inject = pod.run(settings);
+            assert_eq!(inject.ended(), ended(0, "Completed"));
+            assert_eq!((inject.lines("stdout"), inject.lines("stderr")), (vec![], vec![]));
+        }
+        let run = |command: &[&str], env: serde_json::Value| {
+            let settings = json!({"image": UNCHANGED_IMAGE, "command": command, "mounts": {"/shared:ro": volume},
+                "env": env});
+            let container = pod.run(settings);
+            container.expect("ready");
+            container
+        };
+        let container = run(&["/shared/rini", "--", "/probe", "signals", "15"], json!({}));
+        assert_is_rini(container.init());
+        assert_eq!(status_field(container.init(), "NSpid").split('\t').next_back(), Some("1"));
+        let probe = |container: &node::Container| {
+            assert_eq!(container.exec(&["/probe", "orphans", "10"]), (0, "made 10\n".to_owned()));
+        };
+        probe(&container);
+        until("rini has reaped all", || children_of(container.init()).len() == 1);
+        assert_eq!(container.stop(60), ended(0, "Completed"));
+        container.expect("signal 15 ");
+        let container = run(&["/shared/rini", "--", "/probe", "signals"], json!({"RINI_GRACE_PERIOD": "300ms"}));
+        assert_eq!(container.stop(60), ended(137, "Error"));
+        let lines = container.lines("stderr");
+        assert!(lines.len() == 1 && lines[0].starts_with("rini: WARN killed pid "), "{lines:?}");
+        let exit = |code| {
+            json!({"image": UNCHANGED_IMAGE, "command": ["/shared/rini", "--", "/probe", "exit", code],
+            "mounts": {"/shared:ro": volume}})
+        };
+        assert_eq!(pod.run(exit("7")).ended(), ended(7, "Error"));
+
+        // The negative control: the same image by its own entry point.
+        let control = run(&["/probe", "signals"], json!({}));
+        probe(&control);
+        until("10 zombies", || zombies_of(control.init()) == 10);
+
+        // A volume that is read-only, and none.
+        let refused = |settings: serde_json::Value, reason: &str| {
+            let mut all = json!({"image": RINI_IMAGE, "command": ["/rini", "--install", "/shared/rini"]});
+            all.as_object_mut().unwrap().extend(settings.as_object().unwrap().clone());
+            let inject = pod.run(all);
+            assert_eq!(inject.ended(), ended(1, "Error"));
+            let lines = inject.lines("stderr");
+            assert!(lines.len() == 1 && lines[0].contains(reason), "{lines:?}");
+        };
+        refused(json!({"mounts": {"/shared:ro": volume}}), "Read-only file system");
+        refused(json!({}), "No such file or directory");
     }
 }
 

@@ -17,9 +17,12 @@ use tempfile::TempDir;
 /// The low-level runtimes, which Kubernetes would choose by a runtime class.
 pub const RUNTIMES: [&str; 2] = ["runc", "crun"];
 
-/// The image with rini as its entry point, and the same with `STOPSIGNAL SIGQUIT`. Every image has /rini and /probe.
+/// The image with rini as its entry point, and the same with `STOPSIGNAL SIGQUIT`. Both have /rini and /probe.
 pub const IMAGE: &str = "localhost/app:test";
 pub const QUIT_IMAGE: &str = "localhost/quit:test";
+/// The image with nothing but /rini, and one with nothing but /probe.
+pub const RINI_IMAGE: &str = "localhost/rini:test";
+pub const UNCHANGED_IMAGE: &str = "localhost/unchanged:test";
 /// containerd's `sandbox_image`: rini under the name pause.
 const PAUSE_IMAGE: &str = "localhost/pause:test";
 
@@ -95,6 +98,14 @@ impl Node {
         let config = json!({"name": name, "runtime": runtime, "shared": shared, "cgroup": cgroup, "logs": logs});
         let answer = self.call(&["run-pod", &config.to_string()]);
         Pod { node: self, id: text(&answer["pod_sandbox_id"]), config: config.to_string() }
+    }
+
+    /// Makes a directory of the node, as a kubelet does for an emptyDir.
+    pub fn empty_dir(&self) -> PathBuf {
+        static COUNT: AtomicU32 = AtomicU32::new(0);
+        let folder = self.path(&format!("volume-{}", COUNT.fetch_add(1, Ordering::Relaxed)));
+        fs::create_dir(&folder).unwrap();
+        folder
     }
 
     /// The processes in the cgroup of a container, or of the pause container of a pod.
@@ -239,8 +250,11 @@ fn own(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/cri").join(name)
 }
 
-/// Builds the client. Prints SKIPPED if its crates cannot be had.
-fn client() -> Option<PathBuf> {
+/// Builds the client. Prints SKIPPED if its crates are not available. Where there is no Cargo, `BUILT_CRI_CLIENT` names a built client.
+pub fn client() -> Option<PathBuf> {
+    if let Some(built) = std::env::var_os("BUILT_CRI_CLIENT") {
+        return Some(built.into());
+    }
     if !tools(&["protoc"]) {
         return None;
     }
@@ -274,17 +288,14 @@ fn client() -> Option<PathBuf> {
     }
 }
 
-/// Makes an archive of the images, as `docker save` would. They share one layer.
+/// Makes an archive of the images, as `docker save` would. Each image has one layer.
 fn make_images(folder: &Path) -> PathBuf {
-    let layer = make_root(folder);
+    make_root(folder);
     std::os::unix::fs::symlink("rini", folder.join("image/pause")).unwrap();
     let tar = |words: &[&str]| {
         let output = Start::of("tar").args(words).with(|command| command.current_dir(folder)).run();
         assert_eq!(output.code(), 0, "{output:?}");
     };
-    tar(&["-rf", "image.tar", "-C", "image", "./pause"]);
-    let sum = Start::of("sha256sum").args([layer]).run().only_line();
-    let layers = [format!("sha256:{}", sum.split(' ').next().unwrap())];
     let architecture = match std::env::consts::ARCH {
         "x86_64" => "amd64",
         "aarch64" => "arm64",
@@ -293,17 +304,25 @@ fn make_images(folder: &Path) -> PathBuf {
         other => other,
     };
     let images = [
-        (PAUSE_IMAGE, json!({"Entrypoint": ["/pause"]})),
-        (IMAGE, json!({"Entrypoint": ["/rini", "--"]})),
-        (QUIT_IMAGE, json!({"Entrypoint": ["/rini", "--"], "StopSignal": "SIGQUIT"})),
+        (PAUSE_IMAGE, ".", json!({"Entrypoint": ["/pause"]})),
+        (IMAGE, ".", json!({"Entrypoint": ["/rini", "--"]})),
+        (QUIT_IMAGE, ".", json!({"Entrypoint": ["/rini", "--"], "StopSignal": "SIGQUIT"})),
+        (RINI_IMAGE, "./rini", json!({"Entrypoint": ["/rini", "--"]})),
+        (UNCHANGED_IMAGE, "./probe", json!({"Entrypoint": ["/probe"]})),
     ];
-    let (mut manifest, mut files) = (vec![], vec!["manifest.json".to_owned(), "image.tar".to_owned()]);
-    for (number, (name, config)) in images.iter().enumerate() {
-        let file = format!("{number}.json");
+    let (mut manifest, mut files) = (vec![], vec!["manifest.json".to_owned()]);
+    for (number, (name, content, config)) in images.iter().enumerate() {
+        let (file, layer) = (format!("{number}.json"), format!("{}.tar", content.trim_start_matches("./")));
+        if !files.contains(&layer) {
+            tar(&["-cf", &layer, "-C", "image", content]);
+            files.push(layer.clone());
+        }
+        let sum = Start::of("sha256sum").args([folder.join(&layer)]).run().only_line();
+        let layers = [format!("sha256:{}", sum.split(' ').next().unwrap())];
         let rootfs = json!({"type": "layers", "diff_ids": layers});
         let image = json!({"architecture": architecture, "os": "linux", "config": config, "rootfs": rootfs});
         fs::write(folder.join(&file), image.to_string()).unwrap();
-        manifest.push(json!({"Config": file, "RepoTags": [name], "Layers": ["image.tar"]}));
+        manifest.push(json!({"Config": file, "RepoTags": [name], "Layers": [layer]}));
         files.push(file);
     }
     fs::write(folder.join("manifest.json"), json!(manifest).to_string()).unwrap();

@@ -4,8 +4,8 @@
 //! starts an engine if none answers.
 
 use crate::support::{
-    LIMIT, Running, Start, children_of, copy_executable, is_root, lacked, probe, rini, seconds_before_kill, skip,
-    state, status_field, tools, until, zombies_of,
+    LIMIT, NO_REASON, OTHER_KILL, Running, Start, children_of, copy_executable, find_program, is_root, lacked, probe,
+    rini, seconds_before_kill, skip, state, status_field, tools, until, zombies_of,
 };
 use crate::terminal::{CTRL_C, CTRL_Z, Session};
 use nix::unistd::Pid;
@@ -201,7 +201,7 @@ impl Drop for Container {
 
 /// Makes an image from a Dockerfile that copies nothing.
 fn build(name: &str, dockerfile: &str) {
-    let mut run = Start::of("docker").args(["build", "--quiet", "--tag", name, "-"]).spawn();
+    let mut run = Start::of("docker").args(["build", "--quiet", "--network", "none", "--tag", name, "-"]).spawn();
     run.stdin.take().unwrap().write_all(dockerfile.as_bytes()).unwrap();
     let output = run.finish();
     assert_eq!(output.code(), 0, "{output:?}");
@@ -393,34 +393,52 @@ fn in_the_machine_s_pid_namespace_it_signals_its_own_processes_only() {
 }
 
 /// packaging/seccomp.json as the container's profile, with the calls that runc makes under it. rini's own list is
-/// enough for rini that starts rini. The negative control: without one of its calls it is not.
+/// enough for rini that starts rini, and with a group of packaging/seccomp-more.json for `--user` or `--install`. The negative
+/// controls: without one of these calls it is not.
 #[cfg(target_arch = "x86_64")]
 #[test]
 fn its_list_of_system_calls_is_a_profile_for_docker() {
+    use crate::surroundings::calls::{Group, listed};
     let Some(image) = image() else { return };
     // runc is a Go program, and needs some of these only now and then.
     const RUNTIME: &str = "futex fstatfs fcntl fstat newfstatat epoll_ctl epoll_pwait nanosleep tgkill gettid sigaltstack \
         rt_sigreturn sched_yield";
     let folder = tempfile::tempdir().unwrap();
-    let run = |name: &str, without: &str| {
-        let names = crate::surroundings::calls::listed(crate::surroundings::calls::Group::ALL);
+    let run = |more: &[Group], without: &str, user: &[&str], words: &[&str]| {
+        let names = listed(&[Group::ALL, more].concat());
         let names = names.iter().map(String::as_str).chain(RUNTIME.split_whitespace());
         let names: Vec<&str> = names.filter(|name| *name != without).collect();
         let allowed = serde_json::json!([{ "names": names, "action": "SCMP_ACT_ALLOW" }]);
         let profile =
             serde_json::json!({ "defaultAction": "SCMP_ACT_ERRNO", "defaultErrnoRet": 1, "syscalls": allowed });
-        let file = folder.path().join(name);
+        let file = folder.path().join("profile.json");
         fs::write(&file, profile.to_string()).unwrap();
         // Without no-new-privileges runc makes many more calls under the profile.
         let seccomp = format!("seccomp={}", file.display());
         let flags = ["--security-opt", "no-new-privileges", "--security-opt", &seccomp];
-        Container::run(image, &flags, &["/rini", "--version"]).finish()
+        Container::run(image, &[&flags, user].concat(), words).finish()
     };
-    let output = run("all.json", "");
-    assert!(output.code() == 0 && output.err.is_empty() && output.out[0].starts_with("rini "), "{output:?}");
-    let output = run("less.json", "waitid");
+    let (version, user) = (["/rini", "--version"], ["--env", "RINI_USER=12345:54321"]);
+    let install = ["/rini", "--install", "/installed"];
+    for output in [run(&[], "", &[], &version), run(&[Group::User], "", &user, &version)] {
+        assert!(output.code() == 0 && output.err.is_empty() && output.out[0].starts_with("rini "), "{output:?}");
+    }
+    let output = run(&[Group::Install], "", &[], &install);
+    assert_eq!((output.code(), &output.out[..], &output.err[..]), (0, &[][..], &[][..]));
+
+    let output = run(&[], "waitid", &[], &version);
     assert_eq!((output.code(), output.err.len()), (1, 1), "{output:?}");
     assert!(output.err[0].starts_with("rini: ERROR "), "{output:?}");
+    for without in ["setgroups", "setresgid", "setresuid", "capset"] {
+        let output = run(&[Group::User], without, &user, &version);
+        assert_eq!(output.code(), 1, "{without}: {output:?}");
+        assert!(only_error(&output).starts_with("cannot run as \"12345:54321\": "), "{without}: {output:?}");
+    }
+    for without in ["sendfile", "fchmod", "fsync", "renameat2"] {
+        let output = run(&[Group::Install], without, &[], &install);
+        assert_eq!(output.code(), 1, "{without}: {output:?}");
+        assert!(only_error(&output).starts_with("--install \"/installed\": "), "{without}: {output:?}");
+    }
 }
 
 #[test]
@@ -546,7 +564,7 @@ fn rini_log_of_the_container_shows_the_sender_in_docker_logs() {
         // The container has ended when docker stop returns.
         let lines = [
             format!("rini: INFO SIGTERM from outside the container, forwarded to pid {pid}"),
-            format!("rini: INFO pid {pid} exited with 0 after "),
+            format!("rini: INFO pid {pid} (probe) ran for "),
         ];
         assert_eq!(logs.err.len(), if shown { 2 } else { 0 }, "{:?}", logs.err);
         assert!(logs.err.iter().zip(lines).all(|(line, wanted)| line.starts_with(&wanted)), "{:?}", logs.err);
@@ -567,7 +585,7 @@ fn a_stop_is_shaped_by_the_environment() {
     let logs = docker(["logs", &container.name]);
     assert_eq!(logs.err.len(), 1);
     assert!(logs.err[0].starts_with(&format!("rini: WARN killed pid {pid} (probe), which was still there ")));
-    assert!(logs.err[0].ends_with(" after SIGTERM from outside the container"), "{:?}", logs.err);
+    assert!(logs.err[0].contains(" after SIGTERM from outside the container"), "{:?}", logs.err);
     assert_eq!(container.code(), 137);
 }
 
@@ -697,7 +715,7 @@ fn an_image_s_stopsignal_reaches_the_program() {
     container.expect_signal(3);
     let output = container.finish();
     assert_eq!((output.code(), output.err.len()), (137, 1));
-    assert!(output.err[0].ends_with(" after SIGQUIT from outside the container"), "{output:?}");
+    assert!(output.err[0].contains(" after SIGQUIT from outside the container"), "{output:?}");
     done(["rmi", "--force", &with_quit]);
 }
 
@@ -707,9 +725,12 @@ fn an_out_of_memory_kill_in_a_container_is_reported() {
     let memory = ["--memory", "64m", "--memory-swap", "64m"];
     let output = Container::run(image, &memory, &["/probe", "eat", "4096"]).finish();
     assert_eq!((output.code(), output.err.len()), (137, 1), "{output:?}");
-    let (other, line) = (" was killed by SIGKILL, which rini did not send", &output.err[0]);
+    let line = &output.err[0];
     let memory_kill = "; meanwhile the kernel killed 1 of this container's processes: out of memory, limit 64 MiB";
-    assert!(line.starts_with("rini: WARN pid ") && line.ends_with(&format!("{other}{memory_kill}")), "{line}");
+    assert!(
+        line.starts_with("rini: WARN pid ") && line.ends_with(&format!(" (probe) {OTHER_KILL}{memory_kill}")),
+        "{line}"
+    );
 
     // The negative controls: enough memory, and a SIGKILL from elsewhere under the same limit.
     let output = Container::run(image, &memory, &["/probe", "eat", "16"]).finish();
@@ -719,7 +740,7 @@ fn an_out_of_memory_kill_in_a_container_is_reported() {
     nix::sys::signal::kill(children_of(container.pid())[0], nix::sys::signal::SIGKILL).unwrap();
     let output = container.finish();
     assert_eq!((output.code(), output.err.len()), (137, 1), "{output:?}");
-    assert!(output.err[0].ends_with(other), "{output:?}");
+    assert!(output.err[0].ends_with(&format!("{OTHER_KILL}{NO_REASON}")), "{output:?}");
 
     if busybox().is_none() {
         return skip("this needs a static busybox (Debian's package busybox-static)");
@@ -728,7 +749,7 @@ fn an_out_of_memory_kill_in_a_container_is_reported() {
     let output = Container::run(image, &memory, &["/busybox", "sh", "-c", "/probe eat 4096; exit $?"]).finish();
     assert_eq!(output.code(), 137);
     let line = output.err.iter().find(|line| line.starts_with("rini: ")).unwrap();
-    assert!(line.ends_with(&format!("exited with 137{memory_kill}")), "{line}");
+    assert!(line.ends_with(&format!(" (busybox) exited with 137{memory_kill}")), "{line}");
 
     // The program's own end has another status.
     let output = Container::run(image, &memory, &["/busybox", "sh", "-c", "/probe eat 4096; exit 1"]).finish();
@@ -744,7 +765,7 @@ fn an_out_of_memory_kill_in_a_container_is_reported() {
     nix::sys::signal::kill(children_of(container.pid())[0], nix::sys::signal::SIGKILL).unwrap();
     let output = container.finish();
     let line = output.err.iter().find(|line| line.starts_with("rini: ")).unwrap();
-    assert!(line.ends_with(&format!("{other}{memory_kill}")), "{line}");
+    assert!(line.ends_with(&format!(" (busybox) {OTHER_KILL}{memory_kill}")), "{line}");
 }
 
 /// A start script that leaves two workers behind and exits.
@@ -810,7 +831,7 @@ fn a_script_and_its_workers_share_the_grace_period() {
         "{output:?}"
     );
     assert!(seconds_before_kill(&output.err[0]) > 7.5, "{output:?}");
-    assert!(output.err[0].ends_with("s after SIGTERM from outside the container"), "{output:?}");
+    assert!(output.err[0].contains("s after SIGTERM from outside the container"), "{output:?}");
 }
 
 /// rini as Kubernetes' pause: other containers join its PID namespace, and it reaps for them.
@@ -831,6 +852,47 @@ fn a_paused_container_reaps_for_those_that_join_it() {
     assert_eq!(guest.code(), 0);
     pause.docker(&["stop", "--time", "60"]);
     assert_eq!(pause.code(), 0);
+}
+
+/// The container of a build agent or of a development environment idles, and all work comes by `docker exec`.
+#[test]
+fn a_sandbox_that_idles_reaps_what_docker_exec_leaves_and_stops_at_once() {
+    let Some(image) = image() else { return };
+    if busybox().is_none() {
+        return skip("the control needs a busybox without libraries");
+    }
+    let run = |command: &[&str]| {
+        let container = Container::run(image, &["--entrypoint", command[0]], &command[1..]);
+        until("it runs", || docker(["inspect", "--format", "{{.State.Running}}", &container.name]).out == ["true"]);
+        for _ in 0..3 {
+            assert_eq!(container.exec(&["/probe", "orphans", "10"]).only_line(), "made 10");
+        }
+        container
+    };
+    let sandbox = run(&["/rini", "--pause"]);
+    until("rini has reaped all", || children_of(sandbox.pid()).is_empty());
+    sandbox.docker(&["stop", "--time", "60"]);
+    let output = sandbox.finish();
+    assert_eq!((output.code(), &output.err), (0, &vec![]));
+    // With work that still runs in the background, which gets SIGTERM and time. rini does not wait for a process that
+    // `docker exec` itself started, so the test waits until rini has adopted the work.
+    let mut sandbox = run(&["/rini", "--pause", "--after-exit", "terminate", "-t", "60s"]);
+    // It writes where the container does: the client of `docker exec` may lose what it wrote last, since the container ends
+    // with it.
+    let work = ["/busybox", "sh", "-c", "/probe signals 15 >/proc/1/fd/1 &"];
+    docker([&["exec", "--detach", &sandbox.name], &work[..]].concat());
+    sandbox.ready();
+    until("rini has adopted the work alone", || children_of(sandbox.pid()).len() == 1);
+    sandbox.docker(&["stop", "--time", "60"]);
+    sandbox.expect_signal(15);
+    assert_eq!(sandbox.code(), 0);
+    // The negative controls: what such a container usually runs.
+    for command in [&["/busybox", "sleep", "infinity"][..], &["/busybox", "tail", "-f", "/dev/null"]] {
+        let control = run(command);
+        until("30 zombies", || zombies_of(control.pid()) == 30);
+        control.docker(&["stop", "--time", "1"]);
+        assert_eq!(control.code(), 137, "{command:?} ignores SIGTERM");
+    }
 }
 
 #[test]
@@ -973,27 +1035,34 @@ fn under_docker_init_it_reaps_by_itself_and_prints_nothing() {
     assert_eq!(count("rini: INFO SIGTERM from pid 1 ("), 1, "{output:?}");
 }
 
-/// gunicorn, nginx, postgres, celery and a script with workers. The script itself fails if rini loses anything.
-#[test]
-fn the_real_programs_lose_nothing() {
-    if image().is_none() {
-        return;
-    }
+/// Runs a demonstration with this rini, and returns the table that it prints. Prints SKIPPED and returns None if something is
+/// missing.
+fn run_demo(name: &str, programs: &[&str]) -> Option<String> {
+    image()?;
     if !is_root() {
-        return skip("packaging/demo-programs needs root");
+        skip(&format!("{name} needs root"));
+        return None;
     }
-    if !tools(&["debootstrap", "tini"]) {
-        return;
+    if !tools(programs) {
+        return None;
     }
-    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("packaging/demo-programs");
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join(name);
     // It may have to make a Debian image first, which takes minutes on a slow network.
     let limit = (LIMIT * 10).as_secs().to_string();
     let output = Command::new("timeout").arg(limit).arg(script).env("RINI_BINARY", rini()).output().unwrap();
     let (table, messages) = (String::from_utf8(output.stdout).unwrap(), String::from_utf8_lossy(&output.stderr));
     if let Some(why) = lacked(output.status.code(), &messages) {
-        return skip(&why);
+        skip(&why);
+        return None;
     }
     assert!(output.status.success(), "{}: {messages}{table}", output.status);
+    Some(table)
+}
+
+/// gunicorn, nginx, postgres, celery and a script with workers. The script itself fails if rini loses anything.
+#[test]
+fn the_real_programs_lose_nothing() {
+    let Some(table) = run_demo("packaging/demo-programs", &["debootstrap", "tini"]) else { return };
     for program in ["gunicorn", "nginx", "postgres", "celery", "workers"] {
         let rows: Vec<&str> = table.lines().filter(|line| line.starts_with(&format!("| {program} "))).collect();
         assert_eq!(rows.len(), 3, "{table}");
@@ -1002,27 +1071,47 @@ fn the_real_programs_lose_nothing() {
     }
 }
 
+/// A server that ignores the end of standard input. The script itself fails if it runs on with rini's option.
+#[test]
+fn a_server_on_standard_input_ends_with_its_client() {
+    let Some(table) = run_demo("packaging/demo-stdin", &["debootstrap", "tini"]) else { return };
+    let rows: Vec<&str> = table.lines().skip(2).collect();
+    assert_eq!(rows.len(), 4, "{table}");
+    assert!(rows[0].starts_with("| `rini --stop-on-stdin-close ") && rows[0].contains("| after "), "{table}");
+    assert!(rows[1..].iter().all(|row| row.contains("| still runs after ")), "{table}");
+}
+
+/// The cells of a table's rows, without the head.
+fn cells_of(table: &str) -> Vec<Vec<String>> {
+    let rows = table.lines().filter(|line| line.starts_with("| ")).skip(1);
+    rows.map(|row| row.trim_matches('|').split('|').map(|cell| cell.trim().to_owned()).collect()).collect()
+}
+
+/// An entrypoint script with gosu, and `--user`. The script itself fails if a program runs as another user, or if rini and gosu
+/// are two files in the image.
+#[test]
+fn a_program_runs_as_another_user_as_the_docs_say() {
+    if busybox().is_none() {
+        return skip("there is no busybox without libraries");
+    }
+    let Some(table) = run_demo("packaging/demo-user", &["gosu", "tini-static"]) else { return };
+    let page = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/drop-in.md")).unwrap();
+    let (_, kept) = page.split_once("<!-- table: packaging/demo-user -->").unwrap();
+    let (found, kept) = (cells_of(&table), cells_of(kept.split_once("<!-- /table -->").unwrap().0));
+    assert_eq!((found.len(), kept.len()), (4, 4), "{table}");
+    // The sizes are those of this rini, and of this machine's tini and gosu, which Debian may have built again.
+    let of = |path: &Path| fs::metadata(path).unwrap().len();
+    let own = of(&rini());
+    let others = of(&find_program("gosu").unwrap()) + of(&find_program("tini-static").unwrap());
+    for ((found, kept), bytes) in found.iter().zip(&kept).zip([own, own, own, others]) {
+        let size = format!("{} KB", (bytes + 500) / 1000);
+        assert_eq!((&found[..3], found[3].replace(',', "")), (&kept[..3], size), "{table}");
+    }
+}
+
 #[test]
 fn the_demonstration_comes_out_as_the_readme_says() {
-    if image().is_none() {
-        return;
-    }
-    if !is_root() {
-        skip("packaging/demo-stop needs root");
-        return;
-    }
-    if !tools(&["debootstrap"]) {
-        return;
-    }
-    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("packaging/demo-stop");
-    // It may have to make a Debian image first, which takes minutes on a slow network.
-    let limit = (LIMIT * 10).as_secs().to_string();
-    let output = Command::new("timeout").arg(limit).arg(script).env("RINI_BINARY", rini()).output().unwrap();
-    let (table, messages) = (String::from_utf8(output.stdout).unwrap(), String::from_utf8_lossy(&output.stderr));
-    if let Some(why) = lacked(output.status.code(), &messages) {
-        return skip(&why);
-    }
-    assert!(output.status.success(), "{}: {messages}{table}", output.status);
+    let Some(table) = run_demo("packaging/demo-stop", &["debootstrap"]) else { return };
 
     let lines: Vec<&str> = table.lines().collect();
     let cells =
@@ -1067,4 +1156,229 @@ fn an_image_that_nobody_may_rebuild_runs_under_an_installed_rini() {
     assert_eq!(output.code(), 1);
     assert!(output.err.concat().contains("--install \"/small\": No space left on device; "), "{output:?}");
     done(["volume", "rm", &volume]);
+}
+
+/// The container's exit code as soon as it has ended.
+fn wait_for_code(container: &Container) -> String {
+    container.docker(&["wait"])
+}
+
+const ON: [&str; 2] = ["--env", "RINI_STOP_ON_STDIN_CLOSE=1"];
+
+/// The client has no time to say anything.
+fn kill_client(container: &mut Container) {
+    let pid = container.client().pid();
+    nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGKILL).unwrap();
+}
+
+#[test]
+fn the_end_of_the_client_stops_a_server_on_standard_input() {
+    let Some(image) = image() else { return };
+    let mut container = Container::run(image, &ON, &["/probe", "signals", "15"]);
+    container.ready();
+    kill_client(&mut container);
+    assert_eq!(wait_for_code(&container), "0");
+    let logs = docker(["logs", &container.name]);
+    assert!(logs.out.last().unwrap().starts_with("signal 15 "), "{logs:?}");
+
+    // A program that ignores it is killed at the deadline. The client only closes its pipe.
+    let flags = [&ON[..], &["--env", "RINI_GRACE_PERIOD=100ms"]].concat();
+    let mut container = Container::run(image, &flags, &["/probe", "signals", "12"]);
+    container.ready();
+    drop(container.client().stdin.take());
+    container.expect_signal(15);
+    assert_eq!(container.code(), 137);
+
+    // An absence: without the option the container stays, and so it does with a pipe that the engine keeps open.
+    for (flags, how) in [(&[][..], "without"), (&[&ON[..], &["--tty"]].concat(), "a terminal")] {
+        let name = format!("rini-test-{}-{}", std::process::id(), how.replace(' ', "-"));
+        let mut container = Container { name: name.clone(), client: None };
+        let words = ["run", "--interactive", "--network", "none", "--name", &name];
+        let start = Start::of("docker").args(words).args(flags).args([image, "/probe", "signals", "12"]);
+        let session = if how == "without" {
+            container.client = Some(start.spawn());
+            None
+        } else {
+            Some(Session::of(start))
+        };
+        until("it runs", || docker(["logs", &name]).out.iter().any(|line| line.starts_with("ready ")));
+        match &session {
+            Some(session) => nix::sys::signal::kill(session.leader, nix::sys::signal::Signal::SIGKILL).unwrap(),
+            None => kill_client(&mut container),
+        }
+        // The engine has noticed the end of the client, if rini has been asked for a signal after it.
+        container.docker(&["kill", "--signal", "USR1"]);
+        until("the signal has come", || docker(["logs", &name]).out.iter().any(|line| line.starts_with("signal 10 ")));
+        container.docker(&["kill", "--signal", "USR2"]);
+        assert_eq!(wait_for_code(&container), "0");
+        let logs = docker(["logs", &name]);
+        assert!(!logs.out.iter().any(|line| line.starts_with("signal 15 ")), "{how}: {logs:?}");
+    }
+}
+
+#[test]
+fn without_an_interactive_client_nothing_stops_it() {
+    let Some(image) = image() else { return };
+    let flags = [&ON[..], &["--env", "RINI_LOG=info", "--network", "none", "--detach"]].concat();
+    // Without -i, standard input is /dev/null. With it and without a client, the engine keeps the pipe open.
+    for interactive in [false, true] {
+        let name = format!("rini-test-{}-detached-{interactive}", std::process::id());
+        let container = Container { name: name.clone(), client: None };
+        let more: &[&str] = if interactive { &["--interactive"] } else { &[] };
+        done([&["run", "--name", &name], &flags[..], more, &[image, "/probe", "signals", "12"]].concat());
+        until("it runs", || docker(["logs", &name]).out.iter().any(|line| line.starts_with("ready ")));
+        container.docker(&["kill", "--signal", "USR2"]);
+        assert_eq!(wait_for_code(&container), "0");
+        let logs = docker(["logs", &name]);
+        assert!(!logs.out.iter().any(|line| line.starts_with("signal 15 ")), "{logs:?}");
+        let says = logs.err.iter().any(|line| line.contains("--stop-on-stdin-close does nothing: "));
+        assert_eq!(says, !interactive, "{logs:?}");
+    }
+}
+
+/// The arguments of `docker run` for rini's option instead of the variable.
+const AS_OPTION: [&str; 2] = ["--entrypoint", "/rini"];
+
+#[test]
+fn the_option_on_the_command_line_does_as_the_variable() {
+    let Some(image) = image() else { return };
+    for (options, is_on) in [(&["--stop-on-stdin-close", "--"][..], true), (&["--"], false)] {
+        let command = [options, &["/probe", "signals", "12"]].concat();
+        let mut container = Container::run(image, &AS_OPTION, &command);
+        container.ready();
+        kill_client(&mut container);
+        // The line of the SIGTERM comes by itself, or the option is off and the one of this signal is the first.
+        let logs = || docker(["logs", &container.name]).out;
+        if is_on {
+            until("it is stopped", || logs().iter().any(|line| line.starts_with("signal 15 ")));
+        }
+        container.docker(&["kill", "--signal", "WINCH"]);
+        until("the signal has come", || logs().iter().any(|line| line.starts_with("signal 28 ")));
+        container.docker(&["kill", "--signal", "USR2"]);
+        assert_eq!(wait_for_code(&container), "0");
+        let count = logs().iter().filter(|line| line.starts_with("signal 15 ")).count();
+        assert_eq!(count, usize::from(is_on), "{options:?}");
+    }
+}
+
+/// The client has no `--tty`, so the terminal is the client's alone. It forwards the SIGHUP that it gets, and closes the pipe.
+#[test]
+fn the_hang_up_of_the_client_s_own_terminal_starts_a_stop() {
+    let Some(image) = image() else { return };
+    for is_on in [true, false] {
+        let name = format!("rini-test-{}-hang-up-{is_on}", std::process::id());
+        let container = Container { name: name.clone(), client: None };
+        let words = ["run", "--interactive", "--network", "none", "--name", &name];
+        let start = Start::of("docker").args(words).args(if is_on { &ON[..] } else { &[] });
+        // The probe goes on after SIGHUP.
+        let mut session = Session::of(start.args([image, "/probe", "signals", "15"]));
+        let ready = session.next();
+        assert!(ready.starts_with("ready "), "{ready}");
+        let logs = || docker(["logs", &name]).out;
+        let has = |signal: &str| logs().iter().any(|line| line.starts_with(signal));
+        session.hang_up();
+        if !is_on {
+            // An absence: the container outlives its client, also after a signal that rini was asked for later.
+            session.code();
+            container.docker(&["kill", "--signal", "WINCH"]);
+            until("the signal has come", || has("signal 28 "));
+            assert!(!has("signal 15 "), "{:?}", logs());
+            container.docker(&["kill", "--signal", "TERM"]);
+        }
+        assert_eq!(wait_for_code(&container), "0");
+        assert!(has("signal 15 "), "{:?}", logs());
+    }
+}
+
+/// The client closes the pipe at once. The engine does that before rini starts, or after it: then it is a stop. It is one of both, and
+/// the log says which.
+#[test]
+fn an_interactive_client_with_an_empty_input_is_a_stop_or_none_and_the_log_says_which() {
+    let Some(image) = image() else { return };
+    for number in 0..4 {
+        let name = format!("rini-test-{}-empty-{number}", std::process::id());
+        let mut container = Container { name: name.clone(), client: None };
+        let words = ["run", "--interactive", "--network", "none", "--env", "RINI_LOG=info", "--name", &name];
+        let start = Start::of("docker").args(words).args(ON).args([image, "/probe", "signals", "15"]);
+        container.client = Some(start.with(|command| command.stdin(Stdio::null())).spawn());
+        let line = loop {
+            let line = container.client().err_line();
+            if line.contains("standard input") {
+                break line;
+            }
+        };
+        if line.ends_with("standard input was closed, which starts a stop") {
+            // The probe may not handle the signal yet.
+            let code = wait_for_code(&container);
+            assert!(["0", "143"].contains(&&*code), "{code}");
+            continue;
+        }
+        assert!(line.contains("--stop-on-stdin-close does nothing: standard input is "), "{line}");
+        container.ready();
+        container.docker(&["kill", "--signal", "WINCH"]);
+        container.expect_signal(28);
+        container.docker(&["kill", "--signal", "TERM"]);
+        container.expect_signal(15);
+        let output = container.finish();
+        assert_eq!(output.code(), 0);
+        assert!(!output.err.iter().any(|line| line.contains("standard input was closed")), "{output:?}");
+    }
+}
+
+/// The users of a container's processes, as `docker top` shows them.
+fn users(container: &Container) -> Vec<String> {
+    let top = done(["top", &container.name, "-o", "uid,pid"]);
+    top.lines().skip(1).map(|line| line.split_whitespace().next().unwrap().to_owned()).collect()
+}
+
+/// An entrypoint script does its work as root, and then becomes the user by `exec gosu`, in an image where gosu is rini too.
+/// With `--user`, no process of root is left at all.
+#[test]
+fn an_entrypoint_hands_over_to_a_user_and_rini_can_be_that_user() {
+    let Some(image) = image() else { return };
+    if busybox().is_none() {
+        return skip("there is no busybox without libraries");
+    }
+    let with_user = format!("rini-test-user:{}", std::process::id());
+    let script = "/busybox mkdir -p /etc /bin /data && /busybox ln /rini /bin/gosu && /busybox ln -s /busybox /bin/sh && \
+        echo app:x:1000:1000::/data:/bin/sh > /etc/passwd && echo app:x:1000: > /etc/group && \
+        printf '%s\\n' '#!/bin/sh' '/busybox chown -R app /data' 'exec gosu app \"$@\"' > /entrypoint.sh && \
+        /busybox chmod 755 /entrypoint.sh";
+    let run = serde_json::to_string(&["/busybox", "sh", "-c", script]).unwrap();
+    build(&with_user, &format!("FROM {image}\nRUN {run}\nVOLUME /data\n"));
+    let work = "/busybox id -u; echo $HOME; if /busybox touch /data/file 2>/dev/null; then echo writes; else echo refused; fi; exec /probe signals 15";
+    let lines = |container: &mut Container| [container.line(), container.line(), container.line()];
+    let mut container = Container::run(&with_user, &[], &["/entrypoint.sh", "sh", "-c", work]);
+    assert_eq!(lines(&mut container), ["1000", "/data", "writes"]);
+    container.ready();
+    assert_eq!(users(&container), ["0", "1000"], "rini is root's, and the program is not");
+    container.docker(&["stop"]);
+    assert_eq!(container.code(), 0);
+    // The volume belongs to root, as nobody changed that.
+    let mut container = Container::run(&with_user, &["--env", "RINI_USER=app"], &["sh", "-c", work]);
+    assert_eq!(lines(&mut container), ["1000", "/data", "refused"]);
+    container.ready();
+    assert_eq!(users(&container), ["1000", "1000"], "no process is root's");
+    container.docker(&["stop"]);
+    assert_eq!(container.code(), 0);
+    // The option is the same.
+    for option in [&["-u", "app"][..], &["--user", "app:app"], &["--user=1000"]] {
+        let command = [option, &["--", "sh", "-c", work]].concat();
+        let mut container = Container::run(&with_user, &AS_OPTION, &command);
+        assert_eq!(lines(&mut container), ["1000", "/data", "refused"], "{option:?}");
+        container.ready();
+        assert_eq!(users(&container), ["1000", "1000"], "{option:?}");
+        container.docker(&["stop"]);
+        assert_eq!(container.code(), 0);
+    }
+    let variable = ["--env", "RINI_USER=app", "--cap-drop", "SETUID"];
+    let option = ["--entrypoint", "/rini", "--cap-drop", "SETGID"];
+    for output in [
+        Container::run(&with_user, &variable, &["sh"]).finish(),
+        Container::run(&with_user, &option, &["--user", "app", "--", "sh"]).finish(),
+    ] {
+        assert_eq!(output.code(), 1);
+        assert!(only_error(&output).starts_with("cannot run as \"app\": Operation not permitted; "), "{output:?}");
+    }
+    done(["rmi", "--force", &with_user]);
 }

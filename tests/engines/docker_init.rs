@@ -25,7 +25,7 @@ struct Engine {
 impl Engine {
     /// Starts it with rini as its `docker-init`, and an image `probe` with rini's probe in it.
     fn start() -> Option<Engine> {
-        Engine::start_with("{}", &[])
+        Engine::start_with("{}", "")
     }
 
     /// Does the same with `userns-remap`: root in a container is an ordinary user of the machine. The engine takes the user
@@ -41,14 +41,13 @@ impl Engine {
         }
         let mut ids = tempfile::NamedTempFile::new().unwrap();
         writeln!(ids, "daemon:{REMAPPED}:65536").unwrap();
-        let script = r#"for file in /etc/subuid /etc/subgid; do mount --bind "$0" "$file"; done; exec "$@""#;
-        let path = ids.path().to_str().unwrap();
-        let words = ["unshare", "--mount", "--propagation", "private", "sh", "-euc", script, path];
-        Engine::start_with(r#"{"userns-remap": "daemon:daemon"}"#, &words)
+        let script = subordinate.map(|file| format!("mount --bind {} {file}; ", ids.path().display())).concat();
+        Engine::start_with(r#"{"userns-remap": "daemon:daemon"}"#, &script)
     }
 
-    /// Starts it with this configuration, by a command that runs another one.
-    fn start_with(configuration: &str, by: &[&str]) -> Option<Engine> {
+    /// Starts it with this configuration, in a mount namespace of its own where this script has run. The socket of the machine's
+    /// containerd is hidden there: the engine would use it, and that containerd has none of the mounts of this namespace.
+    fn start_with(configuration: &str, script: &str) -> Option<Engine> {
         if !is_root() {
             skip("an engine needs root");
             return None;
@@ -64,9 +63,9 @@ impl Engine {
         // With `userns-remap` another user passes through it.
         fs::set_permissions(folder.path(), Permissions::from_mode(0o711)).unwrap();
         let log = File::create(path("log")).unwrap();
-        let words = [by, &["dockerd"]].concat();
-        let mut command = Command::new(words[0]);
-        command.args(&words[1..]);
+        let script = format!("{script}mkdir -p /run/containerd; mount -t tmpfs tmpfs /run/containerd; exec \"$@\"");
+        let mut command = Command::new("unshare");
+        command.args(["--mount", "--propagation", "private", "sh", "-euc", &script, "sh", "dockerd"]);
         for (option, name) in [
             ("--config-file", "daemon.json"),
             ("--data-root", "root"),
@@ -277,9 +276,9 @@ services:
     fs::write(&file, text).unwrap();
     let host = format!("unix://{}", engine.folder.path().join("docker.sock").display());
     let compose = |words: &[&str]| {
-        let start =
-            Start::of("docker-compose").args(["--host", &host, "--project-name", "rini", "--file"]).args([&file]);
-        let output = start.args(words).run();
+        // Compose 2 has no option for the engine.
+        let start = Start::of("docker-compose").env("DOCKER_HOST", &host);
+        let output = start.args(["--project-name", "rini", "--file"]).args([&file]).args(words).run();
         assert_eq!(output.code(), 0, "{output:?}");
         output
     };

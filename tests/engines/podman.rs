@@ -5,7 +5,7 @@
 
 use crate::support::{
     Output, Running, Start, assert_is_rini, can_enter, children_of, copy_executable, find_program, is_root, make_root,
-    rini, short_folder, skip, state, status_field, tools, until, user_namespaces, zombies_of,
+    probe, rini, short_folder, skip, state, status_field, tools, until, user_namespaces, zombies_of,
 };
 use nix::unistd::Pid;
 use std::ffi::OsStr;
@@ -36,7 +36,8 @@ impl Podman {
         configure(folder.path(), &own.join("tests/engines/runc-without-limits"));
         let tar = make_root(folder.path());
         let podman = Podman(folder);
-        assert_eq!(podman.run(["import".as_ref(), tar.as_os_str(), "localhost/probe".as_ref()]).code(), 0);
+        let imported = podman.run(["import".as_ref(), tar.as_os_str(), "localhost/probe".as_ref()]);
+        assert_eq!(imported.code(), 0, "{imported:?}");
         Some(podman)
     }
 
@@ -75,7 +76,7 @@ cgroup_manager = "cgroupfs"
 events_logger = "file"
 runtime = "plain"
 init_path = "{helpers}/catatonit"
-helper_binaries_dir = ["{helpers}", "/usr/libexec/podman", "/usr/bin"]
+helper_binaries_dir = ["{helpers}", "/usr/libexec/podman", "/usr/lib/podman", "/usr/bin"]
 [engine.runtimes]
 plain = ["{runtime}"]
 "#,
@@ -85,8 +86,12 @@ plain = ["{runtime}"]
     fs::write(folder.join("containers.conf"), text).unwrap();
 }
 
-/// podman without root: all of it runs as nobody, in a namespace of the test's own. There rini has catatonit's path too,
-/// because rootless podman starts a `catatonit -P` that keeps its user namespace.
+/// The paths of the catatonit that rootless podman starts to keep its user namespace. They are compiled in, and podman looks
+/// neither at PATH nor at its configuration.
+const CATATONITS: [&str; 2] = ["/usr/libexec/podman/catatonit", "/usr/bin/catatonit"];
+
+/// podman without root: all of it runs as nobody, in a namespace of the test's own. There rini has catatonit's paths too, and
+/// runs as `catatonit -P`.
 struct Rootless {
     /// PID 1 of that namespace. The kernel kills all processes of the namespace when it ends.
     holder: Running,
@@ -95,7 +100,12 @@ struct Rootless {
 
 impl Rootless {
     fn new() -> Option<Rootless> {
-        if !can_enter() || !user_namespaces() || !tools(&["podman", "runc", "crun", "catatonit"]) {
+        if !can_enter() || !user_namespaces() || !tools(&["podman", "runc", "crun"]) {
+            return None;
+        }
+        let catatonits: Vec<_> = CATATONITS.into_iter().filter(|path| Path::new(path).exists()).collect();
+        if catatonits.is_empty() {
+            skip(&format!("this needs one of {} (Debian's package catatonit)", CATATONITS.join(", ")));
             return None;
         }
         let folder = short_folder();
@@ -111,11 +121,11 @@ impl Rootless {
             mount --make-rshared /
             # crun refuses both versions of the cgroups at the same time.
             umount /sys/fs/cgroup/unified 2>/dev/null || true
-            mount --bind "$0" "$1"
+            for file; do mount --bind "$0" "$file"; done
             echo ready
             cat"#;
-        let words = [path("helpers/catatonit"), find_program("catatonit").unwrap()];
-        let mut holder = Start::of("sh").args(["-euc", script]).args(words).in_namespace().spawn();
+        let script = Start::of("sh").args(["-euc", script]).args([path("helpers/catatonit")]).args(catatonits);
+        let mut holder = script.in_namespace().spawn();
         holder.expect("ready");
         let tar = make_root(folder.path());
         let podman = Rootless { holder, folder };
@@ -131,7 +141,8 @@ impl Rootless {
         let start = start.args(["--root", &path("home/root"), "--runroot", &path("run/containers")]);
         // There is one user number, so no file can belong to another.
         let start = start.args(["--storage-driver", "vfs", "--storage-opt", "vfs.ignore_chown_errors=true"]);
-        let start = start.env("HOME", path("home")).env("XDG_RUNTIME_DIR", path("run"));
+        // With root's USER, runc would take podman's user namespace for root's session and keep its state in /run/runc.
+        let start = start.env("HOME", path("home")).env("USER", "nobody").env("XDG_RUNTIME_DIR", path("run"));
         start.env("CONTAINERS_CONF", path("containers.conf")).args(words).with(|command| command.current_dir("/"))
     }
 
@@ -299,6 +310,134 @@ spec:
     let down = podman.run(["kube".as_ref(), "down".as_ref(), manifest.as_os_str()]);
     assert_eq!(down.code(), 0, "{down:?}");
     until("the infra container is gone", || crate::support::state(pid).is_none());
+}
+
+/// Makes an image of these files and nothing else, with an entry point.
+fn import(podman: &Podman, name: &str, files: &[&Path], entry_point: &str) {
+    let (root, tar) = (podman.0.path().join(name), podman.0.path().join(format!("{name}.tar")));
+    fs::create_dir(&root).unwrap();
+    for file in files {
+        copy_executable(file, &root.join(file.file_name().unwrap()));
+    }
+    assert!(Command::new("tar").arg("-C").arg(&root).arg("-cf").arg(&tar).arg(".").status().unwrap().success());
+    let change = format!("ENTRYPOINT {entry_point}");
+    let words = ["import", "--change", &change, tar.to_str().unwrap(), &format!("localhost/{name}")];
+    assert_eq!(podman.run(words).code(), 0);
+}
+
+/// podman removes an init container that has exited, and podman 4 may find that it still runs: `failed to remove once init
+/// container`. With this annotation it stays. podman then runs it again when the program already runs, and rini replaces its own
+/// file.
+const KEEP_INIT: &str = "io.podman.annotations.init.container.type: always";
+
+/// The two Pods of packaging/examples/kubernetes-inject.yaml.
+fn injections() -> [String; 2] {
+    let text = fs::read_to_string("packaging/examples/kubernetes-inject.yaml").unwrap();
+    let pods: Vec<String> = text.split("\n---\n").map(str::to_owned).collect();
+    pods.try_into().unwrap_or_else(|pods: Vec<_>| panic!("{} documents", pods.len()))
+}
+
+/// Puts values of the test into a Pod. Each example is there once.
+fn fill_in(pod: &str, values: &[(&str, &str)]) -> String {
+    values.iter().fold(pod.to_owned(), |pod, (example, here)| {
+        assert_eq!(pod.matches(example).count(), 1, "{example} in {pod}");
+        pod.replace(example, here)
+    })
+}
+
+/// The value of the only line with this key.
+fn value_of<'a>(pod: &'a str, key: &str) -> &'a str {
+    let mut found = pod.lines().filter_map(|line| line.trim_start().strip_prefix(key)?.strip_prefix(": "));
+    let value = found.next().unwrap_or_else(|| panic!("no {key} in {pod}"));
+    assert_eq!(found.next(), None, "a second {key} in {pod}");
+    value
+}
+
+/// Asserts that a container runs the probe `signals` of an image without rini under the rini of a read-only mount, with a grace
+/// period of 300 ms. Stops the container.
+fn assert_is_injected(podman: &Podman, container: &str) {
+    let app = podman.pid1(container);
+    assert_is_rini(app);
+    assert!(fs::read(format!("/proc/{app}/cmdline")).unwrap().starts_with(b"/opt/rini/rini\0--\0"));
+    let mounts = fs::read_to_string(format!("/proc/{app}/mountinfo")).unwrap();
+    let mount = mounts.lines().find(|line| line.contains(" /opt/rini ")).unwrap();
+    // Of an image volume, the file system is read-only and not the mount.
+    assert!(mount.split([' ', ',']).any(|option| option == "ro"), "{mount}");
+    let orphans = |container: &str| {
+        assert_eq!(podman.run(["exec", container, "/probe", "orphans", "5"]).only_line(), "made 5");
+    };
+    orphans(container);
+    until("rini has reaped all", || children_of(app).len() == 1);
+
+    // The negative control: the same image without rini.
+    let started = podman.run(["run", "--detach", "--name", "control", "localhost/unchanged", "signals"]);
+    assert_eq!(started.code(), 0, "{started:?}");
+    orphans("control");
+    until("5 zombies", || zombies_of(podman.pid1("control")) == 5);
+
+    // The program is deaf. The grace period ends it, long before the end of podman's own stop timeout.
+    assert_eq!(podman.run(["stop", "--time", "60", container]).code(), 0);
+    assert_eq!(podman.run(["inspect", "--format", "{{.State.ExitCode}}", container]).only_line(), "137");
+    let log = podman.run(["logs", container]);
+    assert!(log.out[1].starts_with("signal 15 "), "{log:?}");
+    let is_named = log.err.len() == 1 && log.err[0].starts_with("rini: WARN killed pid ");
+    assert!(is_named && log.err[0].contains(" (probe), which was still there "), "{log:?}");
+}
+
+/// podman with rini's own image, which has nothing else, and with an image that has no rini.
+fn with_two_images() -> Option<Podman> {
+    let podman = Podman::new()?;
+    import(&podman, "scratch", &[&rini()], "[\"/rini\", \"--\"]");
+    import(&podman, "unchanged", &[&probe()], "[\"/probe\"]");
+    Some(podman)
+}
+
+/// The example's init container has rini's own image, and its container an image without rini.
+#[test]
+fn the_example_of_an_injection_is_played() {
+    let Some(podman) = with_two_images() else { return };
+    let manifest = podman.0.path().join("inject.yaml");
+    let [pod, _] = injections();
+    let values = [
+        ("registry.example/rini:1.0.0-rc.1", "localhost/scratch\n      imagePullPolicy: Never"),
+        ("vendor/app:1.2.3", "localhost/unchanged\n      imagePullPolicy: Never"),
+        ("\"/docker-entrypoint.sh\"", "\"/probe\""),
+        ("[\"app\", \"--serve\"]", "[\"signals\"]"),
+        ("value: 20s", "value: 300ms"),
+        ("metadata:\n", &format!("metadata:\n  annotations: {{{KEEP_INIT}}}\n")),
+        ("\nspec:\n", "\nspec:\n  hostNetwork: true\n"),
+    ];
+    fs::write(&manifest, fill_in(&pod, &values)).unwrap();
+    let played = podman.run(["kube".as_ref(), "play".as_ref(), manifest.as_os_str()]);
+    assert_eq!(played.code(), 0, "{played:?}");
+    assert_is_injected(&podman, "app-app");
+}
+
+/// podman 4's `kube play` does not know image volumes, and `podman run` does. So the test reads the example's command and mounts
+/// the image where the example does.
+#[test]
+fn the_example_of_an_injection_by_an_image_volume_runs() {
+    let Some(podman) = with_two_images() else { return };
+    let [_, pod] = injections();
+    for needed in [
+        "    - name: rini\n      image: {reference: \"registry.example/rini:1.0.0-rc.1\", ",
+        "        - {name: rini, mountPath: /opt/rini, readOnly: true}",
+        "        - {name: RINI_GRACE_PERIOD, value: 20s}",
+    ] {
+        assert!(pod.contains(needed), "no {needed:?} in {pod}");
+    }
+    let command = fill_in(value_of(&pod, "command"), &[("\"/docker-entrypoint.sh\"", "\"/probe\"")]);
+    let mount = "type=image,source=localhost/scratch,destination=/opt/rini";
+    let run = |name: &str, mount: &[&str]| {
+        let words = ["run", "--detach", "--name", name, "--env", "RINI_GRACE_PERIOD=300ms", "--entrypoint", &command];
+        podman.run(words.iter().chain(mount).chain(&["localhost/unchanged", "signals"]))
+    };
+    let started = run("app", &["--mount", mount]);
+    assert_eq!(started.code(), 0, "{started:?}");
+    assert_is_injected(&podman, "app");
+    // The negative control: rini is in the volume only.
+    let started = run("without", &[]);
+    assert!(started.code() == 127 && started.err.concat().contains("/opt/rini/rini"), "{started:?}");
 }
 
 /// runc, the runtime below the engines, without any engine.

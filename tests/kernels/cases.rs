@@ -1,20 +1,51 @@
-//! The cases that run inside a virtual machine: containers as an engine makes them, with version 2 of the cgroups.
+//! The cases that run inside a virtual machine: containers as an engine makes them, with both versions of the cgroups.
 //!
 //! They are ignored elsewhere, because they change the root of the cgroups.
 
 use crate::stopping::let_pass;
-use crate::support::{Running, Start, beside, children_of, probe, probing, rini, until, write_file, zombies_of};
+use crate::support::{
+    NO_REASON, OTHER_KILL, Running, Start, beside, children_of, probe, probing, rini, until, write_file, zombies_of,
+};
 use nix::sched::{CloneFlags, unshare};
 use nix::sys::signal::{Signal, kill};
 use std::ffi::CString;
 use std::fs;
 use std::io;
 use std::os::unix::process::{CommandExt, ExitStatusExt};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
+/// The script `run` mounts the cgroups here. Version 2 has one tree. Version 1 has a tree for each controller, and a hybrid one
+/// has `unified` beside these: a tree of version 2 without controllers.
 const ROOT: &str = "/sys/fs/cgroup";
+
+/// The controllers, and so the trees of version 1.
+const CONTROLLERS: [&str; 3] = ["freezer", "memory", "pids"];
+
+/// True if the controllers have version 1 of the cgroups.
+fn is_version_1() -> bool {
+    Path::new(ROOT).join("memory").exists()
+}
+
+/// What version 2 has, or what version 1 has.
+fn by_version<T>(version_2: T, version_1: T) -> T {
+    if is_version_1() { version_1 } else { version_2 }
+}
+
+/// The root of the tree that has this controller, or with `cgroup` the root of the tree of version 2.
+fn tree(controller: &str) -> PathBuf {
+    let name = if controller == "cgroup" { "unified" } else { controller };
+    by_version(ROOT.into(), Path::new(ROOT).join(name))
+}
+
+/// The roots of all trees.
+fn trees() -> Vec<PathBuf> {
+    let all = CONTROLLERS.iter().chain(&["cgroup"]).map(|name| tree(name)).filter(|tree| tree.exists());
+    let mut all: Vec<_> = all.collect();
+    all.dedup();
+    all
+}
 
 /// What a container sees of the tree of cgroups.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,46 +58,67 @@ enum View {
     Nothing,
 }
 
-/// A cgroup of its own. [`Drop`] kills what is in it, and removes it.
+/// A cgroup of its own, by its path in each tree. [`Drop`] kills what is in it, and removes it.
 struct Cgroup(PathBuf);
 
 impl Cgroup {
     fn new(settings: &[(&str, &str)]) -> Cgroup {
         static NUMBER: AtomicU32 = AtomicU32::new(0);
-        let name = format!("case-{}", NUMBER.fetch_add(1, Ordering::Relaxed));
-        let cgroup = Cgroup(PathBuf::from(ROOT).join(name));
-        fs::create_dir(&cgroup.0).unwrap();
+        let cgroup = Cgroup(format!("case-{}", NUMBER.fetch_add(1, Ordering::Relaxed)).into());
+        cgroup.make();
         settings.iter().for_each(|(file, value)| cgroup.set(file, value));
         cgroup
     }
 
     /// A cgroup in which the kernel kills the process that eats more than this.
     fn limited() -> Cgroup {
-        Cgroup::new(&[("memory.max", "32M")])
+        Cgroup::new(&[(by_version("memory.max", "memory.limit_in_bytes"), "32M")])
+    }
+
+    /// Makes a cgroup in this one.
+    fn with_inner(&self, name: &str) -> Cgroup {
+        let inner = Cgroup(self.0.join(name));
+        inner.make();
+        inner
+    }
+
+    fn make(&self) {
+        trees().iter().for_each(|tree| fs::create_dir(tree.join(&self.0)).unwrap());
+    }
+
+    /// The file of this name. The name begins with the controller's.
+    fn file(&self, name: &str) -> PathBuf {
+        tree(name.split('.').next().unwrap()).join(&self.0).join(name)
     }
 
     fn set(&self, file: &str, value: &str) {
-        fs::write(self.0.join(file), value).unwrap_or_else(|error| panic!("{value} to {file}: {error}"));
+        fs::write(self.file(file), value).unwrap_or_else(|error| panic!("{value} to {file}: {error}"));
     }
 
-    fn read(&self, file: &str) -> String {
-        fs::read_to_string(self.0.join(file)).unwrap()
+    fn has_line(&self, file: &str, line: &str) -> bool {
+        fs::read_to_string(self.file(file)).unwrap().lines().any(|one| one == line)
     }
 
     /// Starts a program as PID 1 of a container. Two more processes are in the cgroup: its parent (`mirror`), and the
     /// shell that becomes the program.
     fn start_program(&self, view: View, program: PathBuf, words: &[&str]) -> Running {
-        let script = match view {
-            View::Whole => "exec \"$@\"",
-            View::Own => "umount /sys/fs/cgroup; mount -t cgroup2 cgroup /sys/fs/cgroup; exec \"$@\"",
-            View::Nothing => "umount /sys/fs/cgroup; exec \"$@\"",
+        let mount = |tree: &PathBuf| {
+            let name = tree.file_name().unwrap().to_str().unwrap();
+            let kind = if CONTROLLERS.contains(&name) { format!("cgroup -o {name}") } else { "cgroup2".to_owned() };
+            format!("umount {0}; mount -t {kind} cgroup {0}; ", tree.display())
         };
-        let file = CString::new(self.0.join("cgroup.procs").into_os_string().into_encoded_bytes()).unwrap();
+        let script = match view {
+            View::Whole => String::new(),
+            View::Own => trees().iter().map(mount).collect(),
+            View::Nothing => format!("umount -l {ROOT}; "),
+        } + "exec \"$@\"";
+        let path = |tree: PathBuf| tree.join(&self.0).join("cgroup.procs").into_os_string().into_encoded_bytes();
+        let files: Vec<_> = trees().into_iter().map(|tree| CString::new(path(tree)).unwrap()).collect();
         let enter = move || {
-            write_file(&file, b"0")?;
+            files.iter().try_for_each(|file| write_file(file, b"0"))?;
             if view == View::Own { unshare(CloneFlags::CLONE_NEWCGROUP).map_err(io::Error::from) } else { Ok(()) }
         };
-        let start = Start::of("sh").args(["-c", script, "sh"]).args([program]).args(words);
+        let start = Start::of("sh").args(["-c", &script, "sh"]).args([program]).args(words);
         // SAFETY: The closure runs in a forked child and makes system calls only.
         start.with(|command| unsafe { command.pre_exec(enter) }).in_namespace().spawn()
     }
@@ -79,30 +131,43 @@ impl Cgroup {
     }
 
     fn freeze(&self, frozen: bool) {
-        self.set("cgroup.freeze", if frozen { "1" } else { "0" });
-        let state = format!("frozen {}", u8::from(frozen));
-        until(&state, || self.read("cgroup.events").lines().any(|line| line == state));
+        let number = u8::from(frozen).to_string();
+        let (file, value) = by_version(
+            ("cgroup.freeze", number.as_str()),
+            ("freezer.state", ["THAWED", "FROZEN"][usize::from(frozen)]),
+        );
+        self.set(file, value);
+        let (file, line) = by_version(("cgroup.events", format!("frozen {number}")), (file, value.to_owned()));
+        until(&line, || self.has_line(file, &line));
     }
 }
 
 impl Drop for Cgroup {
     fn drop(&mut self) {
-        let entries = fs::read_dir(&self.0).into_iter().flatten().flatten().map(|entry| entry.path());
-        for inner in entries.filter(|path| path.is_dir()) {
-            drop(Cgroup(inner));
-        }
-        let is_gone = || {
-            let text = fs::read_to_string(self.0.join("cgroup.procs")).unwrap_or_default();
-            for pid in text.split_whitespace() {
-                let _ = kill(nix::unistd::Pid::from_raw(pid.parse().unwrap()), Signal::SIGKILL);
+        for folder in trees().into_iter().map(|tree| tree.join(&self.0)) {
+            let entries = fs::read_dir(&folder).into_iter().flatten().flatten();
+            for inner in entries.filter(|entry| entry.file_type().unwrap().is_dir()) {
+                drop(Cgroup(self.0.join(inner.file_name())));
             }
-            fs::remove_dir(&self.0).is_ok()
-        };
-        until("the cgroup is empty", is_gone);
+            // In version 1 a frozen process does not die.
+            let _ = fs::write(folder.join("freezer.state"), "THAWED");
+            let is_gone = || {
+                let text = fs::read_to_string(folder.join("cgroup.procs")).unwrap_or_default();
+                for pid in text.split_whitespace() {
+                    let _ = kill(nix::unistd::Pid::from_raw(pid.parse().unwrap()), Signal::SIGKILL);
+                }
+                fs::remove_dir(&folder).is_ok() || !folder.exists()
+            };
+            until("the cgroup is empty", is_gone);
+        }
     }
 }
 
-const OTHER_KILL: &str = "was killed by SIGKILL, which rini did not send";
+/// A shell's command that makes a cgroup `inner` at the root of the tree that the container sees, and enters it.
+fn enter_inner(controller: &str) -> String {
+    let inner = tree(controller).join("inner");
+    format!("mkdir {0}; echo 0 >{0}/cgroup.procs; ", inner.display())
+}
 
 /// The end of rini's line about kills by the kernel.
 fn memory_kills(count: u32, limit: &str) -> String {
@@ -141,14 +206,14 @@ fn a_kill_for_memory_is_reported_with_and_without_a_cgroup_namespace() {
     // The negative controls: no file to read, enough memory, and a SIGKILL from elsewhere.
     let cgroup = Cgroup::limited();
     let line = only_line_of_137(cgroup.start(View::Nothing, &[], &["eat", "64"]));
-    assert!(line.ends_with(OTHER_KILL), "{line}");
+    assert!(line.ends_with(NO_REASON), "{line}");
     let output = cgroup.start(View::Own, &[], &["eat", "4"]).finish();
     assert_eq!((output.code(), output.err), (0, vec![]));
     let mut run = cgroup.start(View::Own, &[], &["signals"]);
     expect_ready(&mut run);
     kill(run.only_child(), Signal::SIGKILL).unwrap();
     let line = only_line_of_137(run);
-    assert!(line.ends_with(OTHER_KILL), "{line}");
+    assert!(line.ends_with(NO_REASON), "{line}");
 }
 
 #[test]
@@ -157,17 +222,22 @@ fn each_kill_for_memory_counts_once_in_its_own_run() {
     let cgroup = Cgroup::limited();
     let script = "/probe eat 64; /probe eat 64; exit $?";
     // The counter of the cgroup goes on in the second run, as if the container was restarted in its cgroup.
+    let file = by_version("memory.events", "memory.oom_control");
     for all in ["oom_kill 2", "oom_kill 4"] {
         let line = only_line_of_137(cgroup.start_program(View::Own, rini(), &["sh", "-c", script]));
         assert!(line.ends_with(&format!("exited with 137{}", memory_kills(2, ", limit 32 MiB"))), "{line}");
-        assert!(cgroup.read("memory.events").lines().any(|line| line == all));
+        assert!(cgroup.has_line(file, all));
     }
 }
 
-/// Kubernetes sets `memory.oom.group` for containers.
+/// Kubernetes sets `memory.oom.group` for containers. Version 1 has no such kill.
 #[test]
 #[ignore = "runs in a virtual machine"]
 fn a_kill_of_the_whole_group_takes_rini_too() {
+    if is_version_1() {
+        assert!(!Cgroup::limited().file("memory.oom.group").exists());
+        return;
+    }
     for (group, remains) in [("1", false), ("0", true)] {
         let cgroup = Cgroup::limited();
         cgroup.set("memory.oom.group", group);
@@ -178,30 +248,33 @@ fn a_kill_of_the_whole_group_takes_rini_too() {
     }
 }
 
-/// The kernel counts a kill in the cgroup of the killed process, and in those above it.
+/// The kernel counts a kill in the cgroup of the killed process, and with version 2 in those above it.
 #[test]
 #[ignore = "runs in a virtual machine"]
 fn a_kill_counts_where_the_process_is_and_above() {
-    let inner = "mkdir /sys/fs/cgroup/inner; echo 0 >/sys/fs/cgroup/inner/cgroup.procs; exec /probe eat 64";
     // The program moves itself below rini's own cgroup.
+    let inner = enter_inner("memory") + "exec /probe eat 64";
     let cgroup = Cgroup::limited();
-    let line = only_line_of_137(cgroup.start_program(View::Own, rini(), &["sh", "-c", inner]));
-    assert!(line.ends_with(&memory_kills(1, ", limit 32 MiB")), "{line}");
+    let line = only_line_of_137(cgroup.start_program(View::Own, rini(), &["sh", "-c", &inner]));
+    let above = memory_kills(1, ", limit 32 MiB");
+    assert!(line.ends_with(by_version(above.as_str(), NO_REASON)), "{line}");
     // The limit is that of a pod, and rini's own cgroup has none.
-    let pod = Cgroup::new(&[("memory.max", "32M"), ("cgroup.subtree_control", "+memory")]);
-    let container = Cgroup(pod.0.join("container"));
-    fs::create_dir(&container.0).unwrap();
+    let pod = Cgroup::limited();
+    if !is_version_1() {
+        pod.set("cgroup.subtree_control", "+memory");
+    }
+    let container = pod.with_inner("container");
     let line = only_line_of_137(container.start(View::Own, &[], &["eat", "64"]));
     assert!(line.ends_with(&memory_kills(1, "")), "{line}");
     // The negative control: the kernel does not count the kill of another cgroup for rini's.
-    let [init, work] = ["init", "work"].map(|name| Cgroup(pod.0.join("container").join(name)));
-    container.set("cgroup.subtree_control", "+memory");
-    for cgroup in [&init, &work] {
-        fs::create_dir(&cgroup.0).unwrap();
+    if !is_version_1() {
+        container.set("cgroup.subtree_control", "+memory");
     }
-    let script = format!("echo 0 >{}/cgroup.procs; exec /probe eat 64", work.0.display());
+    let [init, work] = ["init", "work"].map(|name| container.with_inner(name));
+    let work = tree("memory").join(&work.0);
+    let script = format!("echo 0 >{}/cgroup.procs; exec /probe eat 64", work.display());
     let line = only_line_of_137(init.start_program(View::Whole, rini(), &["sh", "-c", &script]));
-    assert!(line.ends_with(OTHER_KILL), "{line}");
+    assert!(line.ends_with(NO_REASON), "{line}");
 }
 
 #[test]
@@ -221,24 +294,26 @@ fn a_limit_of_processes_is_named() {
 #[ignore = "runs in a virtual machine"]
 fn a_kill_of_the_cgroup_is_no_kill_for_memory() {
     let cgroup = Cgroup::limited();
-    if is_older_than(5, 14) {
-        assert!(!cgroup.0.join("cgroup.kill").exists());
+    // A tree of version 2 has the file, also a hybrid one.
+    let has_file = !is_older_than(5, 14) && trees().contains(&tree("cgroup"));
+    assert_eq!(cgroup.file("cgroup.kill").exists(), has_file);
+    if !has_file {
         return;
     }
     // Of the program's cgroup only.
-    let script = "mkdir /sys/fs/cgroup/inner; echo 0 >/sys/fs/cgroup/inner/cgroup.procs; exec /probe signals";
-    let mut run = cgroup.start_program(View::Own, rini(), &["sh", "-c", script]);
+    let script = enter_inner("cgroup") + "exec /probe signals";
+    let mut run = cgroup.start_program(View::Own, rini(), &["sh", "-c", &script]);
     expect_ready(&mut run);
-    cgroup.set("inner/cgroup.kill", "1");
+    Cgroup(cgroup.0.join("inner")).set("cgroup.kill", "1");
     let line = only_line_of_137(run);
-    assert!(line.ends_with(OTHER_KILL), "{line}");
+    assert!(line.ends_with(NO_REASON), "{line}");
     // Of the container's: rini can neither prevent nor report it.
     let mut run = cgroup.start(View::Own, &[], &["signals"]);
     expect_ready(&mut run);
     cgroup.set("cgroup.kill", "1");
     let output = run.finish();
     assert_eq!((output.status.signal(), output.err), (Some(9), vec![]));
-    until("nothing remains", || cgroup.read("cgroup.events").lines().any(|line| line == "populated 0"));
+    until("nothing remains", || cgroup.has_line("cgroup.events", "populated 0"));
 }
 
 /// `docker pause` freezes the cgroup. The deadline passes meanwhile, and rini gives the program that time again.
@@ -308,8 +383,8 @@ fn a_program_that_was_frozen_in_the_stop_delay_has_its_whole_grace_period() {
 #[ignore = "runs in a virtual machine"]
 fn a_pause_of_the_program_alone_is_no_stop() {
     let cgroup = Cgroup::new(&[]);
-    let script = "mkdir /sys/fs/cgroup/inner; echo 0 >/sys/fs/cgroup/inner/cgroup.procs; exec /probe signals 15";
-    let mut run = cgroup.start_program(View::Own, rini(), &["-vvv", "sh", "-c", script]);
+    let script = enter_inner(by_version("cgroup", "freezer")) + "exec /probe signals 15";
+    let mut run = cgroup.start_program(View::Own, rini(), &["-vvv", "sh", "-c", &script]);
     expect_ready(&mut run);
     let inner = Cgroup(cgroup.0.join("inner"));
     inner.freeze(true);

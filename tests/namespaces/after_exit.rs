@@ -7,6 +7,10 @@ use crate::support::{
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::{Pid, getsid};
 use std::ffi::OsString;
+use std::fs;
+use std::os::unix::fs::{PermissionsExt, symlink};
+use std::path::Path;
+use std::process::Stdio;
 use std::time::{Duration, Instant};
 
 /// Waits until a shell is in its `read`. A signal right before the system call would run the shell's trap behind it.
@@ -64,6 +68,17 @@ fn by_default_leftover_processes_are_left_to_the_kernel_and_named() {
              gives them SIGTERM and the rest of the grace period"
         );
         assert_eq!((status.code(), out, err), (Some(3), vec![], vec![line]), "nobody was asked, and nobody waited for");
+    }
+    // A process that `docker exec` starts is not a child of rini. It ends with PID 1 too.
+    if can_enter() {
+        let mut run = pid1(script(&[], "echo ready; read x; exit 3")).spawn();
+        run.expect("ready");
+        let mut guest = run.inside(&["signals"]);
+        let pid = guest.line().strip_prefix("ready ").unwrap().to_owned();
+        end_child(&mut run);
+        let output = run.finish();
+        assert_eq!((output.code(), output.err.len()), (3, 1), "{output:?}");
+        assert!(output.err[0].contains(&format!("as the container ends: pid {pid} (probe); ")), "{output:?}");
     }
     // The negative controls: nobody is left, or only a zombie, or the level is too low.
     assert_eq!(pid1(script(&[], "exit 3")).run().err, [""; 0]);
@@ -135,7 +150,15 @@ fn of_many_leftover_processes_eight_are_named() {
     if !namespaces() {
         return;
     }
-    for (count, more) in [(8, None), (9, Some(1)), (50, Some(42)), (300, Some(292)), (1200, Some(992))] {
+    // rini looks at no more than a thousand.
+    let cases = [
+        (8, ""),
+        (9, " and at least 1 more"),
+        (50, " and at least 42 more"),
+        (300, " and at least 292 more"),
+        (1200, " and at least 992 more"),
+    ];
+    for (count, more) in cases {
         let mut run = pid1(probing(&[], &["many", &count.to_string()])).spawn();
         run.expect(&format!("made {count}"));
         end_child(&mut run);
@@ -143,7 +166,7 @@ fn of_many_leftover_processes_eight_are_named() {
         let list = list_in(&output);
         let (names, rest) = list.split_at(list.rfind(')').unwrap() + 1);
         assert_eq!(names.split(", ").filter(|name| name.ends_with(" (probe)")).count(), 8, "{list}");
-        assert_eq!(rest, more.map(|more| format!(" and at least {more} more")).unwrap_or_default(), "{list}");
+        assert_eq!(rest, more, "{list}");
     }
 }
 
@@ -180,6 +203,25 @@ fn without_its_own_proc_rini_names_no_leftover_process() {
         let output = run.finish();
         assert_eq!((output.err.len(), list_in(&output)), (1, ""), "{output:?}");
     }
+}
+
+/// In another role than PID 1, rini counts its own children only. So process 2 may look like a thread of the kernel, which is in group 0
+/// too.
+#[test]
+fn beside_another_pid_1_leftover_processes_are_reported_without_proc() {
+    if !namespaces() || !tools(&["unshare"]) {
+        return;
+    }
+    let said = |left: &str| {
+        let words = format!(r#"sleep 1000 & "$0" -v sh -c "{left}"; exit 5"#);
+        let start = Start::of("unshare").args(["--pid", "--fork", "--kill-child", "sh", "-c", &words]).args([rini()]);
+        let output = start.run();
+        assert_eq!(output.code(), 5, "{output:?}");
+        lines_with(&output.err, "leftover processes keep running; RINI_AFTER_EXIT=terminate")
+    };
+    assert_eq!(said("sleep 1000 & exit 0"), 1);
+    // The negative control: nobody is left.
+    assert_eq!(said("exit 0"), 0);
 }
 
 /// The kernel passes over zombies in this look, so one system call tells that there is nobody.
@@ -528,8 +570,43 @@ fn as_pid_1_another_user_s_process_does_not_outlive_the_grace_period() {
     end_child(&mut run);
     let output = run.finish();
     assert_eq!((output.code(), output.err.len()), (3, 1), "{output:?}");
-    assert!(output.err[0].contains("(probe), which was still there"), "{output:?}");
+    let is_told = |begin| output.err[0].starts_with(begin) && output.err[0].contains("(probe), and the grace period");
+    assert!(is_told("rini: ERROR cannot kill pid "), "{output:?}");
     assert_eq!(guest.finish().out, [""; 0], "it was not asked, and is gone");
+}
+
+/// With `hidepid`, /proc shows a user no process of another user. The list is shorter then, and never wrong.
+#[test]
+fn leftover_processes_that_proc_hides_are_not_named() {
+    if !can_enter() {
+        return;
+    }
+    for hides in [true, false] {
+        for has_own in [true, false] {
+            let program = if has_own { r#""$0" signals & read x; exit 3"# } else { "read x; exit 3" };
+            let mut run = pid1(script(&[], program)).user(65534).spawn();
+            let own = has_own.then(|| run.line().strip_prefix("ready ").unwrap().to_owned());
+            if hides {
+                assert_eq!(run.enter().args(["mount", "-o", "remount,hidepid=2", "/proc"]).run().code(), 0);
+            }
+            let mut guest = run.enter().args(["sh", "-c", r#""$0" signals &"#]).args([probe()]).spawn();
+            let other = guest.line().strip_prefix("ready ").unwrap().to_owned();
+            until("rini has adopted it", || children_of(run.pid()).len() == 2);
+            end_child(&mut run);
+            let output = run.finish();
+            let own = own.map(|pid| format!("pid {pid} (probe)"));
+            let other = (!hides).then(|| format!("pid {other} (probe) of another user"));
+            let shown = own.into_iter().chain(other).collect::<Vec<_>>().join(", ");
+            let line = format!("rini: WARN leftover processes get SIGKILL, as the container ends: {shown}; ");
+            assert_eq!(output.code(), 3);
+            match &output.err[..] {
+                [] => assert!(shown.is_empty(), "{line}"),
+                [only] => assert!(only.starts_with(&line) && !shown.is_empty(), "{only}, and not {line}"),
+                _ => panic!("{output:?}"),
+            }
+            assert_eq!(guest.finish().out, [""; 0], "it is gone, whether it was named or not");
+        }
+    }
 }
 
 /// A process whose first thread has ended looks like a zombie.
@@ -719,14 +796,20 @@ fn at_the_deadline_the_program_and_all_leftover_processes_are_killed_and_named()
             }
         }
     }
-    // The negative control: `kill` leaves leftover processes to the kernel, and rini says that in one line.
-    if namespaces() {
-        let mut run = pid1(script(&["-t", "200ms"], program)).spawn();
+    // The negative control: `kill` leaves leftover processes to the kernel, and rini names them in one line. No option would
+    // give them more time, so none is named.
+    for options in [&["-t", "200ms"][..], &["-g", "-t", "200ms"]] {
+        if !namespaces() {
+            return;
+        }
+        let mut run = pid1(script(options, program)).spawn();
         ready(&mut run, 4);
         run.signal(libc::SIGTERM);
         let output = run.finish();
         assert_eq!((output.code(), output.err.len(), killed(&output).len()), (137, 2, 1), "{output:?}");
-        assert!(output.err[1].contains("leftover processes get SIGKILL"), "{output:?}");
+        let line = &output.err[1];
+        assert!(line.starts_with("rini: WARN leftover processes get SIGKILL, as the container ends: pid "), "{line}");
+        assert!(line.matches("(probe)").count() == 3 && line.ends_with("(probe)"), "{line}");
     }
 }
 
@@ -765,8 +848,7 @@ fn rini_does_not_wait_for_ever_for_a_process_that_cannot_be_killed() {
     if !tools(&["strace"]) {
         return;
     }
-    let still_there =
-        "rini: ERROR a process is still there 1s after the end of the grace period; rini exits without waiting for it";
+    let still_there = "rini: ERROR a process is still there 1s after the grace period; rini exits without it";
     // The program; a leftover process, which here gets no SIGTERM either; and a program that rini may not kill.
     for (fault, words, code) in [
         ("kill:retval=0", probing(&["-t", "200ms"], &["signals"]), 137),
@@ -889,7 +971,7 @@ fn without_proc_whoever_is_not_pid_1_reaches_the_group_and_ends() {
     end_child(&mut run);
     let output = run.finish();
     assert_eq!((lines_with(&output.out, "signal 15 "), lines_with(&output.out, "code 3")), (1, 1), "{output:?}");
-    assert_eq!(output.err, ["rini: WARN what is left cannot be killed: /proc does not show rini its children"]);
+    assert_eq!(output.err, ["rini: WARN leftover processes cannot be killed: /proc does not show rini its children"]);
 }
 
 /// One who cannot be killed would be waited for for ever.
@@ -901,7 +983,7 @@ fn where_killing_is_refused_rini_says_so_and_ends() {
     let words = script(&["--after-exit=terminate", "-t", "100ms"], "exec 3<&0; cat <&3 >/dev/null & exit 3");
     let mut run = injecting("kill:error=EPERM").args(words).spawn();
     // Nobody is said to have been killed.
-    assert_eq!(run.err_line_with("rini: "), "rini: WARN what is left cannot be killed: Operation not permitted");
+    assert_eq!(run.err_line_with("rini: "), "rini: WARN leftover processes cannot be killed: Operation not permitted");
     // Only now may the other end.
     drop(run.stdin.take());
     assert_eq!(run.finish().code(), 3);
@@ -914,10 +996,12 @@ fn where_signals_cannot_be_waited_for_nothing_is_waited_for_after_the_child() {
         return;
     }
     for mode in ["terminate", "wait"] {
-        let words = script(&["--after-exit", mode], "exec 3<&0; cat <&3 >/dev/null 2>&1 & exit 3");
+        let words = script(&["--after-exit", mode], "read go; exec 3<&0; cat <&3 >/dev/null 2>&1 & exit 3");
         let mut run = injecting("rt_sigtimedwait:error=EPERM").args(words).spawn();
         let line = run.err_line_with("rini: ");
         assert!(line.contains("cannot wait for signals"), "{line}");
+        // The script may end only now, because rini does not wait if its child has ended already.
+        run.write_line("go");
         // Standard input stays open, and `cat` with it: rini does not wait for that.
         until("strace's child has ended", || children_of(run.pid()).is_empty());
         drop(run.stdin.take());
@@ -977,7 +1061,7 @@ fn without_memory_everybody_is_asked_all_the_same() {
             let mut run = start.spawn();
             run.expect("made 300");
             let size = status_field(run.pid(), "VmSize");
-            let bytes = size.strip_suffix(" kB").unwrap().parse::<u64>().unwrap() * 1024;
+            let bytes = size.strip_suffix(" kB").unwrap().parse::<libc::rlim_t>().unwrap() * 1024;
             let limit = libc::rlimit { rlim_cur: bytes, rlim_max: bytes };
             // SAFETY: a system call on numbers, and a limit that outlives it.
             let set =
@@ -1035,10 +1119,10 @@ fn a_signal_that_is_not_forwarded_leaves_a_line() {
         run.signal(signal);
         assert_eq!(run.err_line(), not_forwarded(name, "the program has exited"));
     }
-    // The stop goes to all that is left, and counts as forwarded.
+    // The stop goes to the leftover processes, and counts as forwarded.
     run.signal(libc::SIGTERM);
     assert!(run.line().starts_with("signal 15 "));
-    assert_eq!(run.err_line(), "rini: INFO SIGTERM from outside the container, forwarded to all that is left");
+    assert_eq!(run.err_line(), "rini: INFO SIGTERM from outside the container, forwarded to the leftover processes");
     for probe in children_of(run.pid()) {
         kill(probe, Signal::SIGUSR1).unwrap();
     }
@@ -1048,7 +1132,7 @@ fn a_signal_that_is_not_forwarded_leaves_a_line() {
 
     // rini has asked them itself.
     let mut run = start("terminate");
-    assert_eq!(run.err_line(), "rini: INFO SIGTERM to all that is left");
+    assert_eq!(run.err_line(), "rini: INFO SIGTERM sent to the leftover processes");
     run.signal(libc::SIGTERM);
     assert_eq!(run.err_line(), not_forwarded("SIGTERM", "the leftover processes have got a stop signal already"));
     run.signal(libc::SIGHUP);
@@ -1071,7 +1155,7 @@ fn a_signal_that_is_not_forwarded_leaves_a_line() {
 fn while_it_waits_for_leftover_processes_rini_looks_again_by_itself() {
     let mut run = beside(probing(&["-v", "--after-exit", "terminate", "-t", "1h"], &["silent"])).spawn();
     ready(&mut run, 1);
-    run.err_line_with("SIGTERM to all that is left");
+    run.err_line_with("SIGTERM sent to the leftover processes");
     until("rini waits for a limited time", || {
         let call = blocked_in(run.pid());
         call.first().is_some_and(|number| *number == libc::SYS_rt_sigtimedwait.to_string()) && call[3] != "0x0"
@@ -1080,4 +1164,47 @@ fn while_it_waits_for_leftover_processes_rini_looks_again_by_itself() {
     end_child(&mut run);
     assert!(run.line().starts_with("signal 15 "));
     // The negative control is an_idle_rini_waits_without_a_time_limit: with a program that runs it wakes up for nothing.
+}
+
+/// The block of docs/stopping.md about CI jobs, word by word. Another test checks its exit code; this one, that nothing runs on.
+#[test]
+fn what_a_ci_job_leaves_running_is_gone_when_rini_exits() {
+    if !namespaces() {
+        return;
+    }
+    let page = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/stopping.md")).unwrap();
+    let (_, block) = page.split_once("**CI jobs.**").unwrap();
+    let block = block.split_once("```sh\n").and_then(|(_, block)| block.split_once("```")).unwrap().0;
+    let recipe = "rini --after-exit terminate -t 5s -- sh test.sh";
+    assert!(block.contains(recipe) && block.contains("sleep 1000 &"), "{block}");
+    // The negative controls: without the option, and without rini.
+    for (script, is_gone) in [
+        (block.to_owned(), true),
+        (block.replace(recipe, "rini -t 5s -- sh test.sh"), false),
+        (block.replace(recipe, "sh test.sh"), false),
+    ] {
+        // The recipe needs no root.
+        for user in [None, Some(65534)] {
+            let folder = tempfile::tempdir().unwrap();
+            fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o777)).unwrap();
+            let bin = tempfile::tempdir().unwrap();
+            fs::set_permissions(bin.path(), fs::Permissions::from_mode(0o755)).unwrap();
+            symlink(rini(), bin.path().join("rini")).unwrap();
+            let path = format!("{}:{}", bin.path().display(), std::env::var("PATH").unwrap());
+            // The shell is PID 1, and so outlives rini. It starts no process for this.
+            let script = format!(
+                "{script}\necho code $?; for process in /proc/[0-9]*; do \
+                 line=; read -r line <$process/stat && echo \"${{line%%)*}}\"; done"
+            );
+            let start = Start::of("sh").args(["-c", &script]).env("PATH", path).in_namespace();
+            let start = user.into_iter().fold(start, Start::user);
+            // Nobody may keep the streams open, for which the test would wait.
+            let output = start.with(|command| command.current_dir(&folder).stderr(Stdio::null())).run();
+            assert_eq!(output.out[0], "code 2", "{script}: {output:?}");
+            // It is still a shell if it has not called exec yet.
+            let (own, others) = output.out[1..].split_first().unwrap();
+            assert_eq!((own.as_str(), others.is_empty()), ("1 (sh", is_gone), "{user:?} {script}: {output:?}");
+            assert!(others.iter().all(|line| line.ends_with(" (sleep") || line.ends_with(" (sh")), "{output:?}");
+        }
+    }
 }

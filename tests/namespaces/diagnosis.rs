@@ -1,8 +1,8 @@
 //! The messages about an exit that nobody seems to have wanted, and about every exit at `-v`.
 
 use crate::support::{
-    NET_ADMIN, SYS_ADMIN, Start, beside, called, children_of, copy_executable, executable, first_pid,
-    give_capabilities, is_root, namespaces, pid1, probe, probing, rini, skip, tools, until,
+    NET_ADMIN, NO_REASON, OTHER_KILL, SYS_ADMIN, Start, beside, called, children_of, copy_executable, emulation,
+    executable, first_pid, give_capabilities, is_root, namespaces, pid1, probe, probing, rini, skip, tools, until,
 };
 use nix::sys::signal::{Signal, kill};
 use std::path::Path;
@@ -15,7 +15,7 @@ fn a_sigkill_that_rini_did_not_send_is_reported() {
     kill(child, Signal::SIGKILL).unwrap();
     let output = run.finish();
     assert_eq!(output.code(), 137);
-    assert_eq!(output.err, [format!("rini: WARN pid {child} was killed by SIGKILL, which rini did not send")]);
+    assert_eq!(output.err, [format!("rini: WARN pid {child} (probe) {OTHER_KILL}{NO_REASON}")]);
     // The negative controls: another signal, and a SIGKILL of rini's own, from a rewrite and from the grace period.
     for (options, signal, lines) in [
         (&[][..], libc::SIGQUIT, 0),
@@ -112,17 +112,33 @@ fn at_info_one_line_closes_the_account() {
     assert_eq!(output.code(), 0);
     let line = output.err.last().unwrap();
     assert!(
-        line.starts_with(&format!("rini: INFO pid {child} exited with 0 after ")) && line.contains("s; "),
+        line.starts_with(&format!("rini: INFO pid {child} (probe) ran for ")) && line.contains("s and exited with 0; "),
         "{line}"
     );
     assert!(line.ends_with("; signals forwarded: 2, orphans reaped: 3"), "{line}");
     assert_eq!(output.err.iter().filter(|line| line.contains(" orphans reaped: ")).count(), 1);
     // The negative control: the default level prints nothing.
     assert_eq!(pid1(["true"]).run().err, [""; 0]);
-    // A program that could not run has its own line, and the same account.
+    // A program that could not run has its own line, and no process of this name ran.
     let output = pid1(["-v", "/no/such"]).run();
     assert_eq!(output.err.len(), 2, "{output:?}");
-    assert!(output.err[1].starts_with(&format!("rini: INFO pid {child} exited with 127 after ")), "{output:?}");
+    assert!(emulation().is_some() || output.err[1].starts_with("rini: INFO rini ran for "), "{output:?}");
+    // The name is that of argv: /proc would have the interpreter's.
+    let folder = tempfile::tempdir().unwrap();
+    let odd = executable(folder.path(), "a\nb (c)", "#!/bin/sh\nexit 3\n");
+    let output = pid1(["-v".as_ref(), odd.as_os_str()]).run();
+    assert_eq!(output.err.len(), 1, "{output:?}");
+    let line = &output.err[0];
+    assert!(line.starts_with(&format!("rini: INFO pid {child} (a\\nb (c)) ran for ")), "{line}");
+    // If rini stays, the end of the program has a line at once, and the closing line does not repeat it.
+    for mode in ["terminate", "wait"] {
+        let output = pid1(["-v", "--after-exit", mode, "sh", "-c", "exit 3"]).run();
+        let [_, end, closing] = &output.err[..] else { panic!("{output:?}") };
+        assert!(end.starts_with(&format!("rini: INFO pid {child} (sh) ran for ")), "{end}");
+        assert!(end.ends_with(" and exited with 3"), "{end}");
+        assert!(closing.starts_with("rini: INFO rini ran for "), "{closing}");
+        assert!(closing.ends_with("s; signals forwarded: 0, orphans reaped: 0"), "{closing}");
+    }
 }
 
 /// Gives rini, as PID 1, a container's view of its cgroup: /proc/1/cgroup holds `groups`, and /sys/fs/cgroup the files
@@ -140,7 +156,7 @@ fn in_cgroup(start: Start, groups: &str, files: &[(&str, &str)], script: &str) -
     let start = start.args(["sh", "-c", &set_up]).args([rini(), list]).args([script]);
     // The commands that made the files had pids too, so the pid differs.
     let without_pid = |line: String| match line.strip_prefix("rini: WARN pid ") {
-        Some(rest) => rest.trim_start_matches(|c: char| c.is_ascii_digit() || c == ' ').to_owned(),
+        Some(rest) => rest.split_once(" (sh) ").unwrap().1.to_owned(),
         None => line,
     };
     start.run().err.into_iter().map(without_pid).collect()
@@ -163,9 +179,9 @@ fn an_out_of_memory_kill_is_distinguished_from_another_kill() {
     }
     let v1 = "11:cpu,cpuacct:/x\n4:memory:/docker/1\n0::/\n";
     let named = "3:memory,hugetlb:/docker/1\n2:name=memory:/y\n";
-    let other = "was killed by SIGKILL, which rini did not send";
     let meanwhile = "meanwhile the kernel killed 1 of this container's processes: out of memory";
-    let killed = format!("{other}; {meanwhile}");
+    let killed = format!("{OTHER_KILL}; {meanwhile}");
+    let other = &*format!("{OTHER_KILL}{NO_REASON}");
     let events = "low 0\\noom 9\\noom_kill 2\\noom_group_kill 0";
     let control = "oom_kill_disable 0\\nunder_oom 0\\noom_kill 2";
     for (groups, folder, [name, limit], before, unlimited) in [
@@ -223,7 +239,7 @@ fn a_file_without_an_end_in_the_place_of_proc_self_cgroup_is_given_up() {
     let set_up = r#"set -e; ulimit -v 300000; mount --bind /dev/zero /proc/1/cgroup; exec "$0" sh -c 'kill -KILL $$'"#;
     let output = namespace().args(["sh", "-c", set_up]).args([rini()]).run();
     assert_eq!(output.code(), 137);
-    assert!(output.err.len() == 1 && output.err[0].ends_with("which rini did not send"), "{output:?}");
+    assert!(output.err.len() == 1 && output.err[0].ends_with(NO_REASON), "{output:?}");
 }
 
 /// An image without a mounted /proc may have anything there. rini believes nothing of it, and nothing of it holds rini
@@ -273,7 +289,7 @@ fn the_proc_of_another_namespace_names_no_process() {
         let start = Start::of("unshare").args(["--pid", "--fork", "--kill-child"]).args(options);
         let output = start.args([rini()]).args(["-v", "-t", "300ms", "--", "sh", "-c", script]).run();
         assert_eq!(output.code(), 137, "{output:?}");
-        let names = output.err.iter().filter(|line| line.contains(" (")).count();
+        let names = output.err.iter().filter(|line| line.contains(" (") && !line.contains(" ran for ")).count();
         let lines =
             output.err.iter().filter(|line| line.contains(" from pid ") || line.contains("killed pid ")).count();
         (lines > 1, names > 0)
@@ -298,8 +314,8 @@ fn a_child_that_is_killed_for_memory_at_once_is_reported_too() {
     // The fault delays rini's look at its children. The child must have died before it, which takes some milliseconds, or
     // longer on a busy machine.
     let events = "/sys/fs/cgroup/memory.events";
-    let other = "was killed by SIGKILL, which rini did not send";
-    let wanted = format!("{other}; meanwhile the kernel killed 1 of this container's processes: out of memory");
+    let other = &*format!("{OTHER_KILL}{NO_REASON}");
+    let wanted = format!("{OTHER_KILL}; meanwhile the kernel killed 1 of this container's processes: out of memory");
     let die = "kill -KILL $$";
     assert!([300, 3000, 10_000].into_iter().any(|time| said(time, events, die) == [&*wanted]));
     // The negative controls: no such kill; and another end, which does not tell that the kill was in this run.

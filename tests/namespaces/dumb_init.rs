@@ -4,13 +4,12 @@
 //! differs on purpose, docs/drop-in.md has a number for the difference, and a test here has that number.
 
 use crate::support::{
-    BROKEN_BINARY, Output, Running, Start, bit, called, children_of, comes_through, executable, namespaces, probe,
-    rini, skip, state, status_field, tools, until, without_reasons, zombies_of,
+    BROKEN_BINARY, NO_REASON, Output, Running, Start, bit, called, children_of, comes_through, executable, namespaces,
+    probe, rini, skip, state, status_field, tools, until, without_reasons, zombies_of,
 };
 use crate::terminal::{CTRL_C, CTRL_Z, Session};
 use nix::unistd::{Pid, getpgid, getsid};
 use std::fs;
-use std::io::Write;
 use std::os::unix::fs::symlink;
 use std::path::Path;
 
@@ -330,7 +329,7 @@ fn start_leaving_shell(start: Start) -> (Running, Pid) {
 
 /// Lets that shell go on to its end.
 fn let_go(run: &mut Running) {
-    writeln!(run.stdin.as_mut().unwrap(), "go").unwrap();
+    run.write_line("go");
 }
 
 #[test]
@@ -573,7 +572,7 @@ fn rini_s_warnings_have_dumb_init_s_form() {
     let run = |start: Start, script: &str| start.args(["sh", "-c", script]).run();
     for (script, code, said) in [
         ("exit 127", 127, "it may be a shell that did not find a command and said so above"),
-        ("kill -9 $$", 137, "was killed by SIGKILL, which rini did not send"),
+        ("kill -9 $$", 137, NO_REASON),
     ] {
         let output = run(called("dumb-init"), script);
         assert_eq!((output.code(), output.err.len()), (code, 1), "{output:?}");

@@ -4,6 +4,7 @@ use crate::support::{
     Running, Start, beside, blocked_in, called, can_enter, children_of, injecting, namespaces, pid1, probe, rini,
     state, status_field, tools, until, zombies_of,
 };
+use std::os::unix::process::CommandExt;
 
 /// Waits until rini waits for signals, so that its start is over.
 fn start_paused(start: Start) -> Running {
@@ -22,6 +23,7 @@ fn a_stop_signal_ends_it_with_0_and_others_do_not() {
             }
             for start in starts {
                 let mut run = start_paused(start.env("RINI_LOG", "info"));
+                assert_eq!(run.err_line(), format!("rini: INFO options in force: {option}"));
                 if status_field(run.pid(), "NSpid").split_whitespace().last() != Some("1") {
                     assert!(run.err_line().starts_with("rini: INFO rini is not PID 1, and "));
                 }
@@ -35,7 +37,7 @@ fn a_stop_signal_ends_it_with_0_and_others_do_not() {
                 assert_eq!(blocked_in(run.pid())[3], "0x0");
                 run.signal(end);
                 let line = run.err_line();
-                assert!(line.starts_with("rini: INFO stopped after "), "{line}");
+                assert!(line.starts_with("rini: INFO rini ran for "), "{line}");
                 assert!(line.ends_with("; signals forwarded: 0, orphans reaped: 0"), "{line}");
                 let output = run.finish();
                 assert_eq!((output.code(), output.out, output.err), (0, vec![], vec![]));
@@ -95,7 +97,7 @@ fn leftover_processes_are_treated_as_after_a_program() {
         return;
     }
     for (mode, wanted) in [("terminate", 15), ("wait", 2)] {
-        let run = start_paused(pid1(["-P", "--after-exit", mode, "-t", "1h"]));
+        let mut run = start_paused(pid1(["-P", "-v", "--after-exit", mode, "-t", "1h"]));
         // Their parent came from outside and exits at once.
         let script = format!(r#"setsid "$0" signals {wanted} & "$0" signals {wanted} &"#);
         let mut guest = run.enter().args(["sh", "-c", &script]).args([probe()]).spawn();
@@ -104,19 +106,43 @@ fn leftover_processes_are_treated_as_after_a_program() {
         }
         until("rini has adopted them", || children_of(run.pid()).len() == 2);
         run.signal(libc::SIGINT);
+        let line = run.err_line_with("leftover processes");
+        assert!(
+            line.starts_with("rini: INFO waiting for leftover processes: pid ") && line.matches("(probe)").count() == 2,
+            "{line}"
+        );
         for _ in 0..2 {
             let line = guest.line();
             assert!(line.starts_with(&format!("signal {wanted} code 0 pid 1 ")), "{line}");
         }
-        assert_eq!(run.finish().code(), 0);
+        let output = run.finish();
+        let again = output.err.iter().any(|line| line.contains("waiting for leftover processes"));
+        assert_eq!((output.code(), again), (0, false), "{output:?}");
     }
-    // By default rini ends at once and sends them nothing.
-    let run = start_paused(pid1(["-P"]));
-    let mut guest = run.inside(&["signals"]);
-    assert!(guest.line().starts_with("ready "));
-    run.signal(libc::SIGINT);
-    assert_eq!(run.finish().code(), 0);
-    assert_eq!(guest.finish().out, [""; 0], "the kernel kills it, and rini sends it nothing");
+    // By default rini ends at once and sends them nothing. It names them, as after a program.
+    for (name, is_named) in [("rini", true), ("pause", false), ("catatonit", false)] {
+        for has_guest in [true, false] {
+            let run = start_paused(pid1(["-P"]).with(move |command| command.arg0(name)));
+            let guest = has_guest.then(|| run.inside(&["signals"])).map(|mut guest| {
+                let pid = guest.line().strip_prefix("ready ").unwrap().to_owned();
+                (guest, pid)
+            });
+            run.signal(libc::SIGINT);
+            let output = run.finish();
+            assert_eq!(output.code(), 0);
+            let line = guest.as_ref().filter(|_| is_named).map(|(_, pid)| {
+                format!(
+                    "rini: WARN leftover processes get SIGKILL, as the container ends: pid {pid} (probe); --after-exit \
+                     terminate gives them SIGTERM and the rest of the grace period"
+                )
+            });
+            let said = output.err.iter().filter(|line| line.contains("leftover")).collect::<Vec<_>>();
+            assert_eq!(said, line.iter().collect::<Vec<_>>(), "{name} {output:?}");
+            if let Some((guest, _)) = guest {
+                assert_eq!(guest.finish().out, [""; 0], "the kernel kills it, and rini sends it nothing");
+            }
+        }
+    }
 }
 
 /// Without a program, the signal of the parent's death ends the pause. `--after-exit wait` then waits as usual.

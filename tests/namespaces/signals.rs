@@ -622,7 +622,7 @@ fn a_background_stop_that_somebody_sent_is_for_a_program_that_handles_it() {
             run.signal(signal);
             let (pid, program) = (first_pid(), words[0].rsplit('/').next().unwrap());
             let wanted = format!("it would only stop pid {pid} ({program}), which does not handle it");
-            let line = run.err_line();
+            let line = run.err_line_with(name);
             assert_eq!(line, format!("rini: INFO {name} from outside the container, not forwarded: {wanted}"));
             run.signal(libc::SIGUSR1);
             run.expect("alive");

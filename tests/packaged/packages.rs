@@ -775,7 +775,7 @@ fn the_rpm_is_installed_runs_and_is_removed() {
 }
 
 /// For each name in the image, the option that prints its version, and the beginning of the answer.
-const NAMES: [(&str, &str, &str); 8] = [
+const NAMES: [(&str, &str, &str); 10] = [
     ("rini", "--version", "rini "),
     ("tini", "--version", "tini version "),
     ("tini-static", "--version", "tini version "),
@@ -784,6 +784,9 @@ const NAMES: [(&str, &str, &str); 8] = [
     ("catatonit", "--version", "tini version "),
     ("podman-init", "--version", "tini version "),
     ("pause", "-v", "pause.c "),
+    ("gosu", "--version", "rini "),
+    // It has no version. Without words it prints its usage.
+    ("su-exec", "--", "Usage: "),
 ];
 
 /// The container and the images that the engine must not keep.

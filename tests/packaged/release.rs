@@ -121,10 +121,12 @@ fn bash_completes() {
         let bash = Start::of("bash").args(["--norc", "--noprofile", "-c", script, "bash"]).args([&file]);
         good_lines(bash.args(["rini"]).args(words).run())
     };
+    let (typed, target) =
+        (&*path("packaging/rini.").display().to_string(), &*path("packaging/rini.1").display().to_string());
     for (words, wanted) in [
         (&["--gr"][..], &["--grace-period"][..]),
         (&["--xy"], &[""]),
-        (&["-g", "--st"], &["--stop-signals", "--stop-delay"]),
+        (&["-g", "--st"], &["--stop-signals", "--stop-delay", "--stop-on-stdin-close"]),
         (&["--after-exit", ""], &["kill", "terminate", "wait"]),
         (&["--after-exit", "=", "te"], &["terminate"]),
         (&["--after-exit", "="], &["kill", "terminate", "wait"]),
@@ -133,6 +135,12 @@ fn bash_completes() {
         (&["-r", "TE"], &["compopt -o nospace", "TERM:"]),
         (&["-r", "TERM", ":", "QU"], &["QUIT"]),
         (&["--rewrite", "=", "TERM", ":", "QU"], &["QUIT"]),
+        (&["-u", "nobod"], &["nobody"]),
+        (&["--user", "=", "nobod"], &["nobody"]),
+        (&["--user", "=", "nobody", ":", "nogrou"], &["nogroup"]),
+        (&["-u", "nobody", ":", "nobod"], &[""]),
+        (&["--install", typed], &["compopt -o filenames", target]),
+        (&["--install", "=", typed], &["compopt -o filenames", target]),
         // A value that looks like an option is still a value, and nothing can complete it.
         (&["-t", "--gr"], &[""]),
         // The arguments of a program are files.
@@ -181,6 +189,8 @@ fn zsh_completes() {
             print -r -- "${${output##*<<}%%>>*}"
         done
         zpty -d shell"#;
+    let (typed, target) =
+        (&*path("packaging/rini.").display().to_string(), &*path("packaging/rini.1").display().to_string());
     let lines = [
         ("rini --gr", "rini --grace-period="),
         ("rini --xy", "rini --xy"),
@@ -190,6 +200,10 @@ fn zsh_completes() {
         ("rini -r TER", "rini -r TERM:"),
         ("rini --rewrite=TERM:QU", "rini --rewrite=TERM:QUIT "),
         ("rini -gp TER", "rini -gp TERM "),
+        ("rini -u nobod", "rini -u nobody "),
+        ("rini --user=nobody:nogrou", "rini --user=nobody:nogroup "),
+        (&format!("rini --install {typed}"), &format!("rini --install {target} ")),
+        (&format!("rini --install={typed}"), &format!("rini --install={target} ")),
         ("rini -g -e 1 -e 2 --sub", "rini -g -e 1 -e 2 --subreaper "),
         ("rini -t 8s -- mktem", "rini -t 8s -- mktemp "),
         ("rini ls --almo", "rini ls --almost-all "),
@@ -213,6 +227,8 @@ fn fish_completes() {
         let cut = |line: String| line.split('\t').next().unwrap().to_owned();
         good_lines(fish.run()).into_iter().map(cut).collect::<Vec<_>>()
     };
+    let (typed, target) =
+        (&*path("packaging/rini.").display().to_string(), &*path("packaging/rini.1").display().to_string());
     for (line, wanted) in [
         ("rini --gr", &["--grace-period"][..]),
         ("rini --xy", &[]),
@@ -222,6 +238,11 @@ fn fish_completes() {
         ("rini -r TERM:QU", &["TERM:QUIT"]),
         ("rini --rewrite=TERM:QU", &["--rewrite=TERM:QUIT"]),
         ("rini -gp TER", &["TERM"]),
+        ("rini -u nobod", &["nobody"]),
+        ("rini --user=nobod", &["--user=nobody"]),
+        ("rini --user=nobody:nogrou", &["--user=nobody:nogroup"]),
+        (&format!("rini --install {typed}"), &[target]),
+        (&format!("rini --install={typed}"), &[&format!("--install={target}")]),
         ("rini --grace-period ", &[]),
         ("rini -t 8s -- mktem", &["mktemp"]),
         ("rini -g ls --almo", &["--almost-all"]),

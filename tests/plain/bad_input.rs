@@ -1,6 +1,8 @@
 //! rini prints one clear line and exits with a documented code, or works as if nothing was wrong. It never hangs.
 
-use crate::support::{Output, Start, beside, copy_executable, executable, injecting, namespaces, pid1, probe, tools};
+use crate::support::{
+    Output, Start, beside, called, copy_executable, executable, injecting, namespaces, pid1, probe, tools,
+};
 use std::ffi::OsStr;
 use std::fs;
 use std::os::unix::ffi::OsStrExt;
@@ -22,6 +24,10 @@ fn a_bad_option_or_value_names_itself_and_what_would_be_right() {
     for (options, wanted) in [
         (&["-x"][..], r#"there is no option "-x"; rini --help lists them"#),
         (&["--nonsense"], r#"there is no option "--nonsense"; rini --help lists them"#),
+        (
+            &["--graceperiod"],
+            r#"there is no option "--graceperiod" (did you mean --grace-period?); rini --help lists them"#,
+        ),
         (&["-gx"], r#"there is no option "-x"; "#),
         (&["-e", "256"], r#"--remap-exit: "256" is not CODE or CODE:TO, each 0 to 255"#),
         (&["-e", ""], r#"--remap-exit: "" is not CODE or CODE:TO, each 0 to 255"#),
@@ -55,6 +61,35 @@ fn a_bad_option_or_value_names_itself_and_what_would_be_right() {
     }
     let bytes = [OsStr::new("-e"), OsStr::from_bytes(b"\xff\n"), OsStr::new("true")];
     assert!(line(&beside(bytes).run(), 1).starts_with(r#"--remap-exit: "\xFF\n" is not "#));
+}
+
+#[test]
+fn a_misspelt_option_is_recognised_by_one_mistake() {
+    let said = |option: &str| line(&beside([option].iter().chain(&PROGRAM)).run(), 1).to_owned();
+    for (typed, option) in [
+        ("--graceperiod", "--grace-period"),
+        ("--grace-perid=8s", "--grace-period"),
+        ("--grace-periods", "--grace-period"),
+        ("--graace-period", "--grace-period"),
+        ("--garce-period", "--grace-period"),
+        ("--grace-pariod", "--grace-period"),
+        ("--Grace-Period", "--grace-period"),
+        ("--grace_period", "--grace-period"),
+        ("--exit-after", "--after-exit"),
+        ("--hepl", "--help"),
+        ("--verison", "--version"),
+    ] {
+        let wanted = format!("there is no option {typed:?} (did you mean {option}?); rini --help lists them");
+        assert!(said(typed).starts_with(&wanted), "{}", said(typed));
+    }
+    // The negative controls: words with two mistakes, words that are like no option, and another init's name.
+    for typed in ["--gracperid", "--graceful-period", "--us", "--wait", "--foo", "--g", "--="] {
+        assert!(!said(typed).contains("did you mean"), "{}", said(typed));
+    }
+    for name in ["tini", "dumb-init", "catatonit"] {
+        let output = called(name).args(["--verison", "--", "true"]).run();
+        assert!(!output.err.concat().contains("did you mean"), "{output:?}");
+    }
 }
 
 #[test]
@@ -160,11 +195,15 @@ fn a_program_that_cannot_be_run_is_named_with_the_reason() {
             126,
             "this kernel cannot execute its interpreter ",
         ),
-        (file("loader", &no_loader, 0o755), 127, r#"its loader "/lib64/no-linux-x86-64.so.2" is not in this image"#),
+        (
+            file("loader", &no_loader, 0o755),
+            127,
+            r#"its loader "/lib64/no-linux-x86-64.so.2" is not in this image; use an image with the same C library (glibc or musl), or link it statically"#,
+        ),
         (
             file("foreign", &foreign, 0o755),
             126,
-            "it is a binary for aarch64 (arm64), and this is x86_64 (amd64); build or pull ",
+            "it is a binary for aarch64 (arm64), and this is x86_64 (amd64); build or pull the image for this platform (--platform)",
         ),
         (file("data", b"\0\0\0\0data", 0o755), 126, "it is neither a binary that this kernel can run nor a script"),
         (file("cut", &shell[..40], 0o755), 126, "it is neither a binary that this kernel can run nor a script"),
@@ -309,8 +348,12 @@ fn where_signals_cannot_be_waited_for_the_child_s_end_still_is() {
     if !tools(&["strace"]) {
         return;
     }
-    let output = injecting("rt_sigtimedwait:error=EPERM").args(["sh", "-c", "exit 7"]).run();
-    assert!(line(&output, 7).starts_with("cannot wait for signals, so none is forwarded from now on: "));
+    let mut run = injecting("rt_sigtimedwait:error=EPERM").args(["sh", "-c", "read go; exit 7"]).spawn();
+    assert!(run.err_line().contains("cannot wait for signals, so none is forwarded from now on: "));
+    // The child may end only now, because rini does not wait if its child has ended already.
+    run.write_line("go");
+    let output = run.finish();
+    assert_eq!((output.code(), output.err), (7, vec![]));
 }
 
 /// rini does not hang either if it may not wait for children. It cannot know then how the program ended.

@@ -1,7 +1,8 @@
 //! Why a program cannot be run: rini names the reason, under every name.
 
 use crate::support::{
-    Output, Start, beside, called, copy_executable, executable, namespaces, rini, tools, without_reasons,
+    Output, Start, beside, called, copy_executable, executable, namespaces, rini, skip, tools, user_namespaces,
+    without_reasons,
 };
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -33,8 +34,19 @@ fn under_another_init_s_name_the_reason_follows_its_line() {
     fs::set_permissions(&plain, fs::Permissions::from_mode(0o644)).unwrap();
     let plain = plain.to_str().unwrap();
     let none = "No such file or directory";
+    let windows = self::script(folder.path(), "windows", "#!/bin/sh\r\n");
+    let looped = folder.path().join("loop");
+    std::os::unix::fs::symlink(&looped, &looped).unwrap();
+    let looped = looped.to_str().unwrap();
     for (program, errno, reason) in [
         (&*script, none, r#"its interpreter "/no/such/shell" is not in this image"#),
+        (
+            &*windows,
+            none,
+            "its interpreter \"/bin/sh\\r\" is not in this image: the script has Windows line endings (convert it with dos2unix)",
+        ),
+        // The errno says it all.
+        (looped, "Too many levels of symbolic links", ""),
         (plain, "Permission denied", "it has no execute permission (chmod +x, or COPY --chmod=755)"),
         // The reason would be the errno in other words.
         ("/no/such", none, ""),
@@ -42,17 +54,28 @@ fn under_another_init_s_name_the_reason_follows_its_line() {
         for (name, code_of_none, line) in [
             ("tini", 127, format!("exec {program} failed: {errno}")),
             ("docker-init", 127, format!("exec {program} failed: {errno}")),
+            ("tini-static", 127, format!("exec {program} failed: {errno}")),
             ("dumb-init", 2, format!("[dumb-init] {program}: {errno}")),
             ("catatonit", 1, format!("failed to exec pid1: {errno}")),
+            ("podman-init", 1, format!("failed to exec pid1: {errno}")),
         ] {
             let output = called(name).args(["--", program]).run();
-            let code = if errno == none || code_of_none != 127 { code_of_none } else { 126 };
+            let code = match errno {
+                _ if code_of_none != 127 => code_of_none,
+                "No such file or directory" => 127,
+                "Permission denied" => 126,
+                _ => 1,
+            };
             assert_eq!(output.code(), code, "{name}: {output:?}");
             // catatonit's own line does not name the program.
-            let cannot =
-                format!("cannot run {program:?}: {}", if reason.is_empty() { "there is no such file" } else { reason });
+            let reason_of_rini = match (reason, errno == none) {
+                ("", true) => "there is no such file",
+                ("", false) => errno,
+                _ => reason,
+            };
+            let cannot = format!("cannot run {program:?}: {reason_of_rini}");
             let wanted = match (name, reason) {
-                ("catatonit", _) => format!("{line} ({cannot})"),
+                ("catatonit" | "podman-init", _) => format!("{line} ({cannot})"),
                 (_, "") => line.clone(),
                 _ => format!("{line} ({reason})"),
             };
@@ -122,6 +145,37 @@ fn an_interpreter_that_cannot_run_is_named_with_its_reason() {
     }
 }
 
+/// The kernel looks for the emulator that binfmt_misc names. The file's own loader may be there.
+#[test]
+fn a_missing_emulator_is_not_called_a_missing_loader() {
+    // From Linux 6.7 on, a user namespace has a binfmt_misc of its own.
+    let enter = r#"mount -t binfmt_misc none /proc/sys/fs/binfmt_misc && cd /proc/sys/fs/binfmt_misc &&
+        echo ":missing:E::emulated::/no/such/emulator:" > register && exec "$@""#;
+    let inside = |program: &Path| {
+        let start = Start::of("unshare").args(["--user", "--map-root-user", "--mount", "sh", "-c", enter, "sh"]);
+        start.args([rini().as_os_str(), program.as_os_str()]).run()
+    };
+    if !user_namespaces() || inside(Path::new("true")).code() != 0 {
+        return skip("a user namespace has no binfmt_misc here");
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let mut bytes = fs::read("/bin/true").unwrap();
+    let native = executable(folder.path(), "native", &bytes);
+    let emulated = executable(folder.path(), "native.emulated", &bytes);
+    // The high byte of `e_machine`: no machine has this number. The loader of this file is there, too.
+    bytes[19] ^= 0x40;
+    let foreign = executable(folder.path(), "foreign", &bytes);
+    let emulated_foreign = executable(folder.path(), "foreign.emulated", &bytes);
+    for program in [&emulated, &emulated_foreign] {
+        let output = inside(program);
+        assert_eq!((output.code(), output.err.len()), (127, 1), "{output:?}");
+        let line = last_line(&output);
+        assert!(line.contains("and its emulator (binfmt_misc) is not in this image"), "{line}");
+    }
+    // The negative controls: without an emulator, one of them runs, and the other one is for another machine.
+    assert_eq!((inside(&native).code(), inside(&foreign).code()), (0, 126));
+}
+
 /// A user who is not root, and files that only root may use.
 #[test]
 fn a_denial_names_the_file_or_the_directory_that_denies() {
@@ -175,17 +229,52 @@ fn a_file_system_that_is_mounted_noexec_is_told_from_a_missing_permission() {
     assert_eq!(run("exec").code(), 0);
 }
 
+/// The path of the interpreter leads through a file, or through a link to itself. The program's own path is right.
+#[test]
+fn an_interpreter_whose_path_is_wrong_is_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let looped = folder.path().join("loop");
+    std::os::unix::fs::symlink(&looped, &looped).unwrap();
+    for (interpreter, errno) in
+        [("/etc/passwd/x", "Not a directory"), (looped.to_str().unwrap(), "Too many levels of symbolic links")]
+    {
+        let path = script(folder.path(), "script", &format!("#!{interpreter}\n"));
+        assert_refused(
+            &beside([&path]).run(),
+            126,
+            &path,
+            &format!("its interpreter or loader {interpreter:?}: {errno}"),
+        );
+        let output = called("tini").args([&path]).run();
+        assert!(
+            last_line(&output).ends_with(&format!("{errno} (its interpreter or loader {interpreter:?}: {errno})")),
+            "{output:?}"
+        );
+        // The script's own interpreter is right, and that one's is wrong.
+        let chain = script(folder.path(), "chain", &format!("#!{path}\n"));
+        assert_refused(&beside([&chain]).run(), 126, &chain, errno);
+    }
+}
+
 /// A copy that was cut short looks like a success, because an empty script does nothing.
 #[test]
 fn an_empty_program_runs_and_is_reported() {
     let folder = tempfile::tempdir().unwrap();
-    for content in ["", "\n", "#!", "#!\n"] {
+    for content in ["", "\n", "#!", "#! ", "#!\n"] {
         let path = script(folder.path(), "empty", content);
         // Some kernels deny a `#!` without an end of the line.
         let by_kernel = std::process::Command::new(&path).status().unwrap_err().raw_os_error();
-        if content == "#!" && by_kernel == Some(libc::EACCES) {
-            let reason = format!("user {} cannot execute its interpreter or loader \"\"", nix::unistd::geteuid());
-            assert_refused(&beside([&path]).run(), 126, &path, &reason);
+        if !content.is_empty() && !content.ends_with('\n') && by_kernel == Some(libc::EACCES) {
+            let reason = "its #! line names no interpreter; was it copied completely?";
+            assert_refused(&beside([&path]).run(), 126, &path, reason);
+            // The negative control: the file's own permission comes first.
+            fs::set_permissions(&path, fs::Permissions::from_mode(0o644)).unwrap();
+            assert_refused(
+                &beside([&path]).run(),
+                126,
+                &path,
+                "it has no execute permission (chmod +x, or COPY --chmod=755)",
+            );
             continue;
         }
         assert_eq!(by_kernel, Some(libc::ENOEXEC), "{content:?}");
@@ -202,6 +291,13 @@ fn an_empty_program_runs_and_is_reported() {
         drop(reader);
         assert_eq!(beside([&path]).with(|command| command.stderr(Stdio::from(writer))).run().code(), 0);
     }
+    // An editor on Windows may put a byte order mark before the first line. The shell takes that line as a command.
+    let path = script(folder.path(), "marked", "\u{feff}#!/usr/bin/python3\nexit 3\n");
+    let output = beside([&path]).run();
+    let warning = format!(
+        "rini: WARN {path:?} begins with a byte order mark, so /bin/sh runs it and not its #! line; save it without the mark"
+    );
+    assert_eq!((output.code(), output.err.first()), (3, Some(&warning)), "{output:?}");
     // The negative controls: scripts that do something.
     for content in ["exit 3", "#!\nexit 3", "#!/bin/sh\nexit 3\n", "\n\nexit 3"] {
         let output = beside([script(folder.path(), "full", content)]).run();

@@ -343,6 +343,31 @@ fn a_full_pipe_does_not_block_an_older_kernel_s_rini_either() {
     assert!(output.code() == 7 && output.err.iter().any(|line| line.starts_with("rini: INFO ")), "{output:?}");
 }
 
+/// Kubernetes writes its stop signals (`lifecycle.stopSignal`) with names only. docs/kubernetes.md says which rini accepts.
+#[test]
+fn the_stop_signals_of_kubernetes_are_accepted_by_name() {
+    let accepts = |name: &str| match beside(["true"]).env("RINI_STOP_SIGNALS", name).run() {
+        output if output.code() == 0 => true,
+        output => {
+            assert!(output.code() == 1 && output.err[0].contains("is not a signal such as TERM"), "{output:?}");
+            false
+        }
+    };
+    let names =
+        "ABRT ALRM BUS CONT FPE HUP ILL INT IO IOT PIPE POLL PROF PWR QUIT SEGV STKFLT SYS TERM TRAP TSTP TTIN TTOU
+        URG USR1 USR2 VTALRM WINCH XCPU XFSZ RTMIN RTMAX";
+    let names = names.split_whitespace().map(str::to_owned);
+    let above = (1..=15).map(|offset| format!("RTMIN+{offset}"));
+    let below = (1..=14).map(|offset| format!("RTMAX-{offset}"));
+    for name in names.chain(above).chain(below) {
+        assert!(accepts(&format!("SIG{name}")), "{name}");
+    }
+    // The other four, and the negative control.
+    for name in ["SIGKILL", "SIGSTOP", "SIGCHLD", "SIGCLD", "SIGRTMIN+31"] {
+        assert!(!accepts(name), "{name}");
+    }
+}
+
 /// A misspelt variable would have no effect, and nobody would notice.
 #[test]
 fn a_variable_that_rini_does_not_know_is_named_at_info() {
@@ -351,8 +376,16 @@ fn a_variable_that_rini_does_not_know_is_named_at_info() {
         assert_eq!(output.code(), 0, "{output:?}");
         output.err.into_iter().filter(|line| line.contains("variable")).collect::<Vec<_>>()
     };
-    for name in ["RINI_GRACEPERIOD", "RINI_", "RINI_PORTS", "RINI_GRACE_PERIOD_", "RINI_Grace_Period"] {
-        let line = format!("rini: INFO there is no variable \"{name}\"; rini --help lists them");
+    for name in [
+        "RINI_GRACEPERIOD",
+        "RINI_",
+        "RINI_PORTS",
+        "RINI_GRACE_PERIOD_",
+        "RINI_Grace_Period",
+        "RINI_VERBOSE",
+        "RINI_PAUSE",
+    ] {
+        let line = format!("rini: INFO rini has no variable \"{name}\"");
         assert_eq!(said("info", name), [line], "{name}");
         assert_eq!(said("warn", name), [""; 0], "{name}");
     }
@@ -372,7 +405,7 @@ fn a_variable_that_rini_does_not_know_is_named_at_info() {
         assert_eq!(said("info", name), [""; 0], "{name}");
     }
     let output = called("tini").args(["true"]).env("RINI_LOG", "info").env("RINI_GRACEPERIOD", "8s").run();
-    assert!(output.err.iter().any(|line| line.contains("there is no variable \"RINI_GRACEPERIOD\"")), "{output:?}");
+    assert!(output.err.iter().any(|line| line.contains("rini has no variable \"RINI_GRACEPERIOD\"")), "{output:?}");
 }
 
 /// A setting that an engine gives by a variable is not on the command line.
@@ -394,6 +427,47 @@ fn the_variables_in_force_are_listed_at_info() {
         ]
     );
     assert_eq!(said("warn"), [""; 0]);
+
+    // tini's, which are on if they are set at all. Under its name, users know them.
+    let of_tini = |name: &str| {
+        let start = called(name).args(["true"]).env("RINI_LOG", "info").env("TINI_SUBREAPER", "");
+        let output = start.env("TINI_KILL_PROCESS_GROUP", "0").env("TINI_OTHER", "1").run();
+        let mut lines: Vec<_> = output.err.into_iter().filter(|line| line.contains(" is on, ")).collect();
+        lines.sort();
+        lines
+    };
+    let lines = ["TINI_KILL_PROCESS_GROUP", "TINI_SUBREAPER"]
+        .map(|name| format!("rini: INFO {name} is on, whatever its value, unless an option or RINI_* says otherwise"));
+    assert_eq!(of_tini("rini"), lines);
+    assert_eq!(of_tini("tini"), [""; 0]);
+}
+
+#[test]
+fn the_options_in_force_are_listed_at_info() {
+    let said = |start: Start| {
+        let output = start.run();
+        assert_eq!(output.code(), 0, "{output:?}");
+        output.err.into_iter().filter(|line| line.contains("options in force")).collect::<Vec<_>>()
+    };
+    let words = ["-vt8s", "--after-exit", "terminate", "--", "true", "-r"];
+    assert_eq!(said(beside(words)), ["rini: INFO options in force: -vt8s --after-exit terminate"]);
+    let words = ["-t8s", "--after-exit", "terminate", "true", "-r"];
+    assert_eq!(
+        said(beside(words).env("RINI_LOG", "info")),
+        ["rini: INFO options in force: -t8s --after-exit terminate"]
+    );
+    // A line has room for the beginning and the end of a long list.
+    let long = "1,".repeat(9999) + "1";
+    let lines = said(beside(["-v", "-e", &long, "-e", "2", "true"]));
+    assert!(lines.len() == 1 && lines[0].len() < 600 && lines[0].contains("[...]"), "{lines:?}");
+    // The negative controls: the default level, no options, and another init, whose users know its options.
+    assert_eq!(said(beside(words)), [""; 0]);
+    for none in [&["-v", "true"][..], &["-vv", "--", "true", "-g"], &["-v", "-v", "--", "true"]] {
+        assert_eq!(said(beside(none)), [""; 0], "{none:?}");
+    }
+    for (name, option) in [("tini", "-g"), ("dumb-init", "-c"), ("catatonit", "-g")] {
+        assert_eq!(said(called(name).args([option, "true"]).env("RINI_LOG", "info")), [""; 0], "{name}");
+    }
 }
 
 /// `sh -c "rini -- app; true"`: the engine's stop signal goes to the shell.

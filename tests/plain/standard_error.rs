@@ -53,7 +53,7 @@ struct Laid {
     _kept: Option<OwnedFd>,
     session: Session,
     user: Option<u32>,
-    file_size: Option<u64>,
+    file_size: Option<libc::rlim_t>,
 }
 
 impl Laid {
@@ -231,7 +231,7 @@ enum Around {
 /// rini as PID 1 with this standard error.
 fn start(laid: &mut Laid, around: Around, words: &[std::ffi::OsString]) -> Start {
     let (session, file_size) = (laid.session, laid.file_size);
-    let limit = |which, value: Option<u64>| {
+    let limit = |which, value: Option<libc::rlim_t>| {
         if let Some(value) = value {
             let limit = libc::rlimit { rlim_cur: value, rlim_max: value };
             // SAFETY: The limit outlives the call.

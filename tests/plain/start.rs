@@ -162,6 +162,76 @@ fn listen_pid_and_watchdog_pid_are_the_child_s_where_they_were_rini_s() {
     assert_eq!(field(&output.out, "LISTEN_PID"), field(&output.out, "pid"));
 }
 
+/// Debian's libsystemd is the judge: a program learns by it whether systemd waits for its keep-alives.
+#[test]
+fn libsystemd_finds_the_watchdog_and_the_sockets_only_under_rini() {
+    if !tools(&["tini"]) || !has_libsystemd() {
+        return;
+    }
+    let program = format!(
+        "{LIBSYSTEMD}
+time = ctypes.c_uint64()
+print(systemd.sd_watchdog_enabled(0, ctypes.byref(time)), time.value, systemd.sd_listen_fds(0))"
+    );
+    // The shell becomes the main process, as systemd's child does, and the variables name it.
+    let run = |main: &str| {
+        let script =
+            format!("exec 3<&0 4<&0; export LISTEN_PID=$$ WATCHDOG_PID=$$; {main} /usr/bin/python3 -c \"$1\"; exit");
+        let start = Start::of("sh").args(["-c", &script, "sh", &program]).args([rini()]);
+        start.env("WATCHDOG_USEC", "30000000").env("LISTEN_FDS", "2").run().only_line()
+    };
+    assert_eq!(run("exec"), "1 30000000 2");
+    assert_eq!(run("exec \"$2\" --"), "1 30000000 2");
+    // The negative controls: a shell with a child, and another init.
+    assert_eq!(run(""), "0 0 0");
+    assert_eq!(run("exec tini -s --"), "0 0 0");
+}
+
+/// systemd judges a message by its sender. With `NotifyAccess=main` that must be the main process, and rini is it.
+#[test]
+fn a_notification_comes_from_the_program_and_not_from_the_main_process() {
+    if !has_libsystemd() {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let program = format!("{LIBSYSTEMD}\nsystemd.sd_notify(0, b'READY=1')\ninput()");
+    let manager = "
+import os, socket, struct, subprocess, sys
+program, main = sys.argv[1], sys.argv[2:]
+inbox = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+inbox.setsockopt(socket.SOL_SOCKET, socket.SO_PASSCRED, 1)
+inbox.settimeout(60)
+inbox.bind('notify')
+environment = dict(os.environ, NOTIFY_SOCKET=os.path.abspath('notify'))
+service = subprocess.Popen(main + ['/usr/bin/python3', '-c', program], env=environment, stdin=subprocess.PIPE)
+text, extra, _, _ = inbox.recvmsg(100, 100)
+sender = struct.unpack('iii', extra[0][2])[0]
+children = open(f'/proc/{service.pid}/task/{service.pid}/children').read().split()
+service.communicate(b'\\n')
+print(text.decode(), 'main' if sender == service.pid else 'child' if [str(sender)] == children else sender)";
+    let run = |main: &[&OsStr]| {
+        let start = Start::of("/usr/bin/python3").args(["-c", manager, &program]).args(main);
+        let _ = fs::remove_file(folder.path().join("notify"));
+        start.with(|command| command.current_dir(&folder)).run().only_line()
+    };
+    assert_eq!(run(&[rini().as_os_str(), "--".as_ref()]), "READY=1 child");
+    // The negative control: without rini the program is the main process.
+    assert_eq!(run(&["env".as_ref()]), "READY=1 main");
+}
+
+/// The start of a program of Python's that calls libsystemd.
+const LIBSYSTEMD: &str = "import ctypes; systemd = ctypes.CDLL('libsystemd.so.0')";
+
+/// True if Debian's Python can load libsystemd, which Debian's package of systemd needs. Otherwise prints SKIPPED.
+fn has_libsystemd() -> bool {
+    let python = "/usr/bin/python3";
+    let has = Path::new(python).exists() && Start::of(python).args(["-c", LIBSYSTEMD]).run().status.success();
+    if !has {
+        skip("there is no libsystemd.so.0; tests/setup installs it with systemd");
+    }
+    has
+}
+
 /// If rini were setuid or had file capabilities, it would give these rights to every program that a user names.
 #[test]
 fn a_rini_whose_file_gives_rights_does_not_start() {

@@ -25,6 +25,7 @@ const NAMES: &[(&str, c_long)] = &[
     ("access", libc::SYS_access),
     ("arch_prctl", libc::SYS_arch_prctl),
     ("brk", libc::SYS_brk),
+    ("capset", libc::SYS_capset),
     ("chdir", libc::SYS_chdir),
     ("clock_gettime", libc::SYS_clock_gettime),
     ("clone", libc::SYS_clone),
@@ -33,15 +34,19 @@ const NAMES: &[(&str, c_long)] = &[
     ("execve", libc::SYS_execve),
     ("exit_group", libc::SYS_exit_group),
     ("faccessat", libc::SYS_faccessat),
+    ("fchmod", libc::SYS_fchmod),
     ("fcntl", libc::SYS_fcntl),
+    ("fsync", libc::SYS_fsync),
     ("getdents64", libc::SYS_getdents64),
     ("geteuid", libc::SYS_geteuid),
+    ("getgid", libc::SYS_getgid),
     ("getpgid", libc::SYS_getpgid),
     ("getpgrp", libc::SYS_getpgrp),
     ("getpid", libc::SYS_getpid),
     ("getppid", libc::SYS_getppid),
     ("getrandom", libc::SYS_getrandom),
     ("getsid", libc::SYS_getsid),
+    ("getuid", libc::SYS_getuid),
     ("getxattr", libc::SYS_getxattr),
     ("gettid", libc::SYS_gettid),
     ("ioctl", libc::SYS_ioctl),
@@ -52,23 +57,31 @@ const NAMES: &[(&str, c_long)] = &[
     ("openat", libc::SYS_openat),
     ("poll", libc::SYS_poll),
     ("prctl", libc::SYS_prctl),
+    ("ppoll", libc::SYS_ppoll),
     ("prlimit64", libc::SYS_prlimit64),
     ("pwritev2", libc::SYS_pwritev2),
     ("read", libc::SYS_read),
     ("readlink", libc::SYS_readlink),
     ("readlinkat", libc::SYS_readlinkat),
+    ("renameat2", libc::SYS_renameat2),
     ("rseq", libc::SYS_rseq),
     ("rt_sigaction", libc::SYS_rt_sigaction),
     ("rt_sigpending", libc::SYS_rt_sigpending),
     ("rt_sigprocmask", libc::SYS_rt_sigprocmask),
     ("rt_sigqueueinfo", libc::SYS_rt_sigqueueinfo),
     ("rt_sigtimedwait", libc::SYS_rt_sigtimedwait),
+    ("sendfile", libc::SYS_sendfile),
+    ("signalfd4", libc::SYS_signalfd4),
     ("set_robust_list", libc::SYS_set_robust_list),
     ("set_tid_address", libc::SYS_set_tid_address),
+    ("setgroups", libc::SYS_setgroups),
     ("setpgid", libc::SYS_setpgid),
+    ("setresgid", libc::SYS_setresgid),
+    ("setresuid", libc::SYS_setresuid),
     ("setsid", libc::SYS_setsid),
     ("statfs", libc::SYS_statfs),
     ("statx", libc::SYS_statx),
+    ("unlinkat", libc::SYS_unlinkat),
     ("wait4", libc::SYS_wait4),
     ("waitid", libc::SYS_waitid),
     ("write", libc::SYS_write),
@@ -232,6 +245,10 @@ impl Tracer {
                 trace(libc::PTRACE_POKEDATA, pid, length, before.min(1));
                 Begun::Restore(length, before)
             }
+            What::Short if number == libc::SYS_sendfile => {
+                set(pid, register!(r10), get(pid, register!(r10)).min(1) as i64);
+                Begun::Nothing
+            }
             What::Short => {
                 set(pid, register!(rdx), get(pid, register!(rdx)).min(1) as i64);
                 Begun::Nothing
@@ -266,8 +283,9 @@ impl Tracer {
                     continue;
                 }
                 libc::PTRACE_EVENT_EXEC => {
+                    // After one more exec, it is a program that the meant one has become.
+                    self.begun = self.options.execs == 1;
                     self.options.execs = self.options.execs.saturating_sub(1);
-                    self.begun = self.options.execs == 0;
                     if self.begun && self.options.child {
                         let fork = libc::PTRACE_O_TRACEFORK | libc::PTRACE_O_TRACEVFORK | libc::PTRACE_O_TRACECLONE;
                         trace(libc::PTRACE_SETOPTIONS, pid, 0, (OPTIONS | fork) as u64);

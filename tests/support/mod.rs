@@ -1,14 +1,14 @@
 //! What the tests share: they run rini (or another program) as PID 1 of a namespace or beside others, and wait for
 //! events.
 //!
-//! Nothing here sleeps. A test waits for a line, an exit or a state, and fails after [`LIMIT`].
+//! Nothing here sleeps (but see [`until`]). A test waits for a line, an exit or a state, and fails after [`LIMIT`].
 
 pub mod prepare;
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use std::collections::VecDeque;
-use std::ffi::{CStr, OsStr, OsString};
+use std::ffi::{CStr, CString, OsStr, OsString};
 use std::fs;
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::os::unix::ffi::OsStrExt;
@@ -20,8 +20,20 @@ use std::sync::{Mutex, OnceLock};
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// After this time the event counts as missing.
+/// After this time the event counts as missing, on a real machine ([`limit`]).
 pub const LIMIT: Duration = Duration::from_secs(90);
+
+/// [`LIMIT`], or a multiple of it.
+pub fn limit() -> Duration {
+    LIMIT * limit_factor()
+}
+
+/// `LIMIT_FACTOR`, which is more than 1 on a slow machine, such as a virtual one (tests/host, tests/kernels).
+fn limit_factor() -> u32 {
+    static FACTOR: OnceLock<u32> = OnceLock::new();
+    let read = || std::env::var("LIMIT_FACTOR").map_or(1, |factor| factor.parse().expect("LIMIT_FACTOR is a number"));
+    *FACTOR.get_or_init(read)
+}
 
 /// The rini that is tested.
 pub fn rini() -> PathBuf {
@@ -143,6 +155,8 @@ struct Setting {
     ignored: u64,
     /// An empty file system covers this directory; in a namespace only.
     hidden: Option<&'static CStr>,
+    /// These files cover others; in a namespace only.
+    covering: [Option<(&'static CStr, &'static CStr)>; 2],
     /// All file systems are read-only; in a namespace only.
     read_only: bool,
     /// The descriptors to close, one bit each.
@@ -177,7 +191,12 @@ pub fn probing(options: &[&str], command: &[&str]) -> Vec<OsString> {
 /// rini under strace, which makes one of rini's system calls fail, such as `waitid:error=EPERM`. strace has no other
 /// child.
 pub fn injecting(fault: &str) -> Start {
-    Start::of("strace").args(["-f", "-o", "/dev/null", "-e", &format!("inject={fault}")]).args([rini()])
+    strace_injecting(fault).args([rini()])
+}
+
+/// The same for any command, which follows.
+pub fn strace_injecting(fault: &str) -> Start {
+    Start::of("strace").args(["-f", "-qqq", "-o", "/dev/null", "-e", &format!("inject={fault}")])
 }
 
 /// rini as an ordinary process.
@@ -208,7 +227,9 @@ fn is_in_parentheses(text: &str) -> bool {
 
 /// Asserts that a process is rini, under whatever name.
 pub fn assert_is_rini(pid: Pid) {
-    assert_eq!(fs::read(format!("/proc/{pid}/exe")).unwrap(), fs::read(rini()).unwrap(), "it is rini");
+    let exe = format!("/proc/{pid}/exe");
+    // A failed `assert_eq` would print both files.
+    assert!(fs::read(&exe).unwrap() == fs::read(rini()).unwrap(), "pid {pid} is {:?}, not rini", fs::read_link(&exe));
 }
 
 /// A directory whose path is short enough for sockets below it.
@@ -247,6 +268,10 @@ pub fn give_capabilities(file: &Path, capabilities: &[u32]) {
     let set = unsafe { libc::setxattr(path.as_ptr(), name, value.as_ptr().cast(), value.len(), 0) };
     assert_eq!(set, 0, "setxattr: {}", io::Error::last_os_error());
 }
+
+/// What rini says if its program was killed by another process or by the kernel, and what follows if no more is known.
+pub const OTHER_KILL: &str = "was killed by SIGKILL, which rini did not send";
+pub const NO_REASON: &str = "; was it kill -9, or did memory run out?";
 
 /// A broken ELF header, followed by text that a shell would run.
 pub const BROKEN_BINARY: &[u8] = b"\x7fELF\x01\0\0\0\necho a command; exit 7\n";
@@ -318,6 +343,15 @@ impl Start {
         self
     }
 
+    /// Lets `passwd` and `group` of this folder stand for those in /etc.
+    pub fn accounts(mut self, folder: &Path) -> Start {
+        let path = |name: &str| -> &'static CStr {
+            Box::leak(CString::new(folder.join(name).as_os_str().as_bytes()).unwrap().into_boxed_c_str())
+        };
+        self.setting.covering = [Some((path("passwd"), c"/etc/passwd")), Some((path("group"), c"/etc/group"))];
+        self
+    }
+
     pub fn read_only(mut self) -> Start {
         self.setting.read_only = true;
         self
@@ -362,7 +396,7 @@ impl Start {
 
     /// Runs it to its end.
     pub fn run(self) -> Output {
-        self.run_within(LIMIT)
+        self.run_within(limit())
     }
 
     /// Runs a command that may take longer than [`LIMIT`], such as other tests.
@@ -413,11 +447,15 @@ impl Setting {
             if let Some(folder) = self.hidden {
                 check(libc::mount(none, folder.as_ptr(), c"tmpfs".as_ptr(), 0, std::ptr::null()))?;
             }
+            for (file, covered) in self.covering.into_iter().flatten() {
+                check(libc::mount(file.as_ptr(), covered.as_ptr(), none, libc::MS_BIND, std::ptr::null()))?;
+            }
             if self.read_only {
                 let flags = libc::MS_REMOUNT | libc::MS_BIND | libc::MS_RDONLY;
                 check(libc::mount(none, c"/".as_ptr(), none, flags, std::ptr::null()))?;
             }
             if let Some(processes) = self.processes {
+                let processes = processes as libc::rlim_t;
                 let limit = libc::rlimit { rlim_cur: processes, rlim_max: processes };
                 check(libc::setrlimit(libc::RLIMIT_NPROC, &raw const limit))?;
             }
@@ -589,9 +627,19 @@ impl Running {
         assert_eq!(unsafe { libc::sigqueue(self.pid().as_raw(), signal, value) }, 0);
     }
 
+    /// Writes a line to its standard input.
+    pub fn write_line(&mut self, line: &str) {
+        writeln!(self.stdin.as_mut().unwrap(), "{line}").unwrap();
+    }
+
     /// The next line on standard output.
     pub fn line(&mut self) -> String {
         self.next(Stream::Out, |_| true)
+    }
+
+    /// The next line on standard output, if it comes within this time.
+    pub fn line_within(&mut self, limit: Duration) -> String {
+        self.next_within(limit, Stream::Out, |_| true)
     }
 
     /// The next line on standard error.
@@ -615,7 +663,11 @@ impl Running {
     }
 
     fn next(&mut self, which: Stream, wanted: impl Fn(&str) -> bool) -> String {
-        let end = Instant::now() + LIMIT;
+        self.next_within(limit(), which, wanted)
+    }
+
+    fn next_within(&mut self, limit: Duration, which: Stream, wanted: impl Fn(&str) -> bool) -> String {
+        let end = Instant::now() + limit;
         loop {
             let queue = if which == Stream::Out { &mut self.out } else { &mut self.err };
             while let Some(line) = queue.pop_front() {
@@ -633,13 +685,13 @@ impl Running {
 
     /// Waits for its end, and for the end of its output.
     pub fn finish(self) -> Output {
-        self.finish_within(LIMIT)
+        self.finish_within(limit())
     }
 
     fn finish_within(mut self, limit: Duration) -> Output {
         let status = wait_within(limit, &mut self.child);
         self.status = Some(status);
-        let end = Instant::now() + LIMIT;
+        let end = Instant::now() + limit;
         loop {
             match self.lines.recv_timeout(end.saturating_duration_since(Instant::now())) {
                 Ok((Stream::Out, line)) => self.out.push_back(line),
@@ -669,7 +721,7 @@ impl Drop for Running {
 
 /// Waits for a child's end, by its pidfd.
 pub fn wait(child: &mut Child) -> ExitStatus {
-    wait_within(LIMIT, child)
+    wait_within(limit(), child)
 }
 
 fn wait_within(limit: Duration, child: &mut Child) -> ExitStatus {
@@ -730,9 +782,10 @@ pub fn zombies_of(pid: Pid) -> usize {
     children_of(pid).into_iter().filter(|child| state(*child) == Some('Z')).count()
 }
 
-/// Waits for a condition that no event announces. It checks again and again, and yields to other threads in between.
+/// Waits for a condition that no event announces. It checks again and again, and yields to other threads in between. On a slow
+/// machine a check takes much of the time that the condition needs, so there it checks five times a second.
 pub fn until(what: &str, holds: impl FnMut() -> bool) {
-    until_within(LIMIT, what, holds);
+    until_within(limit(), what, holds);
 }
 
 /// Does the same with another limit than [`LIMIT`].
@@ -740,7 +793,7 @@ pub fn until_within(limit: Duration, what: &str, mut holds: impl FnMut() -> bool
     let end = Instant::now() + limit;
     while !holds() {
         assert!(Instant::now() < end, "it never came to this: {what}");
-        thread::yield_now();
+        if limit_factor() > 1 { thread::sleep(Duration::from_millis(200)) } else { thread::yield_now() }
     }
 }
 

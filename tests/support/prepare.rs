@@ -61,6 +61,8 @@ const KEPT: &[&str] = &[
     "EMULATOR_OF_RINI",
     "EMULATED_RINI",
     "RINI_ENGINE_HOME",
+    "LIMIT_FACTOR",
+    "BUILT_CRI_CLIENT",
 ];
 
 /// With this variable the state stays as it was found: the negative control of tests/packaged/machine.rs.

@@ -4,7 +4,7 @@
 //! printed by a program. A signal key does not drop unread output. The shells' prompt is a whole line.
 
 use crate::support::{
-    LIMIT, Running, Start, beside, bit, blocked_in, called, children_of, namespaces, probe, rini, skip, state,
+    Running, Start, beside, bit, blocked_in, called, children_of, limit, namespaces, probe, probing, rini, skip, state,
     status_field, until,
 };
 use nix::sys::signal::{Signal, kill};
@@ -23,7 +23,7 @@ use tempfile::TempDir;
 
 pub const CTRL_C: &str = "\x03";
 const CTRL_D: &str = "\x04";
-const CTRL_BACKSLASH: &str = "\x1c";
+pub const CTRL_BACKSLASH: &str = "\x1c";
 pub const CTRL_Z: &str = "\x1a";
 
 /// The shells' prompt.
@@ -99,7 +99,7 @@ impl Pty {
 
     /// Returns the output before this text, and removes the text.
     fn take_until(&mut self, end_of_it: &str) -> String {
-        let end = Instant::now() + LIMIT;
+        let end = Instant::now() + limit();
         loop {
             if let Some((before, rest)) = self.text.split_once(end_of_it) {
                 let before = before.to_owned();
@@ -291,6 +291,12 @@ impl Session {
         Job { rini: self.leader, child: children_of(self.leader)[0] }
     }
 
+    /// Closes the master side, which is what the end of a terminal emulator or of sshd does. The kernel sends SIGHUP to the leader
+    /// and to the foreground group, and a read from the other side gives an error or the end.
+    pub fn hang_up(&mut self) {
+        self.pty.master = File::open("/dev/null").unwrap();
+    }
+
     /// Waits for its exit, and returns the code.
     pub fn code(self) -> i32 {
         let status = self.status();
@@ -439,6 +445,51 @@ fn session_of(pid: Pid) -> Option<Pid> {
 
 fn signal(pid: Pid, signal: Signal) {
     kill(pid, signal).unwrap();
+}
+
+// The terminal hangs up.
+
+/// rini does not lead the session, so the kernel sends it no SIGHUP.
+#[test]
+fn a_terminal_that_hangs_up_starts_a_stop() {
+    for is_on in [true, false] {
+        let (mut pty, slave) = Pty::open();
+        let options: &[&str] = if is_on { &["-v", "--stop-on-stdin-close"] } else { &["-v"] };
+        let mut run = beside(probing(options, &["signals", "15"])).with(|command| command.stdin(slave)).spawn();
+        assert!(run.line().starts_with("ready "));
+        let call = if is_on { libc::SYS_ppoll } else { libc::SYS_rt_sigtimedwait };
+        let until_it_waits = |run: &Running| until("it waits", || blocked_in(run.pid())[0] == call.to_string());
+        until_it_waits(&run);
+        pty.line("a line that nobody reads");
+        run.signal(28);
+        assert!(run.line().starts_with("signal 28 "));
+        until_it_waits(&run);
+        drop(pty);
+        if !is_on {
+            // The next signal is the one from here.
+            run.signal(15);
+        }
+        assert!(run.line().starts_with("signal 15 "));
+        let output = run.finish();
+        assert_eq!(output.code(), 0);
+        assert_eq!(output.err.iter().any(|line| line.contains("standard input was closed")), is_on, "{output:?}");
+    }
+}
+
+/// The session's leader gets the kernel's SIGHUP, too, which most programs end by.
+#[test]
+fn a_terminal_of_rini_s_own_that_hangs_up_ends_the_program_or_stops_it() {
+    for ignored in ["", "trap '' HUP;"] {
+        let script = format!("{ignored} trap 'exit 7' TERM; echo ready; while :; do sleep 0.1; done");
+        let mut session = Session::rini(["--stop-on-stdin-close", "--", "sh", "-c", &script]);
+        session.expect("ready");
+        until("it waits", || blocked_in(session.leader)[0] == libc::SYS_ppoll.to_string());
+        let Session { pty, running, .. } = &mut session;
+        let (unused, _) = Pty::open();
+        drop(std::mem::replace(pty, unused));
+        let code = running.take().unwrap().finish().code();
+        assert!(code == 7 || ignored.is_empty() && code == 128 + libc::SIGHUP, "{ignored}: {code}");
+    }
 }
 
 // The child gets the terminal.
@@ -1071,7 +1122,7 @@ fn a_stop_before_the_exec_does_not_hold_rini() {
 fn at_a_terminal_rini_knows_whether_the_exec_has_failed() {
     let mut session = Session::rini(["-v", "--", "/nonexistent"]);
     session.find(|line| line.contains("/nonexistent"), "the reason");
-    session.find(|line| line.contains("exited with 127 after") && !line.contains("shell"), "the closing line");
+    session.find(|line| line.contains("INFO rini ran for ") && !line.contains("shell"), "the closing line");
     assert_eq!(session.code(), 127);
     // The negative control: if a program exits with 127, rini explains the code.
     let mut session = Session::rini(["--", "sh", "-c", "exit 127"]);

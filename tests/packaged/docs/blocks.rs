@@ -108,7 +108,8 @@ pub struct Place {
 }
 
 /// rini's other names.
-pub const NAMES: [&str; 7] = ["tini", "tini-static", "docker-init", "dumb-init", "catatonit", "podman-init", "pause"];
+pub const NAMES: [&str; 9] =
+    ["tini", "tini-static", "docker-init", "dumb-init", "catatonit", "podman-init", "pause", "gosu", "su-exec"];
 
 fn own(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join(name)

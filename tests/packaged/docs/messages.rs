@@ -136,25 +136,28 @@ fn pieces(line: &str) -> Vec<Piece> {
 fn lines_are_held_against_the_messages() {
     let messages = Messages::of_rini();
     for good in [
-        "rini: INFO pid 7 exited with 0 after 2.3s; signals forwarded: 1, orphans reaped: 3",
+        "rini: INFO pid 7 (sh) ran for 2.3s and exited with 0; signals forwarded: 1, orphans reaped: 3",
         "rini: INFO SIGTERM from pid 12 (kill), forwarded to pid 7 as SIGQUIT",
         "rini: INFO SIGTERM from outside the container, held back for 5s",
         "rini: ERROR cannot run \"/app\": its interpreter \"/bin/bash\" is not in this image",
         "rini: ERROR cannot run \"x\": there is no such program in PATH, which is \"/bin\"; a file in the working directory needs ./ before its name",
         "rini: ERROR --grace-period: \"x\" is not a time from 1ms to 8760h, such as 10s, 1500ms, 0.5 or 2m; leave it out for no limit",
-        "rini: WARN pid 7 was killed by SIGKILL, which rini did not send; meanwhile the kernel killed 1 of this container's processes: out of memory, limit 64 MiB",
-        "rini: WARN killed pid 7 (sh), which was still there 8s after SIGTERM from outside the container",
+        "rini: WARN pid 7 (server) was killed by SIGKILL, which rini did not send; meanwhile the kernel killed 1 of this container's processes: out of memory, limit 64 MiB",
+        "rini: WARN killed pid 7 (sh), which was still there 8s after SIGTERM from outside the container; raise the grace period if it needs longer",
         "rini: INFO waiting for leftover processes: pid 7 (sh), pid 8 (sleep)",
         "rini: LEVEL text",
         "rini: WARN",
-        "rini: an init for containers. Runs PROGRAM, forwards every signal to it, reaps",
+        "rini, an init for containers: runs PROGRAM, forwards signals, reaps zombies.",
     ] {
         assert_eq!(messages.refuse(good), None, "{good}");
     }
     for (bad, why) in [
-        ("rini: WARN pid 7 exited with 0 after 2.3s; signals forwarded: 1, orphans reaped: 3", "WARN is not its level"),
         (
-            "rini: INFO pid 7 exited with 0 after 2.3s; signals passed on: 1, orphans reaped: 3",
+            "rini: WARN pid 7 (sh) ran for 2.3s and exited with 0; signals forwarded: 1, orphans reaped: 3",
+            "WARN is not its level",
+        ),
+        (
+            "rini: INFO pid 7 (sh) ran for 2.3s and exited with 0; signals passed on: 1, orphans reaped: 3",
             "rini has no such message",
         ),
         ("rini: ERROR cannot run \"/app\": its interpreter \"/bin/bash\" is not here", "rini has no such message"),

@@ -313,6 +313,34 @@ fn each_file_is_read_by_its_own_program() {
     );
 }
 
+/// The newest schemas of Kubernetes accept the examples, which podman runs only in part.
+#[test]
+fn each_example_for_kubernetes_fits_the_schemas() {
+    if !has_schemas() {
+        return;
+    }
+    let files = fs::read_dir(path("packaging/examples")).unwrap().map(|entry| entry.unwrap().path());
+    let manifests = files.filter(|file| file.extension().is_some_and(|end| end == "yaml"));
+    let manifests: Vec<_> = manifests.map(|file| file.file_name().unwrap().to_str().unwrap().to_owned()).collect();
+    for name in ["kubernetes.yaml", "kubernetes-inject.yaml"] {
+        assert!(manifests.iter().any(|found| found == name), "no {name} in {manifests:?}");
+    }
+    let read = |name: &str| text(&format!("packaging/examples/{name}"));
+    let check = |name: &str, text: String| blocks::parse(&[(name.to_owned(), "kubernetes".to_owned(), text)]);
+    for name in &manifests {
+        assert_eq!(check(name, read(name)), [""; 0]);
+    }
+    // The negative controls, each in the last document: a misspelt field, and one of a wrong type.
+    let inject = read("kubernetes-inject.yaml");
+    for (from, to, wanted) in [
+        ("image: {reference:", "image: {name:", "'name' was unexpected"),
+        ("mountPath: /opt/rini, readOnly: true", "mountPath: /opt/rini, readOnly: 1", "1 is not of type 'boolean'"),
+    ] {
+        let found = check("it", inject.replace(from, to));
+        assert!(found.len() == 1 && found[0].contains(wanted), "{from}: {found:?}");
+    }
+}
+
 /// The file to which a link of a page leads, below the clone.
 fn target(page: &str, link: &str) -> Option<PathBuf> {
     let mut found = PathBuf::new();
@@ -462,6 +490,31 @@ fn each_quoted_message_is_one_that_rini_prints() {
     );
 }
 
+/// The diagnostics of the man page that rini does not print.
+fn wrong_diagnostics(page: &str) -> Vec<String> {
+    let messages = Messages::of_rini();
+    let (_, section) = page.split_once("\n.Sh DIAGNOSTICS\n").unwrap();
+    let items = section.split("\n.Sh ").next().unwrap().lines().filter_map(|line| line.strip_prefix(".It \""));
+    let said: Vec<_> = items.map(|item| item.trim_end_matches('"').replace("\\(dq", "\"")).collect();
+    assert!(said.len() > 10, "{said:?}");
+    said.iter().filter_map(|text| Some(format!("{text:?}: {}", messages.refuse(&format!("rini: {text}"))?))).collect()
+}
+
+#[test]
+fn each_diagnostic_of_the_man_page_is_one_that_rini_prints() {
+    let page = text("packaging/rini.1");
+    assert_eq!(wrong_diagnostics(&page), [""; 0]);
+    for (from, to, why) in [
+        ("which starts a stop\"", "which begins a stop\"", "no such message"),
+        ("\"INFO standard input", "\"WARN standard input", "not its level"),
+        ("there is no user \\(dqapp\\(dq", "there is no user app", "no such message"),
+    ] {
+        assert_eq!(page.matches(from).count(), 1, "{from}");
+        let found = wrong_diagnostics(&page.replace(from, to));
+        assert!(found.len() == 1 && found[0].contains(why), "{from}: {found:?}");
+    }
+}
+
 /// Checks the lengths of sentences and cells, and the words.
 fn check_language(pages: &[Page]) -> Vec<String> {
     let mut wrong = Vec::new();
@@ -579,6 +632,95 @@ fn each_figure_is_that_of_its_table() {
     assert!(page.ends_with("<!-- table: packaging/demo-stop --all -->\n\n| a |\n|---|\n\n<!-- /table -->\n"), "{page}");
 
     assert_eq!(check(&path(".")), "");
+}
+
+/// `tests/engines/table` has a row for each test of an engine, and docs/engines.md has these rows. The versions and the counts
+/// there are those of the last run.
+#[test]
+fn the_table_of_the_engines_has_a_row_for_each_test_of_an_engine() {
+    if !tools(&["python3", "docker", "docker-compose", "podman", "runc", "crun", "containerd"])
+        || crate::docker::image().is_none()
+    {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let log = folder.path().join("log");
+    let table = |lines: &str| {
+        fs::write(&log, lines).unwrap();
+        let output = Command::new(path("tests/engines/table")).arg(&log).output().unwrap();
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        (output.status.code(), text(&output.stdout), text(&output.stderr))
+    };
+    let listed = Command::new(std::env::current_exe().unwrap()).arg("--list").output().unwrap();
+    let listed = String::from_utf8(listed.stdout).unwrap();
+    let is_engine =
+        |name: &&str| ["docker::", "docker_init::", "podman::", "cri::"].iter().any(|m| name.starts_with(m));
+    let names = listed.lines().filter_map(|line| line.strip_suffix(": test")).filter(is_engine);
+    let good = names.map(|name| format!("test {name} ... ok\n")).collect::<String>() + "test result: ok. 40 passed\n";
+    let (code, printed, said) = table(&good);
+    assert_eq!((code, &*said), (Some(0), ""));
+    let middle = |table: &str| {
+        let rows = table.lines().filter(|line| line.starts_with('|'));
+        rows.map(|row| row.split('|').skip(3).take(2).map(str::to_owned).collect::<Vec<_>>()).collect::<Vec<_>>()
+    };
+    let page = text("docs/engines.md");
+    let (_, behind) = page.split_once("<!-- table: tests/engines/table -->\n").expect("a beginning");
+    let (written, _) = behind.split_once("<!-- /table -->").expect("an end");
+    assert_eq!(middle(&printed), middle(written), "packaging/figures --run tests/engines/table");
+
+    // The negative controls.
+    let failed = good.replacen("... ok", "... FAILED", 1);
+    let skipped = good.clone() + "SKIPPED podman::rootless_podman_runs_rini: crun is not installed\n";
+    let unknown = good.clone() + "test cri::a_new_one ... ok\n";
+    let broken = good.replace("test result: ok", "error");
+    let fewer = good.replace("test cri::exec_probes_leave_no_zombie_behind ... ok\n", "");
+    for (log, code, wanted) in [
+        (&failed, 1, "failed: "),
+        (&skipped, 77, "crun is not installed"),
+        (&unknown, 1, "no row has cri::a_new_one"),
+        (&fewer, 1, "no test ran for {containerd}"),
+        (&broken, 1, "the run itself"),
+    ] {
+        let (found, printed, said) = table(log);
+        assert!(found == Some(code) && printed.is_empty() && said.contains(wanted), "{found:?} {printed} {said}");
+    }
+}
+
+/// The other table is that of the kept reports.
+#[test]
+fn the_table_of_the_virtual_machines_is_that_of_their_reports() {
+    if !tools(&["python3"]) {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let report = folder.path().join("report");
+    let table = |words: &[&str]| {
+        let output = Command::new(path("tests/engines/table")).arg("--host").args(words).output().unwrap();
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        (output.status.code(), text(&output.stdout), text(&output.stderr))
+    };
+    let (code, printed, said) = table(&[]);
+    assert_eq!((code, &*said), (Some(0), ""));
+    let page = text("docs/engines.md");
+    let written = format!("<!-- table: tests/engines/table --host -->\n\n{printed}\n<!-- /table -->\n");
+    assert!(page.contains(&written), "packaging/figures --run \"tests/engines/table --host\"");
+
+    // The negative controls.
+    let good: String =
+        ["docker", "podman", "cri"].map(|part| text(&format!("tests/proof/reports/host-{part}.md"))).concat();
+    let row = good.lines().find(|line| line.starts_with("| cri::") && line.ends_with(" | ok |")).unwrap();
+    for (report_text, wanted) in [
+        (good.replace(row, &row.replace("| ok |", "| FAILED |")), "failed: cri::"),
+        (good.replace(row, "| cri::a_new_one | ok |"), "no row has cri::a_new_one"),
+        (good.replace("| ok |", "|"), "the reports have no test"),
+        (good.replace("| systemd::", "| "), "no test ran for {systemd}, without a container"),
+        (good.replace("- runc: ", "- "), "no version of runc"),
+    ] {
+        fs::write(&report, report_text).unwrap();
+        let (code, printed, said) = table(&[report.to_str().unwrap()]);
+        assert!(code == Some(1) && printed.is_empty() && said.contains(wanted), "{code:?} {printed} {said}");
+    }
+    assert!(table(&["--other"]).2.starts_with("usage: "));
 }
 
 /// The errors of GitHub's schemas for the files in this directory.
