@@ -1,7 +1,7 @@
 //! rini, the init of a container. A tour:
 //!
 //! 1. The kernel starts rini in [`sys::entry`], which blocks every signal first, and calls [`run`].
-//! 2. [`prepare`] reads argv and the environment ([`cli`]), and sets up the log ([`messages::logging`]). `set_up` does the set-up
+//! 2. [`prepare`] reads argv and the environment ([`cli`]), and sets the level of the log ([`messages::verbosity`]). `set_up` does the set-up
 //!    that can fail, and `start_program` forks the main child ([`sys::spawn`]).
 //! 3. [`supervise::runtime`] then runs one loop that cannot fail. It waits for a signal, passes the event to the
 //!    [`supervise::supervisor`], and carries out its decision. The loop ends with rini's exit code ([`exit`]).
@@ -30,9 +30,9 @@ use ground::exit;
 use ground::signal::Signal;
 use messages::catalog::Catalog;
 use messages::diagnosis::Reason;
-use messages::logging::{self, Verbosity};
 use messages::message::{self, Answer, StartFailure, StartFailureMessage, UserError, UserErrorMessage};
 use messages::quote::{Escaped, Word};
+use messages::verbosity::Verbosity;
 use nix::errno::Errno;
 use observe::accounts::{self, AccountError};
 use std::ffi::{CStr, OsStr};
@@ -74,7 +74,8 @@ fn prepare(start: Start) -> Result<Runtime, u8> {
     let mut subject = Subject::of(personality);
     let parsed = command_line::parse(personality, &argv, &variable, &mut options, &mut subject);
     let catalog = &personality.catalog;
-    logging::init(if parsed.is_ok() { options.verbosity } else { Verbosity::default() }, catalog);
+    let Verbosity(level) = if parsed.is_ok() { options.verbosity } else { Verbosity::default() };
+    log::set_max_level(level);
     // Everybody who may run such a file would get its rights: the program, and `--install` for its target.
     if matches!(parsed, Ok(()) | Err(Answer::Install)) && process::is_file_privileged() {
         catalog.log(message::GivesRights);

@@ -7,8 +7,8 @@ use crate::ground::exit::Remap;
 use crate::ground::policy::Policy;
 use crate::ground::signal::{Rewrite, Signal, SignalSet};
 use crate::ground::time::Duration;
-use crate::messages::logging::Verbosity;
 use crate::messages::message::Answer;
+use crate::messages::verbosity::Verbosity;
 use std::mem;
 
 /// What the user asked for.

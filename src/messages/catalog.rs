@@ -8,23 +8,15 @@ use crate::ground::bytes::{Decimal, Parts};
 use crate::messages::message::{self, Answer, FIRST_PART, LOUDEST, List, Message, Table, Value};
 use crate::messages::quote::Word;
 use crate::messages::unpack::unpack;
-use crate::sys::{BufferWriter, output, texts};
+use crate::sys::{BufferWriter, output, process, texts};
 use format::form;
-use log::{Level, Record};
+use log::Level;
 use nix::errno::Errno;
 use std::fmt::{self, Display, Write};
 
 #[allow(dead_code)] // The build uses the other items.
 #[path = "../../build/messages/format.rs"]
 mod format;
-
-/// Logs a line at this level. (One function, because each use of `log!` is a hundred bytes of code (size: 28).)
-#[inline(never)]
-fn log_line(level: Level, line: fmt::Arguments<'_>) {
-    if level <= log::max_level() {
-        log::logger().log(&Record::builder().args(line).level(level).build());
-    }
-}
 
 /// The messages of a personality.
 pub struct Catalog {
@@ -74,7 +66,7 @@ impl Catalog {
             form::HELP => return write_line(form::STDERR, &self.fill(Answer::Help as u8, values)),
             form::CHILD => {
                 if let [Value::Number(child), ..] = values {
-                    self.write_log_line(Level::Error, *child, &format_args!("{text}"));
+                    self.write_log_line(Level::Error, *child, &text);
                 }
                 return Ok(());
             }
@@ -85,7 +77,9 @@ impl Catalog {
             form::TRACE => Level::Trace,
             _ => return Ok(()),
         };
-        log_line(level, format_args!("{text}"));
+        if level <= log::max_level() {
+            self.write_log_line(level, Decimal::from(process::own_pid()), &text);
+        }
         Ok(())
     }
 
@@ -112,7 +106,10 @@ impl Catalog {
         FilledText { codes: self.find(number).get(form..).unwrap_or_default(), values }
     }
 
-    /// Writes a message of the log as a whole line. `author` is the pid of the process that logs it.
+    /// Writes a message of the log as a whole line on standard error. `author` is the pid of the process that logs it.
+    ///
+    /// A line has no time stamp, because the container engine adds one. After the start of the program, rini drops a line that does
+    /// not fit into a full pipe, and ignores a closed or broken standard error: PID 1 must not wait or end because of a message.
     pub fn write_log_line(&self, level: Level, author: Decimal, message: &dyn Display) {
         let name = level.as_str();
         let tini_name = match level {

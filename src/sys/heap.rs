@@ -1,12 +1,14 @@
 //! The allocator (size: 18).
 //!
-//! rini allocates little: its options, its logger, a line of a log, a list of pids. After the start of the program,
+//! rini allocates little: its options, a line of a cgroup file, a list of pids. After the start of the program,
 //! nothing may fail for want of memory: if an allocation fails then, rini goes on without it.
 //!
 //! The length of a block is a power of two, from 16 bytes to 32 KiB. A freed block is kept for the next allocation of
 //! its size, and blocks are never merged or split. So a program that does the same things again and again uses no more
 //! memory over time. A larger allocation has its own mapping, which goes back to the kernel. The first blocks are in
 //! the program's own data (size: 15), so most runs of rini ask the kernel for no memory.
+//!
+//! An allocator that has done nothing is all zeros, so it shares its page with the other data that begins so.
 //!
 //! The allocator is for a program with one thread and without signal handlers, such as rini. The unit tests have
 //! threads, and use the system's allocator. rini's child shares this memory until its exec (`super::vfork`), and may be
@@ -29,24 +31,21 @@ const PAGE: usize = 4096;
 
 #[cfg(not(test))]
 #[global_allocator]
-static HEAP: Heap = Heap::new(&FIRST_CHUNK);
-
-/// The memory of the first blocks.
-#[cfg(not(test))]
-static FIRST_CHUNK: FirstChunk = FirstChunk(UnsafeCell::new([0; FIRST_CHUNK_SIZE]));
+static HEAP: Heap = Heap::new();
 
 /// The length of the first chunk. It lies in pages that are written to in any case. 2,048 bytes are enough if rini runs
 /// without special options, and with 1,024 bytes rini would ask the kernel for more.
-const FIRST_CHUNK_SIZE: usize = 2048;
-
-#[repr(align(16))]
-struct FirstChunk(UnsafeCell<[u8; FIRST_CHUNK_SIZE]>);
-
-// SAFETY: `Sync` requires no concurrent use: rini is single-threaded.
-unsafe impl Sync for FirstChunk {}
+const FIRST_CHUNK: usize = 2048;
 
 /// The allocator.
-struct Heap(UnsafeCell<State>);
+struct Heap {
+    state: UnsafeCell<State>,
+    /// The memory of the first blocks.
+    first_chunk: FirstChunk,
+}
+
+#[repr(align(16))]
+struct FirstChunk(UnsafeCell<[u8; FIRST_CHUNK]>);
 
 // SAFETY: `Sync` requires no concurrent use: rini is single-threaded, and has no signal handler.
 unsafe impl Sync for Heap {}
@@ -54,24 +53,25 @@ unsafe impl Sync for Heap {}
 struct State {
     /// The freed blocks, a list for each size. Each block holds the address of the next one.
     free: [*mut u8; SIZES],
-    /// The part of the current chunk that has not become a block yet.
-    unused: *mut u8,
-    /// The length of that part.
-    unused_length: usize,
+    /// The chunk of the next block, or null for the first chunk.
+    chunk: *mut u8,
+    /// The length of the part of that chunk that has become blocks.
+    used: usize,
 }
 
 impl Heap {
-    /// An allocator that makes its first blocks of this chunk.
-    const fn new(first: &'static FirstChunk) -> Heap {
-        let unused = first.0.get().cast();
-        Heap(UnsafeCell::new(State { free: [null_mut(); SIZES], unused, unused_length: FIRST_CHUNK_SIZE }))
+    const fn new() -> Heap {
+        Heap {
+            state: UnsafeCell::new(State { free: [null_mut(); SIZES], chunk: null_mut(), used: 0 }),
+            first_chunk: FirstChunk(UnsafeCell::new([0; FIRST_CHUNK])),
+        }
     }
 
     /// Calls `f` with the state. `f` must not call this again.
     fn with_state<T>(&self, f: impl FnOnce(&mut State) -> T) -> T {
         // SAFETY: a mutable reference must be the only one: there is one thread, and no `f` here calls this or
         // allocates.
-        f(unsafe { &mut *self.0.get() })
+        f(unsafe { &mut *self.state.get() })
     }
 }
 
@@ -83,9 +83,9 @@ fn list_of(layout: Layout) -> Option<usize> {
 }
 
 impl State {
-    fn take_block(&mut self, list: usize) -> *mut u8 {
+    fn take_block(&mut self, list: usize, first_chunk: *mut u8) -> *mut u8 {
         let Some(first) = self.free.get_mut(list).filter(|first| !first.is_null()) else {
-            return self.make_block(list);
+            return self.make_block(list, first_chunk);
         };
         let block = *first;
         // SAFETY: read wants an aligned, valid pointer there: `free_block` has written one, and nothing has used the
@@ -95,23 +95,26 @@ impl State {
     }
 
     /// Makes a new block. Returns null if the kernel has no memory.
-    fn make_block(&mut self, list: usize) -> *mut u8 {
+    fn make_block(&mut self, list: usize, first_chunk: *mut u8) -> *mut u8 {
         let size = SMALLEST.checked_shl(u32::try_from(list).unwrap_or(u32::MAX)).unwrap_or(usize::MAX);
-        let skipped = self.unused.align_offset(size.min(PAGE));
-        let mut block = self.unused.wrapping_add(skipped);
-        let mut unused_length = self.unused_length.checked_sub(skipped.saturating_add(size));
-        if unused_length.is_none() {
-            // The unused part of the last chunk is too small for this block, and is lost.
-            (block, unused_length) = (map(CHUNK), CHUNK.checked_sub(size));
-            if block.is_null() {
-                return block;
-            }
+        let is_first = self.chunk.is_null();
+        let chunk = if is_first { first_chunk } else { self.chunk };
+        let next = chunk.wrapping_add(self.used);
+        let skipped = next.align_offset(size.min(PAGE));
+        let used = self.used.saturating_add(skipped).saturating_add(size);
+        if used <= if is_first { FIRST_CHUNK } else { CHUNK } {
+            self.used = used;
+            return next.wrapping_add(skipped);
         }
-        self.unused_length = 0;
-        order_writes();
-        self.unused = block.wrapping_add(size);
-        order_writes();
-        self.unused_length = unused_length.unwrap_or(0);
+        // The rest of the last chunk is too small for this block, and is lost.
+        let block = map(CHUNK);
+        if !block.is_null() {
+            self.used = CHUNK;
+            order_writes();
+            self.chunk = block;
+            order_writes();
+            self.used = size;
+        }
         block
     }
 
@@ -148,7 +151,7 @@ unsafe impl GlobalAlloc for Heap {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         match list_of(layout) {
             _ if layout.align() > PAGE => null_mut(),
-            Some(list) => self.with_state(|state| state.take_block(list)),
+            Some(list) => self.with_state(|state| state.take_block(list, self.first_chunk.0.get().cast())),
             None => map(layout.size()),
         }
     }
@@ -171,9 +174,9 @@ mod tests {
     use super::*;
     use std::collections::BTreeMap;
 
-    fn heap() -> Heap {
-        // Each test has its own heap, which is leaked.
-        Heap::new(Box::leak(Box::new(FirstChunk(UnsafeCell::new([0; FIRST_CHUNK_SIZE])))))
+    /// Each test has its own heap, which is leaked, so that it stays where its blocks are.
+    fn heap() -> &'static Heap {
+        Box::leak(Box::new(Heap::new()))
     }
 
     fn layout(size: usize, align: usize) -> Layout {

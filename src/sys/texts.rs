@@ -1,9 +1,10 @@
 //! The texts (build/messages/), which are packed in the binary (size: 12), in pages of their own (size: 14).
 //!
 //! A silent rini never reads them. Beside code or constants they would become resident all the same, because the kernel
-//! maps 16 pages around each page that is read (do_fault_around). The segment of written data has no such neighbours:
-//! the kernel itself writes to its last page at the exec, and maps a written page alone. So the linker must believe
-//! that the packed texts are written.
+//! maps 16 pages around each page that is read (do_fault_around). On x86-64, packaging/layout.ld gives them a segment of
+//! their own. Elsewhere they are in the segment of written data, which has no such neighbours: the kernel itself writes
+//! to its last page at the exec, and maps a written page alone. So the linker must believe that the packed texts are
+//! written.
 
 use std::cell::UnsafeCell;
 use std::sync::atomic::{AtomicBool, Ordering};

@@ -308,7 +308,7 @@ fn the_imports_of_the_source_are_seen() {
         ("sys/mod.rs", "sys/signals.rs"),
         ("sys/spawn.rs", "sys/mod.rs"),
         ("cli/personality/mod.rs", "cli/personality/tini.rs"),
-        ("cli/command_line.rs", "messages/logging.rs"),
+        ("cli/command_line.rs", "messages/verbosity.rs"),
         ("ground/exit.rs", "ground/signal.rs"),
     ] {
         assert!(imports[file].contains(other), "{file} imports {other}: {:?}", imports[file]);
