@@ -37,9 +37,15 @@ fn refuse_dynamic() {
     }
 }
 
+const LAYOUT: &str = "packaging/layout.ld";
+
 fn main() {
     println!("cargo::rerun-if-changed=build.rs");
     println!("cargo::rerun-if-changed=build");
+    // The linker script of packaging/build-static, of which Cargo does not know. A packed crate has no such file.
+    if std::path::Path::new(LAYOUT).exists() {
+        println!("cargo::rerun-if-changed={LAYOUT}");
+    }
     prepare();
     entry_point::link();
     refuse_dynamic();

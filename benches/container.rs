@@ -9,7 +9,7 @@
 //! descriptors that it still shares with the benches. The container closes it when it is dropped.
 
 use crate::clock;
-use crate::inits::Init;
+use crate::inits::{self, Init};
 use libc::{c_int, c_void};
 use nix::errno::Errno;
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
@@ -66,6 +66,7 @@ struct ChildArguments<'a> {
     environment: &'a [*const c_char],
     input: BorrowedFd<'a>,
     output: BorrowedFd<'a>,
+    errors: BorrowedFd<'a>,
 }
 
 /// A running init. Drop kills it, and the kernel kills everything else in its PID namespace.
@@ -81,13 +82,13 @@ pub struct Container {
 }
 
 impl Container {
-    /// Starts the probe under an init. Some of its commands use the page.
-    pub fn start(init: &Init, command: &[&str], page: Option<&Page>) -> Container {
-        Container::start_observed(init, command, page, &Launch::new())
+    /// Starts the probe under an init, with this standard input or /dev/null. Some of its commands use a [`Page`].
+    pub fn start(init: &Init, command: &[&str], input: Option<BorrowedFd<'_>>) -> Container {
+        Container::start_observed(init, command, input, &Launch::new())
     }
 
     /// The same, while another thread reads `launch`.
-    pub fn start_observed(init: &Init, command: &[&str], page: Option<&Page>, launch: &Launch) -> Container {
+    pub fn start_observed(init: &Init, command: &[&str], input: Option<BorrowedFd<'_>>, launch: &Launch) -> Container {
         let words = init.command_with_probe(command);
         let words: Vec<CString> = words.into_iter().map(|word| CString::new(word).unwrap()).collect();
         let path = CString::new(format!("PATH={}", std::env::var("PATH").unwrap_or_default())).unwrap();
@@ -96,13 +97,15 @@ impl Container {
         };
         let (argv, environment) = (pointers(&words), pointers(std::slice::from_ref(&path)));
         let null = File::open("/dev/null").expect("/dev/null");
+        let errors = open_messages();
         let (output, output_of_child) = nix::unistd::pipe2(OFlag::O_CLOEXEC).expect("a pipe");
         let arguments = ChildArguments {
             launch,
             argv: &argv,
             environment: &environment,
-            input: page.map_or(null.as_fd(), |page| page.file.as_fd()),
+            input: input.unwrap_or(null.as_fd()),
             output: output_of_child.as_fd(),
+            errors: errors.as_fd(),
         };
         let mut stack = vec![0_u128; 8192];
         // With CLONE_FILES we keep the descriptors that the child opens, until it has a table of its own.
@@ -218,6 +221,7 @@ fn prepare_child(arguments: &ChildArguments<'_>) -> Result<(), Errno> {
     Errno::result(unsafe { libc::close_range(LOWEST_KEPT.cast_unsigned(), libc::c_uint::MAX, unshare) })?;
     nix::unistd::dup2_stdin(arguments.input)?;
     nix::unistd::dup2_stdout(arguments.output)?;
+    nix::unistd::dup2_stderr(arguments.errors)?;
     // SAFETY: this process uses none of these descriptors any more, and its table is its own.
     Errno::result(unsafe { libc::close_range(3, libc::c_uint::MAX, 0) })?;
     // Rust ignores SIGPIPE, and a shell starts background jobs with SIGINT and SIGQUIT ignored. A SIGINT that the program
@@ -227,6 +231,12 @@ fn prepare_child(arguments: &ChildArguments<'_>) -> Result<(), Errno> {
         unsafe { nix::sys::signal::signal(signal, nix::sys::signal::SigHandler::SigDfl)? };
     }
     Ok(())
+}
+
+/// Opens the file that gets what the inits write to standard error: target/bench/messages.log.
+fn open_messages() -> File {
+    let path = inits::output_directory().join("messages.log");
+    File::options().append(true).create(true).open(path).expect("a file in target")
 }
 
 /// Opens a descriptor that becomes readable when the process ends.
@@ -280,6 +290,11 @@ impl Page {
         let page = unsafe { libc::mmap(ptr::null_mut(), 4096, protection, libc::MAP_SHARED, fd, 0) };
         assert!(page != libc::MAP_FAILED, "mmap: {}", Errno::last());
         Page { file, words: page.cast() }
+    }
+
+    /// The page as the standard input of a container.
+    pub fn as_input(&self) -> Option<BorrowedFd<'_>> {
+        Some(self.file.as_fd())
     }
 
     /// The page as the standard input of a child.

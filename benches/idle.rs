@@ -6,10 +6,12 @@
 
 use crate::container::Container;
 use crate::effort::Effort;
-use crate::inits::{self, Init};
+use crate::inits::{self, Init, Kind};
 use crate::results::{Better, Results};
+use nix::fcntl::OFlag;
 use nix::unistd::Pid;
 use std::fs;
+use std::os::fd::{AsFd, BorrowedFd};
 use std::time::Duration;
 
 pub fn measure(inits: &[Init], effort: Effort, results: &mut Results) {
@@ -29,12 +31,35 @@ pub fn measure(inits: &[Init], effort: Effort, results: &mut Results) {
     }
     add_rows(results, &format!("idle, each of {copies} copies"), &many);
 
+    measure_watching(inits, effort, results);
     measure_wake_ups(inits, effort, results);
+}
+
+/// Measures a rini that watches standard input. No other init can.
+fn measure_watching(inits: &[Init], effort: Effort, results: &mut Results) {
+    let [mut resident, mut dirty] = [const { Vec::new() }; 2].map(|_: Vec<f64>| vec![Vec::new(); inits.len()]);
+    for _ in 0..effort.pick(9, 3) {
+        for (index, init) in inits.iter().enumerate().filter(|(_, init)| init.kind == Kind::Rini) {
+            let mut watching = init.clone();
+            watching.command.insert(1, "--stop-on-stdin-close".to_owned());
+            let (input, _open) = nix::unistd::pipe2(OFlag::O_CLOEXEC).expect("a pipe");
+            let memory = Memory::read(start_idle_with(&watching, Some(input.as_fd())).pid);
+            resident[index].push(memory.resident);
+            dirty[index].push(memory.private_dirty);
+        }
+    }
+    let name = |what: &str| format!("idle, with `--stop-on-stdin-close`: {what} memory");
+    results.add_row(&name("resident"), "KiB", Better::Lower, &resident);
+    results.add_row(&name("private and dirty"), "KiB", Better::Lower, &dirty);
 }
 
 /// Starts an init, and waits until it is idle.
 fn start_idle(init: &Init) -> Container {
-    let mut container = Container::start(init, &["idle"], None);
+    start_idle_with(init, None)
+}
+
+fn start_idle_with(init: &Init, input: Option<BorrowedFd<'_>>) -> Container {
+    let mut container = Container::start(init, &["idle"], input);
     container.read_time().expect("its start");
     container.await_sleep();
     container

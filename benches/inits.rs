@@ -70,7 +70,7 @@ impl Init {
 /// The peers to look for on PATH. All of them accept `--` before the program.
 const PEERS: [&str; 4] = ["tini", "tini-static", "dumb-init", "catatonit"];
 
-/// The directory for everything that the benches make.
+/// The directory for everything that the benches make. An earlier run can have left files there.
 pub fn output_directory() -> PathBuf {
     let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/bench");
     fs::create_dir_all(&directory).expect("a directory in target");
@@ -105,7 +105,7 @@ impl Programs {
     }
 }
 
-fn to_text(path: &Path) -> String {
+pub fn to_text(path: &Path) -> String {
     path.to_str().expect("a path that is text").to_owned()
 }
 
@@ -156,7 +156,7 @@ pub fn find(programs: &Programs, with: &[String]) -> Result<Vec<Init>, String> {
 }
 
 /// Finds a program as a shell does.
-fn find_on_path(name: &str) -> Option<PathBuf> {
+pub fn find_on_path(name: &str) -> Option<PathBuf> {
     if name.contains('/') {
         return fs::canonicalize(name).ok();
     }

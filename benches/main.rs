@@ -22,6 +22,8 @@
 //! | [`storms`] | orphans in a stream, and thousands that exit at once: the rate, the processor time, the number of zombies |
 //! | [`idle`] | memory, of one init and of many copies, and the number of wake-ups |
 //! | [`scale`] | a thousand containers at the same time: memory, the time to start and to stop, and how these grow |
+//! | [`leftovers`] | the end of an init whose program leaves 1, 100 or 10,000 processes |
+//! | [`user`] | the start of a program as another user |
 //! | [`calls`] | system calls, counted by strace |
 //! | [`instructions`] | instructions, counted by valgrind's callgrind |
 //!
@@ -47,7 +49,7 @@
 //! | [`clock`], [`effort`], [`figures`], [`inits`] | times, numbers of repetitions, statistics, the inits |
 //! | [`results`], [`container`] | the rows and curves; a running init |
 //! | [`priority`] | real-time priority, with a note in the results if it is refused |
-//! | the measures above ([`window`] uses [`start`], [`scale`] uses [`idle`]) | one measure each |
+//! | the measures above ([`window`], [`leftovers`] and [`user`] use [`start`], [`scale`] uses [`idle`], [`leftovers`] uses [`scale`]) | one measure each |
 //! | [`drawing`], then [`plot`] and [`curves`], then [`report`] | the output; [`peers`] stands alone |
 #![allow(missing_docs)]
 // A bench may panic, print, and calculate with small numbers. The rule for unsafe code holds here too: one call a block,
@@ -75,6 +77,7 @@ mod forward;
 mod idle;
 mod inits;
 mod instructions;
+mod leftovers;
 mod peers;
 mod plot;
 mod priority;
@@ -84,6 +87,7 @@ mod scale;
 mod size;
 mod start;
 mod storms;
+mod user;
 mod window;
 
 use effort::Effort;
@@ -105,7 +109,7 @@ usage: cargo bench -- [--quick] [--only NAME]... [--with NAME=COMMAND]... [--doc
 /// A measure takes the inits, and adds its rows to the results.
 type Measure = fn(&[Init], Effort, &mut Results);
 
-const MEASURES: [(&str, Measure); 9] = [
+const MEASURES: [(&str, Measure); 11] = [
     ("size", size::measure),
     ("start", start::measure),
     ("window", window::measure),
@@ -113,6 +117,8 @@ const MEASURES: [(&str, Measure); 9] = [
     ("storms", storms::measure),
     ("idle", idle::measure),
     ("scale", scale::measure),
+    ("leftovers", leftovers::measure),
+    ("user", user::measure),
     ("calls", calls::measure),
     ("instructions", instructions::measure),
 ];

@@ -4,6 +4,7 @@
  * use the page. Standard output gets times: 8 bytes each, the nanoseconds of CLOCK_MONOTONIC.
  *
  *   exit        writes the times of its first instruction and of its end, and exits with 0
+ *   leave N     makes N processes that do nothing, writes the same times, and exits with 0
  *   idle        writes the time of its first instruction, and does nothing more; every signal has its default action
  *   signals     writes the time of its first instruction, then one time for each signal
  *   stream N    at `go` makes N orphans, one after the other, and does nothing more
@@ -125,6 +126,15 @@ static int parse_number(const char *text) {
     return value;
 }
 
+__attribute__((noreturn)) static void leave_processes(__s64 first) {
+    for (int made = 0; made < count; made++) {
+        if (fork_here() == 0)
+            stay_idle();
+    }
+    write_times(first, now(), 16);
+    exit_with(0);
+}
+
 void start(long *stack) {
     __s64 first = now();
     char **argv = (char **)(stack + 1);
@@ -147,6 +157,8 @@ void start(long *stack) {
         }
     }
     count = stack[0] > 2 ? parse_number(argv[2]) : 0;
+    if (command == 'l')
+        leave_processes(first);
     page = (struct page *)call(__NR_mmap, 0, sizeof *page, PROT_READ | PROT_WRITE, MAP_SHARED, 0, 0);
     if (command == 'h')
         make_heirs(first);

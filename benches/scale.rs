@@ -151,7 +151,7 @@ impl Drop for DescriptorLimit {
 }
 
 /// Checks that this number of further processes is allowed. RLIMIT_NPROC does not apply to root.
-fn check_process_limits(needed: usize) -> Result<(), String> {
+pub fn check_process_limits(needed: usize) -> Result<(), String> {
     let load = fs::read_to_string("/proc/loadavg").expect("/proc");
     let running = load.split([' ', '/']).nth(4).and_then(|all| all.parse().ok()).expect("the number of processes");
     let of_machine = ["/proc/sys/kernel/pid_max", "/proc/sys/kernel/threads-max"];

@@ -34,13 +34,18 @@ const WARM_UP: usize = 3;
 /// The times of a run, in microseconds.
 pub struct Run {
     pub start: f64,
-    end: f64,
+    pub end: f64,
     whole: f64,
 }
 
 /// Runs a program that exits at once, and takes the times.
 pub fn measure_run(init: &Init) -> Run {
-    let mut container = Container::start(init, &["exit"], None);
+    measure_run_of(init, &["exit"])
+}
+
+/// Runs a program that writes the times of its first instruction and of its end, and exits.
+pub fn measure_run_of(init: &Init, command: &[&str]) -> Run {
+    let mut container = Container::start(init, command, None);
     // The times of the probe are read later: until the end of the init, nothing else may wake this thread.
     let (ended, status) = container.await_end();
     let (first, last) = (container.read_time().expect("its start"), container.read_time().expect("its end"));

@@ -43,7 +43,7 @@ struct Storm {
 
 /// Starts an init whose program waits to begin a storm.
 fn start_waiting(init: &Init, kind: &str, size: i32, page: &Page) -> Container {
-    let mut container = Container::start(init, &[kind, &size.to_string()], Some(page));
+    let mut container = Container::start(init, &[kind, &size.to_string()], page.as_input());
     container.read_time().expect("it is ready");
     container.await_sleep();
     container
