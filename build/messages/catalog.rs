@@ -15,6 +15,8 @@ pub struct Catalog {
     pub names: Vec<Name>,
     /// The loudest level of each message of the log, by its number. Messages of the log have the lowest numbers.
     pub loudest: Vec<u8>,
+    /// The names under which each of the other messages is printed: a bit for each file. Their numbers follow.
+    pub speakers: Vec<u8>,
     /// The first number of a text that is only a part of other texts. These come last.
     pub first_part: u8,
     /// All texts in a row.
@@ -31,7 +33,9 @@ impl Catalog {
         let is_part = |name: &Name| is_part(name, &texts);
         let first_part = number(names.iter().position(is_part).unwrap_or(names.len()));
         let loudest = names.iter().map(|name| loudest(name, &texts)).take_while(|level| *level > 0);
-        let loudest = [0].into_iter().chain(loudest).collect();
+        let loudest: Vec<u8> = [0].into_iter().chain(loudest).collect();
+        let others = names.iter().take(usize::from(first_part) - 1).skip(loudest.len() - 1);
+        let speakers = others.map(|name| speakers(name, files)).collect();
 
         let mut bytes = Vec::new();
         let mut ranges = Vec::new();
@@ -55,7 +59,7 @@ impl Catalog {
             }
             ranges.push((*file, start..bytes.len()));
         }
-        Catalog { names, loudest, first_part, bytes, files: ranges }
+        Catalog { names, loudest, speakers, first_part, bytes, files: ranges }
     }
 }
 
@@ -91,6 +95,16 @@ fn loudest(name: &Name, texts: &[&Text]) -> u8 {
     printed.map(|form| if form > form::TRACE { 0 } else { form }).min().unwrap_or(0)
 }
 
+/// The files that print this message, a bit for each. What the first file prints, all print.
+fn speakers(name: &Name, files: &[(&'static str, Vec<Text>)]) -> u8 {
+    let prints = |texts: &[Text]| texts.iter().any(|text| text.name == *name && text.form != form::NOTHING);
+    let [(_, first), ..] = files else { return 0 };
+    if prints(first) {
+        return u8::MAX;
+    }
+    files.iter().enumerate().filter(|(_, (_, texts))| prints(texts)).map(|(file, _)| 1 << file).sum()
+}
+
 #[cfg(test)]
 mod tests {
     use super::super::read::read;
@@ -120,6 +134,16 @@ mod tests {
     #[test]
     fn the_loudest_level_of_all_files_decides() {
         assert_eq!(of_two_files().loudest, [0, form::TRACE, form::WARN, form::ERROR]);
+    }
+
+    #[test]
+    fn a_message_outside_the_log_has_its_speakers() {
+        let first = "== Help stdout\nh\n== Loud error\nl\n== Both nothing\n== Own nothing\n";
+        let second = "== Own stderr\no\n== Both stderr\nb\n== Help nothing\n";
+        let catalog = catalog(&[("first", first), ("second", second), ("third", "== Own stderr\nO\n")]);
+        let names: Vec<&str> =
+            catalog.names.iter().skip(catalog.loudest.len() - 1).map(|name| &*name.heading).collect();
+        assert_eq!((names, catalog.speakers), (vec!["Help", "Both", "Own"], vec![u8::MAX, 0b010, 0b110]));
     }
 
     #[test]

@@ -35,7 +35,7 @@ struct Writer<'a> {
 
 impl Writer<'_> {
     fn write(&mut self) -> std::fmt::Result {
-        let Catalog { names, loudest, first_part, files, .. } = self.catalog;
+        let Catalog { names, loudest, speakers, first_part, files, .. } = self.catalog;
         let numbered = || names.iter().enumerate().map(|(index, name)| (name, catalog::number(index)));
         let mut groups: Vec<&str> = Vec::new();
         for (name, number) in numbered() {
@@ -60,6 +60,11 @@ impl Writer<'_> {
         let source = &mut *self.source;
         writeln!(source, "/// The loudest level of each message of the log, by its number.")?;
         writeln!(source, "pub(super) static LOUDEST: [u8; {}] = {loudest:?};", loudest.len())?;
+        writeln!(
+            source,
+            "/// The files that print each of the other messages: a bit for each file. Their numbers follow."
+        )?;
+        writeln!(source, "pub(super) static SPEAKERS: [u8; {}] = {speakers:?};", speakers.len())?;
         writeln!(source, "/// The number of the first text that is only a part of other texts.")?;
         writeln!(source, "pub(super) const FIRST_PART: u8 = {first_part};")?;
         writeln!(source, "/// The range of each file's texts in all of them, by the number of the file.")?;
@@ -262,6 +267,7 @@ mod tests {
                 "pub const CAP_NAMES: List = List { first: 2, count: 2 };",
                 "pub const ERRNOS: Table = Table { first: 4, keys: &[libc::EPERM as u16, 7] };",
                 "pub(super) static LOUDEST: [u8; 2] = [0, 3];",
+                "pub(super) static SPEAKERS: [u8; 0] = [];",
                 "pub(super) const FIRST_PART: u8 = 2;",
                 "pub(super) static TEXTS: [(u16, u16); 2] = [(0, 16), (16, 20)];",
                 "pub(super) const RINI: u8 = 0;",

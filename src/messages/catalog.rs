@@ -5,7 +5,7 @@
 #![forbid(unsafe_code)]
 
 use crate::ground::bytes::{Decimal, Parts};
-use crate::messages::message::{self, Answer, FIRST_PART, LOUDEST, List, Message, Table, Value};
+use crate::messages::message::{self, Answer, FIRST_PART, LOUDEST, List, Message, SPEAKERS, Table, Value};
 use crate::messages::quote::Word;
 use crate::messages::unpack::unpack;
 use crate::sys::{BufferWriter, output, process, texts};
@@ -53,9 +53,8 @@ impl Catalog {
     }
 
     fn print_numbered(&self, number: u8, values: &[Value<'_>]) -> Result<(), Errno> {
-        // The level comes first: most containers log no signals, so rini need not unpack the texts and search for one (size: 30).
-        let loudest = LOUDEST.get(usize::from(number)).copied().unwrap_or(0);
-        if usize::from(loudest) > log::max_level() as usize {
+        // This comes first: most containers log no signals, so rini need not unpack the texts and search for one (size: 30).
+        if !self.may_print(number) {
             return Ok(());
         }
         let [form, codes @ ..] = self.find(number) else { return Ok(()) };
@@ -81,6 +80,17 @@ impl Catalog {
             self.write_log_line(level, Decimal::from(process::own_pid()), &text);
         }
         Ok(())
+    }
+
+    /// Whether this message may have a text at the log's level. Other messages than those of the log have no level, and some
+    /// of them only other inits print.
+    fn may_print(&self, number: u8) -> bool {
+        let number = usize::from(number);
+        if let Some(loudest) = LOUDEST.get(number) {
+            return usize::from(*loudest) <= log::max_level() as usize;
+        }
+        let speakers = number.checked_sub(LOUDEST.len()).and_then(|other| SPEAKERS.get(other));
+        speakers.is_some_and(|speakers| speakers >> self.file & 1 != 0)
     }
 
     /// Finds the text of a message, with its form before it if the message is not only a part of others.

@@ -3,10 +3,14 @@
 use crate::support::{
     Output, Start, beside, called, has_commit, injecting, namespaces, pid1, probe, rini, state, tools, until,
 };
+use nix::sys::ptrace;
+use nix::sys::signal::{Signal, kill};
+use nix::sys::wait::{WaitStatus, waitpid};
+use nix::unistd::Pid;
 use std::fs::File;
 use std::io::Read;
 use std::os::fd::{AsRawFd, OwnedFd};
-use std::process::Stdio;
+use std::process::{Command, Stdio};
 
 fn text(output: &Output) -> String {
     output.out.join("\n")
@@ -482,4 +486,34 @@ fn a_rini_that_is_not_pid_1_says_at_info_what_that_means_for_a_stop() {
     if namespaces() {
         assert_eq!(count(pid1(["-v", "true"]).run()), 0);
     }
+}
+
+/// Stops a run, and returns the memory that rini has written to when it ends, in KiB: the least of some runs, because the
+/// kernel places the stack at random.
+fn memory_at_the_end(options: &[&str]) -> u64 {
+    let run = |_| {
+        let mut command = Command::new(rini());
+        command.args(options).arg("--").arg(probe()).args(["signals", "15"]);
+        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+        child.stdout.as_mut().unwrap().read_exact(&mut [0; 6]).unwrap();
+        let pid = Pid::from_raw(child.id().try_into().unwrap());
+        // A traced process stops once more when it ends, with its memory (ptrace(2), PTRACE_O_TRACEEXIT).
+        ptrace::seize(pid, ptrace::Options::PTRACE_O_TRACEEXIT).unwrap();
+        kill(pid, Signal::SIGTERM).unwrap();
+        let event = waitpid(pid, None).unwrap();
+        assert_eq!(event, WaitStatus::PtraceEvent(pid, Signal::SIGTRAP, libc::PTRACE_EVENT_EXIT));
+        let usage = std::fs::read_to_string(format!("/proc/{pid}/smaps_rollup")).unwrap();
+        ptrace::detach(pid, None).unwrap();
+        assert!(child.wait().unwrap().success(), "{options:?}");
+        let written = usage.lines().find_map(|line| line.strip_prefix("Private_Dirty:")).unwrap();
+        written.trim().strip_suffix(" kB").unwrap().parse::<u64>().unwrap()
+    };
+    (0..5).map(run).min().unwrap()
+}
+
+#[test]
+fn a_silent_stop_unpacks_no_texts() {
+    // The room for the unpacked texts.
+    let (silent, loud) = (memory_at_the_end(&[]), memory_at_the_end(&["-v"]));
+    assert!(silent + 16 <= loud, "a silent run has written to {silent} KiB, and one that logs to {loud} KiB");
 }
