@@ -399,7 +399,7 @@ fn the_example_of_an_injection_is_played() {
     let manifest = podman.0.path().join("inject.yaml");
     let [pod, _] = injections();
     let values = [
-        ("registry.example/rini:1.0.0-rc.1", "localhost/scratch\n      imagePullPolicy: Never"),
+        ("registry.example/rini:1.0.0-rc.2", "localhost/scratch\n      imagePullPolicy: Never"),
         ("vendor/app:1.2.3", "localhost/unchanged\n      imagePullPolicy: Never"),
         ("\"/docker-entrypoint.sh\"", "\"/probe\""),
         ("[\"app\", \"--serve\"]", "[\"signals\"]"),
@@ -420,7 +420,7 @@ fn the_example_of_an_injection_by_an_image_volume_runs() {
     let Some(podman) = with_two_images() else { return };
     let [_, pod] = injections();
     for needed in [
-        "    - name: rini\n      image: {reference: \"registry.example/rini:1.0.0-rc.1\", ",
+        "    - name: rini\n      image: {reference: \"registry.example/rini:1.0.0-rc.2\", ",
         "        - {name: rini, mountPath: /opt/rini, readOnly: true}",
         "        - {name: RINI_GRACE_PERIOD, value: 20s}",
     ] {

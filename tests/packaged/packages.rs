@@ -920,8 +920,8 @@ fn rows(table: &str) -> Result<BTreeSet<String>, String> {
 #[test]
 fn the_table_of_a_commit_is_read_as_that_of_its_release() {
     let text =
-        "rini 1.0.0-rc.1+git.20261130002637.b1109af: `rini-1.0.0~rc.1~unreleased+git.20261130002637.b1109af-1.rpm`";
-    assert_eq!(without_commit(text), "rini 1.0.0-rc.1: `rini-1.0.0~rc.1-1.rpm`");
+        "rini 1.0.0-rc.2+git.20261130002637.b1109af: `rini-1.0.0~rc.2~unreleased+git.20261130002637.b1109af-1.rpm`";
+    assert_eq!(without_commit(text), "rini 1.0.0-rc.2: `rini-1.0.0~rc.2-1.rpm`");
     assert_eq!(without_commit("rini 1.0.0, git.0123abc"), "rini 1.0.0, git.0123abc");
 }
 

@@ -134,7 +134,7 @@ impl Place {
     pub fn with_images(mut self, client: &Path, busybox: &Path) -> Place {
         self.client = Some(client.to_owned());
         for (name, changes) in [
-            ("rini:1.0.0-rc.1", &["ENTRYPOINT [\"/rini\"]"][..]),
+            ("rini:1.0.0-rc.2", &["ENTRYPOINT [\"/rini\"]"][..]),
             ("app", &["ENTRYPOINT [\"/rini\",\"--\"]", "CMD [\"sleep\",\"1000\"]", "ENV PATH=/bin"]),
         ] {
             let root = tempfile::tempdir_in(self.folder.path()).unwrap();
@@ -189,7 +189,7 @@ impl Place {
             let state = directory.with_extension("state");
             fs::create_dir(&state).unwrap();
             let image = |name: &str| format!("{name} {}/{name}\n", self.id());
-            fs::write(state.join("images"), image("app") + &image("rini:1.0.0-rc.1")).unwrap();
+            fs::write(state.join("images"), image("app") + &image("rini:1.0.0-rc.2")).unwrap();
             fs::write(state.join("containers"), "").unwrap();
             command.env("RINI_DOCS_CLIENT", client).env("RINI_DOCS_STATE", state);
             command.env("RINI_DOCS_ALL", self.id()).env("RINI_DOCS_ID", &id);

@@ -4,7 +4,7 @@
 //! - Blocks of code. Each names its language. A block of sh, dockerfile, yaml, json, ini or toml has a marker in the line above its
 //!   fence, `<!-- test: KIND -->`, which says how the test uses it ([`blocks::Kind`]):
 //!   - sh: `root`: bash runs it as root, in an empty directory, with rini and its other names first in PATH. `docker`: the same
-//!     with `docker` (tests/packaged/docs/docker) and the images `rini:1.0.0-rc.1` and `app`. `clone`: in a clone of the repository.
+//!     with `docker` (tests/packaged/docs/docker) and the images `rini:1.0.0-rc.2` and `app`. `clone`: in a clone of the repository.
 //!     With `exit N` after it, the block must exit with N. `by FILE`: that test runs the same commands. `syntax: REASON`: the
 //!     test only reads the block, for this reason.
 //!   - dockerfile: `image`: the test builds it, on `app` if it has no FROM. `syntax: REASON`.
@@ -224,10 +224,10 @@ fn each_docker_command_runs_and_each_image_is_built() {
     let place = Place::new().with_images(&client, &busybox);
     let check = |pages: &[Page]| run_with_an_engine(pages, &place);
     let good = "<!-- test: docker exit 143 -->\n```sh\ndocker run --detach --name web app\ndocker stop web\nexit $(docker wait web)\n```\n\
-                <!-- test: docker -->\n```sh\ndocker run --rm -it --name web rini:1.0.0-rc.1 --version\n\
-                printf 'FROM app\\nCOPY --from=rini:1.0.0-rc.1 /tini /tini\\n' >Dockerfile\ndocker build -t mine .\n\
+                <!-- test: docker -->\n```sh\ndocker run --rm -it --name web rini:1.0.0-rc.2 --version\n\
+                printf 'FROM app\\nCOPY --from=rini:1.0.0-rc.2 /tini /tini\\n' >Dockerfile\ndocker build -t mine .\n\
                 docker run --rm --entrypoint /tini mine sh -c 'test -x /tini'\ndocker rmi mine\n```\n\
-                <!-- test: image -->\n```dockerfile\nCOPY --from=rini:1.0.0-rc.1 /rini /rini\nCOPY app start.sh /\nCMD [\"a\"]\n```\n\
+                <!-- test: image -->\n```dockerfile\nCOPY --from=rini:1.0.0-rc.2 /rini /rini\nCOPY app start.sh /\nCMD [\"a\"]\n```\n\
                 <!-- test: image -->\n```dockerfile\nFROM scratch\nCOPY app /\n```\n\
                 <!-- test: syntax: it needs a registry -->\n```dockerfile\nFROM debian:bookworm\nRUN apt-get install -y tini\n```\n";
     assert_eq!(check(&sample(good)), [""; 0]);
