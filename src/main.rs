@@ -196,7 +196,7 @@ fn set_up(mut start: Start, personality: &'static Personality, options: &mut Opt
 /// Starts the main child, and records whether it shares a terminal with rini.
 fn start_program(program: Program, personality: &Personality, options: &mut Options) -> Result<Spawned, u8> {
     let catalog = &personality.catalog;
-    let is_debug = options.session && log::log_enabled!(log::Level::Debug);
+    let is_debug = options.session && log::max_level() >= log::LevelFilter::Debug;
     let report = |attached| {
         if is_debug {
             catalog.log_session(attached);

@@ -98,6 +98,7 @@ fn loudest(name: &Name, texts: &[&Text]) -> u8 {
 /// The files that print this message, a bit for each. What the first file prints, all print.
 fn speakers(name: &Name, files: &[(&'static str, Vec<Text>)]) -> u8 {
     let prints = |texts: &[Text]| texts.iter().any(|text| text.name == *name && text.form != form::NOTHING);
+    assert!(files.len() <= 8, "the mask of the files is a byte");
     let [(_, first), ..] = files else { return 0 };
     if prints(first) {
         return u8::MAX;

@@ -72,6 +72,7 @@ const BASE: &[&str] = &[
     "tee",
     "timeout",
     "touch",
+    "truncate",
     "tr",
     "true",
     "umount",

@@ -135,3 +135,30 @@ fn the_first_system_call_in_an_emulator_blocks_every_signal() {
     let call = first(&emulator.with_file_name("qemu-x86_64"), &probe());
     assert!(!call.starts_with("rt_sigprocmask"), "{call}");
 }
+
+/// The linker script of the small build has one page for what is written. A variable that it puts elsewhere would end rini by
+/// SIGSEGV when it is written.
+#[test]
+#[cfg(target_arch = "x86_64")]
+fn a_variable_without_a_place_in_the_small_build_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let link = |variable: &str| {
+        let source = folder.path().join("source.c");
+        let begin = "int __default_stacksize = 131072;\n";
+        fs::write(&source, format!("{begin}{variable}\nvoid _start(void) {{ for (;;); }}\n")).unwrap();
+        let mut gcc = Command::new("gcc");
+        gcc.args(["-w", "-static", "-nostdlib", "-no-pie", "-fno-pie", "-Wl,-z,norelro,--build-id=none", "-o"]);
+        gcc.arg(folder.path().join("program")).arg("-T").arg("packaging/layout.ld").arg(&source);
+        let output = gcc.output().unwrap();
+        (output.status.success(), String::from_utf8_lossy(&output.stderr).into_owned())
+    };
+    assert!(link("int zero; const int one = 1;").0, "{}", link("int zero; const int one = 1;").1);
+    let section = |name: &str| format!("__attribute__((section(\"{name}\"))) int one = 1;");
+    let places = [".data.rini", ".data.rel", ".data.rel.local.one"].map(section);
+    let all = ["int one = 1;", "char one = 1;", "__thread int one = 1;", "__thread int zero;"].map(str::to_owned);
+    let constructor = "__attribute__((constructor)) void first(void) {}".to_owned();
+    for variable in all.into_iter().chain(places).chain([constructor]) {
+        let (links, said) = link(&variable);
+        assert!(!links && said.contains("packaging/layout.ld has no place"), "{variable}: {said}");
+    }
+}
