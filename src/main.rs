@@ -221,7 +221,7 @@ fn start_program(program: Program, personality: &Personality, options: &mut Opti
         _ => refuse_start(catalog, StartFailure::CannotFork, errno),
     })?;
     options.policy.terminal = terminal.is_some() && child.group.is_some();
-    // The terminal's descriptor is closed here: `Runtime::new` closes every descriptor above 2, and no `OwnedFd` may
+    // The terminal's descriptor is closed here: `Runtime::run` closes every descriptor above 2, and no `OwnedFd` may
     // exist then.
     Ok(child)
 }

@@ -12,7 +12,7 @@ use crate::observe::cgroup;
 use crate::supervise::leftovers::LeftoverList;
 use crate::supervise::runtime::{Role, Runtime, Tally};
 use crate::sys::clock;
-use crate::sys::process::{self, Pid, Pid1};
+use crate::sys::process::{self, Pid};
 use crate::sys::signals;
 use crate::sys::terminal::Terminal;
 use log::LevelFilter;
@@ -111,8 +111,14 @@ impl Runtime {
         // The loudest level of the message under any name.
         let is_loud = matches!(fate, LeftoverFate::Killed | LeftoverFate::EndAtDeadline);
         let pid1 = self.role.pid1();
+        // `docker exec` and health checks start processes that are not rini's children. No option gives them more time, so
+        // they alone are worth a line only to a reader of details: kill(2) of -1 looks at every process of the machine.
+        let has_any = || match pid1.filter(|_| log::max_level() >= LevelFilter::Info) {
+            Some(pid1) => pid1.has_company(),
+            None => process::has_living_child(),
+        };
         if log::max_level() >= if is_loud { LevelFilter::Warn } else { LevelFilter::Info }
-            && pid1.map_or_else(process::has_living_child, Pid1::has_company)
+            && has_any()
             && let Some(list) = LeftoverList::read(pid1)
         {
             self.catalog.log(LeftoverFateMessage { name: fate, processes: &list });

@@ -99,6 +99,7 @@ pub struct Runtime {
     /// rini waits for leftover processes without a limit, and has not logged yet that this takes long.
     pub(super) can_wait_long: bool,
     pub(super) remap: Remap,
+    stop_on_stdin_close: bool,
     /// With `--stop-on-stdin-close`, until standard input hangs up.
     stdin_watch: Option<StdinWatch>,
     /// The stop signal that rini holds back for the stop delay.
@@ -143,20 +144,9 @@ impl Runtime {
         let (started, catalog) = (clock::now(), &personality.catalog);
         let can_wait_long = options.policy.after_exit == AfterExit::Wait;
         match &child {
-            Some(child) => {
-                catalog.log_start(child.pid);
-                signals::lower_queue_limit();
-            }
-            None => {
-                catalog.log(message::Paused);
-            }
+            Some(child) => catalog.log_start(child.pid),
+            None => catalog.log(message::Paused),
         }
-        // rini would hold what it inherited for as long as the container runs: a deleted file would keep its blocks, a
-        // pipe would never end, and a mount could not be unmounted. The child has its own copies.
-        process::close_descriptors_from_3();
-        process::leave_working_directory();
-        let begin_watch = || StdinWatch::begin().map_err(|errno| log_unwatched(catalog, errno)).ok();
-        let stdin_watch = if options.stop_on_stdin_close { begin_watch() } else { None };
         Runtime {
             catalog,
             leftovers: Leftovers::new(role.pid1(), child.as_ref().and_then(|child| child.group)),
@@ -171,7 +161,8 @@ impl Runtime {
             hinted: SignalSet::default(),
             may_die_by_signal: personality.is_rini(),
             warn_on_reap: options.warn_on_reap,
-            stdin_watch,
+            stop_on_stdin_close: options.stop_on_stdin_close,
+            stdin_watch: None,
             remap: mem::take(&mut options.remap),
             hand_off_signals: match hand_off {
                 Some(HandOff::BySessionLeader) => SignalSet::of([Signal::HUP, Signal::CONT]),
@@ -235,11 +226,8 @@ impl Runtime {
                 ControlFlow::Continue(has_more) => has_more,
                 ControlFlow::Break(code) => return code,
             };
-            // After the start: the read takes a tenth of the start-up time, and short-lived programs have exited by
-            // now.
-            if mem::take(&mut is_first_round) && self.child.is_some() {
-                self.oom_kills = cgroup::read_oom_kills();
-                self.oom_kills_at_start = self.oom_kills;
+            if mem::take(&mut is_first_round) {
+                self.settle_in();
             }
             let timeout = if has_more { Timeout::Now } else { self.choose_timeout() };
             let timeout = self.wait_for_stdin(timeout);
@@ -259,6 +247,23 @@ impl Runtime {
             if let ControlFlow::Break(code) = self.handle_wake(has_received.then_some(&received)) {
                 return code;
             }
+        }
+    }
+
+    /// Does what can wait until the first round, because a short-lived program has exited by then: these calls take a tenth
+    /// of the start-up time.
+    fn settle_in(&mut self) {
+        // rini would hold what it inherited for as long as the container runs: a deleted file would keep its blocks, a
+        // pipe would never end, and a mount could not be unmounted. The child has its own copies.
+        process::close_descriptors_from_3();
+        process::leave_working_directory();
+        if self.stop_on_stdin_close {
+            self.stdin_watch = StdinWatch::begin().map_err(|errno| log_unwatched(self.catalog, errno)).ok();
+        }
+        if self.child.is_some() {
+            signals::lower_queue_limit();
+            self.oom_kills = cgroup::read_oom_kills();
+            self.oom_kills_at_start = self.oom_kills;
         }
     }
 

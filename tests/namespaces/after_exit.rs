@@ -69,17 +69,30 @@ fn by_default_leftover_processes_are_left_to_the_kernel_and_named() {
         );
         assert_eq!((status.code(), out, err), (Some(3), vec![], vec![line]), "nobody was asked, and nobody waited for");
     }
-    // A process that `docker exec` starts is not a child of rini. It ends with PID 1 too.
-    if can_enter() {
-        let mut run = pid1(script(&[], "echo ready; read x; exit 3")).spawn();
+    // A process that `docker exec` starts is not a child of rini. It ends with PID 1 too, and alone it is named only at info.
+    for level in ["warn", "info"] {
+        if !can_enter() {
+            return;
+        }
+        let mut run = pid1(script(&[], "echo ready; read x; exit 3")).env("RINI_LOG", level).spawn();
         run.expect("ready");
         let mut guest = run.inside(&["signals"]);
         let pid = guest.line().strip_prefix("ready ").unwrap().to_owned();
         end_child(&mut run);
         let output = run.finish();
-        assert_eq!((output.code(), output.err.len()), (3, 1), "{output:?}");
-        assert!(output.err[0].contains(&format!("as the container ends: pid {pid} (probe); ")), "{output:?}");
+        let named = format!("as the container ends: pid {pid} (probe); ");
+        assert_eq!((output.code(), lines_with(&output.err, &named)), (3, usize::from(level == "info")), "{output:?}");
+        assert!(level == "info" || output.err.is_empty(), "{output:?}");
     }
+    // Beside a child of rini it is named too.
+    let mut run = pid1(script(&[], r#""$0" signals & read x; exit 3"#)).spawn();
+    let child = run.line().strip_prefix("ready ").unwrap().to_owned();
+    let mut guest = run.inside(&["signals"]);
+    let pid = guest.line().strip_prefix("ready ").unwrap().to_owned();
+    end_child(&mut run);
+    let output = run.finish();
+    let named = format!("as the container ends: pid {child} (probe), pid {pid} (probe); ");
+    assert_eq!((output.code(), lines_with(&output.err, &named)), (3, 1), "{output:?}");
     // The negative controls: nobody is left, or only a zombie, or the level is too low.
     assert_eq!(pid1(script(&[], "exit 3")).run().err, [""; 0]);
     let mut run = pid1(script(&[], r#"(exit 0) & exec "$0" signals 15"#)).spawn();

@@ -119,10 +119,14 @@ fn leftover_processes_are_treated_as_after_a_program() {
         let again = output.err.iter().any(|line| line.contains("waiting for leftover processes"));
         assert_eq!((output.code(), again), (0, false), "{output:?}");
     }
-    // By default rini ends at once and sends them nothing. It names them, as after a program.
-    for (name, is_named) in [("rini", true), ("pause", false), ("catatonit", false)] {
+    // By default rini ends at once and sends them nothing. It names them, as after a program: these only at info, because
+    // they are not its children.
+    for (name, level, is_named) in
+        [("rini", "info", true), ("rini", "warn", false), ("pause", "warn", false), ("catatonit", "warn", false)]
+    {
         for has_guest in [true, false] {
-            let run = start_paused(pid1(["-P"]).with(move |command| command.arg0(name)));
+            let start = pid1(["-P"]).with(move |command| command.arg0(name)).env("RINI_LOG", level);
+            let run = start_paused(start);
             let guest = has_guest.then(|| run.inside(&["signals"])).map(|mut guest| {
                 let pid = guest.line().strip_prefix("ready ").unwrap().to_owned();
                 (guest, pid)

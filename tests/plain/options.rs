@@ -505,7 +505,8 @@ fn memory_at_the_end(options: &[&str]) -> u64 {
         let usage = std::fs::read_to_string(format!("/proc/{pid}/smaps_rollup")).unwrap();
         ptrace::detach(pid, None).unwrap();
         assert!(child.wait().unwrap().success(), "{options:?}");
-        let written = usage.lines().find_map(|line| line.strip_prefix("Private_Dirty:")).unwrap();
+        // Not Private_Dirty, which has the pages of a new file until they are on the disk.
+        let written = usage.lines().find_map(|line| line.strip_prefix("Anonymous:")).unwrap();
         written.trim().strip_suffix(" kB").unwrap().parse::<u64>().unwrap()
     };
     (0..5).map(run).min().unwrap()
@@ -513,7 +514,7 @@ fn memory_at_the_end(options: &[&str]) -> u64 {
 
 #[test]
 fn a_silent_stop_unpacks_no_texts() {
-    // The room for the unpacked texts.
+    // The room for the unpacked texts has 16 KiB, and the place of the stack makes 4 KiB more or less.
     let (silent, loud) = (memory_at_the_end(&[]), memory_at_the_end(&["-v"]));
-    assert!(silent + 16 <= loud, "a silent run has written to {silent} KiB, and one that logs to {loud} KiB");
+    assert!(silent + 8 <= loud, "a silent run has written to {silent} KiB, and one that logs to {loud} KiB");
 }
