@@ -51,27 +51,21 @@ const MAX_LINES: usize = 32;
 /// Most lines are shorter than this.
 const USUAL_LINE: usize = 250;
 
-/// The root of the memory controller in version 1. It is also the longest root.
-const ROOT: &[u8] = b"/sys/fs/cgroup/memory";
-
 /// Reads the beginning of a file of rini's own cgroup.
 ///
-/// rini reads /proc/self/cgroup line by line, because version 1 has a dozen lines. The line is on the heap (size: 16),
-/// and begins with space for the root. The file's path is made inside it: the path of the cgroup is the end of the
-/// line, so the root goes in front of it and the name after it.
+/// rini reads /proc/self/cgroup line by line, because version 1 has a dozen lines. The line is on the heap (size: 16).
 fn read_own(names: Names, room: &mut [u8; ROOM]) -> Option<&[u8]> {
     if !files::is_proc_mounted() {
         return None;
     }
     let mut line = Vec::new();
     line.try_reserve(USUAL_LINE).ok()?;
-    line.extend_from_slice(ROOT);
     let _ = files::for_each_byte(c"/proc/self/cgroup", MAX_LINES.saturating_mul(LONGEST_LINE), &mut |byte| {
         if byte == b'\n' && find_files(&line, names).is_some() {
             return ControlFlow::Break(());
         }
         if byte == b'\n' {
-            line.truncate(ROOT.len());
+            line.clear();
         } else if line.len() < LONGEST_LINE && line.try_reserve(1).is_ok() {
             line.push(byte);
         } else {
@@ -81,32 +75,28 @@ fn read_own(names: Names, room: &mut [u8; ROOM]) -> Option<&[u8]> {
         }
         ControlFlow::Continue(())
     });
-    let (root, name, path) = find_files(&line, names)?;
-    let end = line.len();
-    let begin = end.checked_sub(path.len())?;
-    line.try_reserve(USUAL_LINE).ok()?;
-    for part in [b"/", name.as_bytes(), b"\0"] {
-        line.extend_from_slice(part);
-    }
-    for begin in [begin, end] {
-        let path = line.get_mut(begin.checked_sub(root.len())?..)?;
-        path.get_mut(..root.len())?.copy_from_slice(root);
-        if let Some(length) = files::read(c_string(path)?, room).map(<[u8]>::len) {
-            return room.get(..length);
+    let (root, name, cgroup) = find_files(&line, names)?;
+    let length = [cgroup, b""].into_iter().find_map(|cgroup| {
+        let mut path = Vec::new();
+        // The root and the name are shorter than a usual line.
+        path.try_reserve(cgroup.len().saturating_add(USUAL_LINE)).ok()?;
+        for part in [root, cgroup, b"/", name.as_bytes(), b"\0"] {
+            path.extend_from_slice(part);
         }
-    }
-    None
+        files::read(c_string(&path)?, room).map(<[u8]>::len)
+    })?;
+    room.get(..length)
 }
 
 /// Parses a line of /proc/self/cgroup. If its hierarchy has the memory controller, returns where that is mounted, the
 /// file's name there, and the path of the cgroup. In a hybrid tree, version 1 has the controller, and its lines come
 /// first (cgroups(7)).
 fn find_files(line: &[u8], [version_2, version_1]: Names) -> Option<(&'static [u8], &'static str, &[u8])> {
-    // The space for the root and the number of the hierarchy; its controllers; the path.
+    // The number of the hierarchy; its controllers; the path.
     let (controllers, path) = bytes::cut(bytes::cut(line, b':')?.1, b':')?;
     if controllers.is_empty() {
         return Some((b"/sys/fs/cgroup", version_2, path));
     }
     let has_memory = Parts::of(controllers, b',').any(|one| one == b"memory");
-    has_memory.then_some((ROOT, version_1, path))
+    has_memory.then_some((b"/sys/fs/cgroup/memory", version_1, path))
 }

@@ -107,7 +107,7 @@ pub fn is_proc_mounted() -> bool {
 /// to, and rini must not wait for it. A terminal there must not become rini's controlling terminal.
 const READ_FLAGS: c_int = libc::O_RDONLY | libc::O_NONBLOCK | libc::O_NOCTTY;
 
-/// Reads bytes of an open file by one system call (size: 20). The result is their number.
+/// Reads bytes of an open file by one system call (size: 25). The result is their number.
 pub fn read_piece(file: &OwnedFd, room: &mut [u8]) -> Result<usize, Errno> {
     // SAFETY: read wants room for the given number of bytes: `room` has that length.
     let length = unsafe { libc::syscall(libc::SYS_read, file.as_raw_fd(), room.as_mut_ptr(), room.len()) };

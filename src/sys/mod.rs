@@ -109,14 +109,9 @@ fn make_variable(name: &[u8], value: &[u8]) -> Option<&'static CStr> {
     c_string([name, b"=", value, b"\0"].concat().leak())
 }
 
-/// Returns these bytes as a C string, if the last byte is a null, and no other is. This is a small
-/// `CStr::from_bytes_with_nul` (size: 25).
+/// Returns these bytes as a C string, if the last byte is a null, and no other is.
 pub fn c_string(bytes: &[u8]) -> Option<&CStr> {
-    if bytes.iter().position(|byte| *byte == 0)? != bytes.len().saturating_sub(1) {
-        return None;
-    }
-    // SAFETY: from_bytes_with_nul_unchecked wants one null, at the end: the first null is there.
-    Some(unsafe { CStr::from_bytes_with_nul_unchecked(bytes) })
+    CStr::from_bytes_with_nul(bytes).ok()
 }
 
 /// The path of a file in /proc, which is formatted without an allocation.

@@ -52,7 +52,7 @@ pub fn foreground_group(fd: c_int) -> Result<Pid, Errno> {
 #[repr(C)]
 struct Room([libc::pid_t; 2]);
 
-/// Calls ioctl(2) by the system call (size: 20).
+/// Calls ioctl(2) by the system call (size: 25).
 fn ioctl(fd: c_int, request: libc::Ioctl, room: *mut Room) -> Result<(), Errno> {
     // SAFETY: the requests of the callers want at most a window size to read or write, or no memory: `room` outlives the call,
     // or is null.
