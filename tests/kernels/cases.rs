@@ -409,15 +409,15 @@ fn a_pause_of_the_program_alone_is_no_stop() {
 #[ignore = "runs in a virtual machine"]
 fn a_burst_of_orphans_is_reaped() {
     let cgroup = Cgroup::new(&[]);
-    let mut run = cgroup.start(View::Own, &[], &["orphans", "500"]);
-    run.expect("made 500");
+    let mut run = cgroup.start(View::Own, &[], &["orphans", "100"]);
+    run.expect("made 100");
     until("no zombie remains", || zombies_of(run.pid()) == 0);
     drop(run.stdin.take());
     assert_eq!(run.finish().code(), 0);
     // The negative control: without an init, all remain.
-    let mut run = cgroup.start_program(View::Own, probe(), &["orphans", "500"]);
-    run.expect("made 500");
-    until("all are zombies", || zombies_of(run.pid()) == 500);
+    let mut run = cgroup.start_program(View::Own, probe(), &["orphans", "100"]);
+    run.expect("made 100");
+    until("all are zombies", || zombies_of(run.pid()) == 100);
 }
 
 /// While rini waits for leftover processes, it looks again every 10 s. Without that, it would wait for this one for ever.
