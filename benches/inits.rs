@@ -70,7 +70,7 @@ impl Init {
 /// The peers to look for on PATH. All of them accept `--` before the program.
 const PEERS: [&str; 4] = ["tini", "tini-static", "dumb-init", "catatonit"];
 
-/// The directory for everything that the benches make. An earlier run can have left files there.
+/// The directory for everything that the benches make.
 pub fn output_directory() -> PathBuf {
     let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/bench");
     fs::create_dir_all(&directory).expect("a directory in target");
