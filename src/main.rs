@@ -65,6 +65,7 @@ fn run(start: Start) -> u8 {
 }
 
 /// Reads the command line, sets rini up and starts the child. Err: rini starts no child, and this is its exit code.
+#[inline(never)] // (size: 29)
 fn prepare(start: Start) -> Result<Runtime, u8> {
     let argv = |index: usize| start.argv.get(index).map(os_str);
     let called = argv(0).unwrap_or_default();

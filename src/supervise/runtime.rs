@@ -133,6 +133,7 @@ impl Role {
 impl Runtime {
     /// Takes over after the fork. `child` is None with `--pause`, and `hand_off` says how rini gave up its terminal, if
     /// it did. From here on there is no error.
+    #[inline(never)] // (size: 29)
     pub fn new(
         personality: &'static Personality,
         child: Option<Spawned>,
