@@ -53,6 +53,12 @@ impl Podman {
         self.client(args).run()
     }
 
+    /// The place of the images, as skopeo names it.
+    pub fn storage(&self) -> String {
+        let path = |name: &str| self.0.path().join(name).display().to_string();
+        format!("containers-storage:[vfs@{}+{}]", path("root"), path("run"))
+    }
+
     /// PID 1 of a container, as this machine numbers it.
     pub fn pid1(&self, container: &str) -> Pid {
         Pid::from_raw(self.run(["inspect", "--format", "{{.State.Pid}}", container]).only_line().parse().unwrap())
