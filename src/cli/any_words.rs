@@ -671,9 +671,22 @@ fn settings_of(options: &Options) -> Settings {
     }
 }
 
-/// A word in quotes, as messages show it: an escape replaces whatever is no printable text.
+/// The characters that change the direction of a text (Unicode's Bidi_Control), and the separators of lines and paragraphs.
+const HIDDEN: &str =
+    "\u{61c}\u{200e}\u{200f}\u{2028}\u{2029}\u{202a}\u{202b}\u{202c}\u{202d}\u{202e}\u{2066}\u{2067}\u{2068}\u{2069}";
+
+/// A word in quotes, as messages show it: an escape replaces whatever is no printable text, and a long word is shortened in its
+/// middle.
 fn quoted(word: &[u8]) -> String {
-    let mut text = "\"".to_owned();
+    let half = 240;
+    if word.len() <= 2 * half {
+        return format!("\"{}\"", escaped(word));
+    }
+    format!("\"{}[...]{}\"", escaped(&word[..half]), escaped(&word[word.len() - half..]))
+}
+
+fn escaped(word: &[u8]) -> String {
+    let mut text = String::new();
     for chunk in word.utf8_chunks() {
         for c in chunk.valid().chars() {
             match c {
@@ -682,12 +695,13 @@ fn quoted(word: &[u8]) -> String {
                 '\r' => text += "\\r",
                 '\t' => text += "\\t",
                 c if c.is_control() => text += &format!("\\x{:02X}", u32::from(c)),
+                c if HIDDEN.contains(c) => text += &format!("\\u{{{:04X}}}", u32::from(c)),
                 c => text.push(c),
             }
         }
         chunk.invalid().iter().for_each(|byte| text += &format!("\\x{byte:02X}"));
     }
-    text + "\""
+    text
 }
 
 /// What rini does with a command line.
@@ -1000,6 +1014,24 @@ never looked at. *Started*: accepted; *printed*: help, version or license; *refu
             }
         }
         tally.report(&format!("each sequence of up to {most} of {} words, under each of 7 names", WORDS.len()), 100);
+    }
+
+    /// libFuzzer found an Arabic letter mark that the reader above did not escape.
+    #[test]
+    fn a_refused_value_is_shown_with_escapes_and_shortened() {
+        let long = "\u{e4}".repeat(241);
+        for value in [HIDDEN, "\u{85}\u{1b}\u{7f}", "\u{a0}\u{2027}\u{202f}", &long[..480], &long] {
+            for list in [value.as_bytes(), &[value.as_bytes(), b",TERM:QUIT"].concat()] {
+                for line in [
+                    bytes(0, &[&[b"RINI_REWRITE=", list].concat()], &[b"prog"]),
+                    bytes(0, &[], &[b"-r", list, b"prog"]),
+                ] {
+                    let outcome = with(&line, read);
+                    let refused = [Answer::BadVariable, Answer::BadOption, Answer::BadItem].map(Outcome::Refused);
+                    assert!(refused.contains(&outcome), "{outcome:?}");
+                }
+            }
+        }
     }
 
     /// Tries each pair of variables in both orders, with a program, and with options that take precedence over both.
