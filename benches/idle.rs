@@ -35,7 +35,7 @@ pub fn measure(inits: &[Init], effort: Effort, results: &mut Results) {
     measure_wake_ups(inits, effort, results);
 }
 
-/// Measures a rini that watches standard input. No other init can watch it.
+/// Measures rini while it watches standard input. The other inits have no such option.
 fn measure_watching(inits: &[Init], effort: Effort, results: &mut Results) {
     let [mut resident, mut dirty] = [const { Vec::new() }; 2].map(|_: Vec<f64>| vec![Vec::new(); inits.len()]);
     for _ in 0..effort.pick(9, 3) {

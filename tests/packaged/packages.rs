@@ -862,24 +862,33 @@ fn the_image_is_loaded_and_a_build_copies_from_it() {
     assert_eq!(run(&built, &[], &["/dumb-init", "--version"]).code(), 127);
 }
 
-/// The README's command names the image, because the archive has another name for a commit without a tag.
+/// For a commit without a tag, `podman load` gives the image another name than the README's Dockerfile. The README's command
+/// names it.
 #[test]
-fn podman_has_the_image_under_the_name_that_the_readme_gives() {
+fn podman_loads_the_image_and_has_it_under_the_name_that_the_readme_gives() {
     let (Some(clones), Some(podman)) = (clones(), Podman::new()) else { return };
     if !tools(&["skopeo"]) {
         return;
     }
+    let image = format!("localhost/rini:{VERSION}");
+    let runs = || {
+        let output = podman.run(["run", "--rm", &image, "/rini", "--version"]);
+        assert_eq!(output.only_line(), format!("rini {VERSION} (git.{})", &clones.commit[..7]));
+        assert_ne!(podman.run(["run", "--rm", &image, "/none"]).code(), 0);
+    };
+    let loaded = podman.run(["load".as_ref(), "--input".as_ref(), clones.file("-oci.tar").as_os_str()]);
+    assert_eq!(loaded.code(), 0, "{loaded:?}");
+    runs();
+    let removed = podman.run(["rmi", &image]);
+    assert_eq!(removed.code(), 0, "{removed:?}");
+
     let readme = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md")).unwrap();
     let row = readme.lines().find_map(|line| line.strip_prefix("| Podman images | `")).unwrap();
     let command = row.strip_suffix("` |").unwrap();
     let archive = clones.file("-oci.tar").display().to_string();
     let here = command.replace("dist/rini-oci.tar", &archive).replace("containers-storage:", &podman.storage());
-    let copied = Start::of("sh").args(["-c", &here]).run();
-    assert_eq!(copied.code(), 0, "{copied:?}");
-    let image = format!("localhost/rini:{VERSION}");
-    let output = podman.run(["run", "--rm", &image, "/rini", "--version"]);
-    assert_eq!(output.only_line(), format!("rini {VERSION} (git.{})", &clones.commit[..7]));
-    assert_ne!(podman.run(["run", "--rm", &image, "/none"]).code(), 0);
+    done(Command::new("sh").args(["-c", &here]));
+    runs();
 }
 
 /// A text of packaging/release as of a release. The version of a commit in between has its time and its hash at the end.

@@ -43,7 +43,7 @@ macro_rules! clone_and_run {
             "svc #0"                                   // r0: 0 in the child, in the parent its pid or an error.
             "mov r7, r12"                              // Restore the caller's register.
             "cmp r0, #0"                               // Which of the two is this?
-            "beq 2f"
+            "beq 2f"                                   // The child goes on at 2.
             "bx lr"                                    // The parent returns, with the result in r0.
             "2: mov r0, r2"                            // The child calls the function with the argument,
             "bx r3"                                    // which does not return.
