@@ -2,12 +2,16 @@
 //! has no influence. `tests/bare` runs the tests on a machine that has nearly nothing.
 
 use crate::support::prepare::AS_FOUND;
-use crate::support::{LIMIT, Output, Start, bit, probe, tools, until_within};
+use crate::support::{
+    LIMIT, Output, Start, bit, copy_executable, for_all_users, is_root, probe, skip, tools, until_within,
+};
 use crate::terminal::Session;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 /// The commands that every Debian has (`Essential: yes`, and the additions of debootstrap's minbase).
 const BASE: &[&str] = &[
@@ -570,6 +574,29 @@ fn how_the_tests_are_started_makes_no_difference() {
     // The negative control: without the reset, some of this state makes a difference.
     let (_, failed) = read_counts(&run(true));
     assert!(failed > 0, "nothing fails without `prepare`");
+}
+
+/// As in a clone below /root, other users may not enter the directory of the programs.
+#[test]
+fn where_other_users_may_not_enter_they_run_a_copy() {
+    if !is_root() {
+        return skip("only root can become another user");
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let set_mode = |mode| fs::set_permissions(folder.path(), fs::Permissions::from_mode(mode)).unwrap();
+    let program = folder.path().join("probe");
+    copy_executable(&probe(), &program);
+    let run_as_nobody = |program: &Path| {
+        let mut probe = Command::new(program);
+        probe.args(["exit", "7"]).uid(65_534).gid(65_534).current_dir("/").status().map(|status| status.code())
+    };
+    set_mode(0o755);
+    assert_eq!(for_all_users(program.clone()), program);
+    set_mode(0o700);
+    let copy = for_all_users(program.clone());
+    assert_eq!(run_as_nobody(&copy).unwrap(), Some(7));
+    // The negative control.
+    assert_eq!(run_as_nobody(&program).unwrap_err().kind(), std::io::ErrorKind::PermissionDenied);
 }
 
 /// The tests run as a background job of a terminal that stops every job that writes to it.

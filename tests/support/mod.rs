@@ -12,6 +12,7 @@ use std::ffi::{CStr, CString, OsStr, OsString};
 use std::fs;
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
@@ -37,7 +38,34 @@ fn limit_factor() -> u32 {
 
 /// The rini that is tested.
 pub fn rini() -> PathBuf {
-    std::env::var_os("RINI_BINARY").map_or_else(|| PathBuf::from(env!("CARGO_BIN_EXE_rini")), PathBuf::from)
+    static RINI: OnceLock<PathBuf> = OnceLock::new();
+    let find = || {
+        let chosen = std::env::var_os("RINI_BINARY");
+        for_all_users(chosen.map_or_else(|| PathBuf::from(env!("CARGO_BIN_EXE_rini")), PathBuf::from))
+    };
+    RINI.get_or_init(find).clone()
+}
+
+/// A program that every user may run: this one, or a copy of it if the clone is below a directory that others may not enter,
+/// as root's home is. The copies are removed at the end.
+pub fn for_all_users(program: PathBuf) -> PathBuf {
+    static COPIES: OnceLock<PathBuf> = OnceLock::new();
+    extern "C" fn remove_copies() {
+        let _ = fs::remove_dir_all(COPIES.get().unwrap());
+    }
+    if program.parent().is_some_and(prepare::is_open_to_all) {
+        return program;
+    }
+    let copies = COPIES.get_or_init(|| {
+        let folder = tempfile::Builder::new().prefix("rini-programs-").tempdir().unwrap().keep();
+        fs::set_permissions(&folder, fs::Permissions::from_mode(0o755)).unwrap();
+        // SAFETY: The handler is a plain function that does not unwind.
+        assert_eq!(unsafe { libc::atexit(remove_copies) }, 0);
+        folder
+    });
+    let copy = copies.join(program.file_name().unwrap());
+    copy_executable(&program, &copy);
+    copy
 }
 
 /// The probe (tests/probe/main.rs). Cargo builds examples for a whole `cargo test`, but not for `cargo test NAME`, so
@@ -47,7 +75,7 @@ pub fn probe() -> PathBuf {
     static PROBE: OnceLock<PathBuf> = OnceLock::new();
     let build = || {
         if let Some(built) = std::env::var_os("RINI_PROBE") {
-            return built.into();
+            return for_all_users(built.into());
         }
         let test = std::env::current_exe().unwrap();
         let folder = test.parent().and_then(Path::parent).unwrap();
@@ -58,7 +86,7 @@ pub fn probe() -> PathBuf {
             cargo.arg("--release");
         }
         assert!(cargo.status().unwrap().success(), "{cargo:?}");
-        folder.join("examples/probe")
+        for_all_users(folder.join("examples/probe"))
     };
     PROBE.get_or_init(build).clone()
 }

@@ -130,11 +130,15 @@ fn folder_for_all() -> PathBuf {
     let usual = ["/tmp", "/var/tmp", env!("CARGO_TARGET_TMPDIR")].map(PathBuf::from);
     let is_plain =
         |path: &Path| path.is_absolute() && !path.as_os_str().as_bytes().iter().any(|byte| b" \t\n:,".contains(byte));
-    let is_open = |path: &Path| {
-        path.ancestors().all(|folder| fs::metadata(folder).is_ok_and(|it| it.is_dir() && it.mode() & 0o1 != 0))
-    };
     let mut candidates = own.into_iter().chain(usual.clone());
-    candidates.find(|path| is_plain(path) && is_open(path) && is_writable(path)).unwrap_or_else(|| usual[0].clone())
+    candidates
+        .find(|path| is_plain(path) && is_open_to_all(path) && is_writable(path))
+        .unwrap_or_else(|| usual[0].clone())
+}
+
+/// True if every user may enter this directory.
+pub fn is_open_to_all(folder: &Path) -> bool {
+    folder.ancestors().all(|folder| fs::metadata(folder).is_ok_and(|it| it.is_dir() && it.mode() & 0o1 != 0))
 }
 
 /// True if this user can make executable files there.
