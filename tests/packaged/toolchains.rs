@@ -2,13 +2,14 @@
 //! how it is called, and "builds" a copy of a program. `packages` builds rini with a real compiler in such a layout.
 
 use crate::release::{copy_of_the_tree, done, is_clone};
-use crate::support::{executable, tools};
+use crate::support::{executable, is_root, skip, tools};
 use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Output};
 
 const TRIPLE: &str = "x86_64-unknown-linux-musl";
+const DEBIAN_S_SOURCES: &str = "/usr/lib/rustlib/src/rust/library";
 
 /// A directory in the layout of a toolchain, as rustup and Debian have it.
 fn make_toolchain(directory: &Path, name: &str) -> PathBuf {
@@ -49,16 +50,28 @@ impl Build {
         executable(&self.folder.path().join("bin"), "rustup", rustup);
     }
 
-    /// Runs the script. Returns whether it succeeded, and its standard error.
-    fn run(&self, toolchain: Option<&str>) -> (bool, String) {
+    /// Runs a command in the tree, without a choice of a toolchain.
+    fn finish(&self, command: &mut Command) -> Output {
         let path = std::env::var("PATH").unwrap();
-        let mut build = Command::new(self.folder.path().join("tree/packaging/build-static"));
-        build.arg("x86_64").current_dir(self.folder.path().join("tree"));
-        build.env("PATH", format!("{}:{path}", self.folder.path().join("bin").display()));
-        build.env_remove("RINI_TOOLCHAIN").env_remove("CARGO_TARGET_DIR");
-        build.envs(toolchain.map(|toolchain| ("RINI_TOOLCHAIN", toolchain)));
-        let output = build.output().unwrap();
+        command.current_dir(self.folder.path().join("tree"));
+        command.env("PATH", format!("{}:{path}", self.folder.path().join("bin").display()));
+        command.env_remove("RINI_TOOLCHAIN").env_remove("CARGO_TARGET_DIR").output().unwrap()
+    }
+
+    /// Runs the script with this choice. Returns whether it succeeded, and its standard error.
+    fn run(&self, toolchain: &str) -> (bool, String) {
+        let script = r#"RINI_TOOLCHAIN=$1 exec packaging/build-static x86_64"#;
+        let output = self.finish(Command::new("sh").args(["-c", script, "sh", toolchain]));
         (output.status.success(), String::from_utf8(output.stderr).unwrap())
+    }
+
+    /// Runs the script without a choice, where files of this machine are mounted over. Returns its standard output and error.
+    fn run_where(&self, mounts: &str, words: &[&str]) -> [String; 2] {
+        let script = format!(r#"cd .. && {mounts} && cd tree && exec packaging/build-static "$@""#);
+        let mut unshare = Command::new("unshare");
+        unshare.args(["--mount", "--propagation", "private", "sh", "-c", &script, "sh"]).args(words);
+        let output = self.finish(&mut unshare);
+        [output.stdout, output.stderr].map(|text| String::from_utf8(text).unwrap())
     }
 }
 
@@ -76,7 +89,7 @@ fn the_chosen_toolchain_is_used_and_named() {
         (make_toolchain(build.folder.path(), "nightly"), make_toolchain(build.folder.path(), "other"));
     build.set_nightly(Some(&nightly));
     let assert_used = |chosen: &str, called: &str, toolchain: &Path, name: &str| {
-        let (succeeded, says) = build.run(Some(chosen));
+        let (succeeded, says) = build.run(chosen);
         let lines: Vec<_> = says.lines().collect();
         let place = toolchain.display();
         assert!(succeeded && lines.len() == 2, "{says}");
@@ -89,6 +102,38 @@ fn the_chosen_toolchain_is_used_and_named() {
     assert_used(chosen, &format!("the toolchain in {chosen}"), &other, "other");
 }
 
+/// Debian's Rust is taken first, and then rustup's nightly.
+#[test]
+fn without_a_choice_the_first_complete_toolchain_is_used() {
+    if !can_run() || !tools(&["unshare", "mount"]) {
+        return;
+    }
+    if !is_root() {
+        return skip("mounts need root");
+    }
+    if !["/usr/bin/rustc", "/usr/bin/cargo", DEBIAN_S_SOURCES].iter().all(|file| Path::new(file).exists()) {
+        return skip("Debian's Rust is not installed");
+    }
+    let build = Build::new();
+    let nightly = make_toolchain(build.folder.path(), "nightly");
+    make_toolchain(build.folder.path(), "debian");
+    fs::create_dir(build.folder.path().join("empty")).unwrap();
+    build.set_nightly(Some(&nightly));
+    let there = "mount --bind debian/bin/rustc /usr/bin/rustc && mount --bind debian/bin/cargo /usr/bin/cargo";
+    let hidden = &format!("{there} && mount --bind empty {DEBIAN_S_SOURCES}/..");
+
+    let [_, says] = build.run_where(there, &["x86_64"]);
+    assert!(says.starts_with("build-static: uses Debian's Rust: rustc of debian in /usr\ncargo of debian, "), "{says}");
+    let [_, says] = build.run_where(hidden, &["x86_64"]);
+    assert!(says.starts_with("build-static: uses rustup's nightly: rustc of nightly in "), "{says}");
+    assert_eq!(build.run_where(hidden, &["--missing", "x86_64"]), ["\n", ""]);
+    build.set_nightly(None);
+    assert_eq!(build.run_where(hidden, &["--missing", "x86_64"]), ["rust-web-src\n", ""]);
+    let [_, says] = build.run_where(hidden, &["x86_64"]);
+    let install = "install with: apt-get install --no-install-recommends rust-web-src";
+    assert_eq!(says, format!("build-static: missing: rust-web-src; {install}\n"));
+}
+
 #[test]
 fn a_toolchain_that_lacks_something_is_refused() {
     if !can_run() {
@@ -97,7 +142,7 @@ fn a_toolchain_that_lacks_something_is_refused() {
     let build = Build::new();
     let nightly = make_toolchain(build.folder.path(), "nightly");
     let assert_refused = |chosen: &str, why: &str| {
-        let (succeeded, says) = build.run(Some(chosen));
+        let (succeeded, says) = build.run(chosen);
         assert!(!succeeded && says.lines().count() == 1 && says.contains(why), "{chosen}: {says}");
     };
     build.set_nightly(None);
@@ -105,7 +150,7 @@ fn a_toolchain_that_lacks_something_is_refused() {
     assert_refused("rustup", &format!("rustup's nightly lacks rustc, cargo or the sources of its library; {install}"));
     build.set_nightly(Some(&nightly));
     // The negative control.
-    assert!(build.run(Some("rustup")).0);
+    assert!(build.run("rustup").0);
     fs::remove_dir_all(nightly.join("lib/rustlib/src")).unwrap();
     assert_refused("rustup", install);
     assert_refused(nightly.to_str().unwrap(), "lacks rustc, cargo or the sources of its library");
@@ -123,6 +168,6 @@ pub fn stand_in(directory: &Path) -> PathBuf {
     }
     let library = toolchain.join("lib/rustlib/src/rust/library");
     fs::remove_dir(&library).unwrap();
-    symlink("/usr/lib/rustlib/src/rust/library", library).unwrap();
+    symlink(DEBIAN_S_SOURCES, library).unwrap();
     toolchain
 }
