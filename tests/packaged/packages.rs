@@ -31,10 +31,6 @@ fn version_of_packages() -> String {
     VERSION.replace('-', "~")
 }
 
-fn has_version(name: &str) -> bool {
-    name.contains(VERSION) || name.contains(&version_of_packages())
-}
-
 fn scratch() -> PathBuf {
     Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("release-{}", std::process::id()))
 }
@@ -56,7 +52,7 @@ impl Clones {
     /// A file of the first clone, by the end of its name. The name has the version.
     fn file(&self, end: &str) -> PathBuf {
         let dist = self.one.join("dist");
-        let is_it = |name: &String| name.ends_with(end) && (name == end || has_version(name));
+        let is_it = |name: &String| name.ends_with(end) && (name == end || name.contains(VERSION));
         let mut found = files(&dist).into_iter().filter(is_it);
         let name = found.next().unwrap_or_else(|| panic!("no {end} in {dist:?}"));
         assert_eq!(found.next(), None);
@@ -110,7 +106,7 @@ fn make_clones() -> Result<Clones, String> {
     let (one, other) = (scratch().join("one"), scratch().join("another/with/a/longer/path"));
     copy_of_the_tree(&one);
     let key = signatures::make_key(&scratch(), "key");
-    signatures::fill_placeholders(&one, &key);
+    signatures::set_key(&one, &key);
     commit_all(&one, COMMITTED);
     // The version of a release, and not that of a commit in between.
     git(&one, &["tag", &format!("v{VERSION}")]);
@@ -196,11 +192,17 @@ fn find_differences(one: &Path, other: &Path) -> Vec<String> {
     files(one).union(&files(other)).filter(|name| read(one, name) != read(other, name)).cloned().collect()
 }
 
+/// GitHub replaces every other character in the name of an upload, and then SHA256SUMS would name another file.
+fn assert_can_be_uploaded(names: &BTreeSet<String>) {
+    let stays = |byte: u8| byte.is_ascii_alphanumeric() || b"._+-".contains(&byte);
+    let wrong: Vec<_> = names.iter().filter(|name| !name.bytes().all(stays)).collect();
+    assert_eq!(wrong, [""; 0]);
+}
+
 #[test]
 fn two_clones_give_the_same_files() {
     let Some(clones) = clones() else { return };
     let (one, other) = (clones.one.join("dist"), clones.other.join("dist"));
-    let packages = version_of_packages();
     let names = [
         "SHA256SUMS".to_owned(),
         "TABLE.md".to_owned(),
@@ -216,10 +218,11 @@ fn two_clones_give_the_same_files() {
         format!("rini-{VERSION}-sbom.cdx.json"),
         format!("rini-{VERSION}-x86_64"),
         format!("rini-{VERSION}-x86_64.sha256"),
-        format!("rini-{packages}-1.x86_64.rpm"),
-        format!("rini_{packages}-1_amd64.deb"),
+        format!("rini-{VERSION}-1.x86_64.rpm"),
+        format!("rini_{VERSION}-1_amd64.deb"),
     ];
     assert_eq!(files(&other), names.into());
+    assert_can_be_uploaded(&files(&one));
     // Only the one clone is signed.
     assert_eq!(find_differences(&one, &other), signatures::names());
 
@@ -253,6 +256,47 @@ fn two_clones_give_the_same_files() {
             "{line}"
         );
     }
+}
+
+/// A commit between releases, as a user of the README makes it: each file has the version with the commit's time and hash.
+#[test]
+fn a_commit_without_a_tag_has_its_version_in_every_file() {
+    let Some(clones) = clones() else { return };
+    if !tools(&["dpkg-deb", "rpm", "jq"]) {
+        return;
+    }
+    let between = scratch().join("between");
+    git(&clones.other, &["clone", "--quiet", "--no-tags", ".", between.to_str().unwrap()]);
+    let (succeeded, says) = release(&between, "022", &["--no-deny", "x86_64"], &[]);
+    assert!(succeeded, "{says}");
+    let suffix = format!("git.20010203040506.{}", &clones.commit[..7]);
+    let version = format!("{VERSION}+{suffix}");
+    let dist = between.join("dist");
+    // The names of the release, with another version.
+    let names: BTreeSet<_> =
+        files(&clones.other.join("dist")).iter().map(|name| name.replace(VERSION, &version)).collect();
+    assert_eq!(files(&dist), names);
+    assert_can_be_uploaded(&names);
+    let sums = ["--check", "--strict", "--quiet", "SHA256SUMS"];
+    done(Command::new("sha256sum").args(sums).current_dir(&dist));
+
+    let of_packages = format!("{}~unreleased+{suffix}", version_of_packages());
+    let deb = dist.join(format!("rini_{version}-1_amd64.deb"));
+    assert_eq!(done(Command::new("dpkg-deb").arg("--field").arg(deb).arg("Version")), format!("{of_packages}-1"));
+    let rpm = dist.join(format!("rini-{version}-1.x86_64.rpm"));
+    let query = ["--query", "--queryformat", "%{VERSION}", "--package"];
+    assert_eq!(done(Command::new("rpm").args(query).arg(rpm)), of_packages);
+    let file = |end: &str| dist.join(format!("rini-{version}-{end}"));
+    assert_eq!(jq(".metadata.component.version", &file("sbom.cdx.json")), version);
+    let parameters = ".predicate.buildDefinition.externalParameters.version";
+    assert_eq!(jq(parameters, &file("provenance.json")), version);
+    let label = r#".annotations["org.opencontainers.image.version"]"#;
+    assert_eq!(jq(label, &file("image-index.json")), version);
+    // A tag of an image may have no +.
+    let index = done(Command::new("tar").args(["-xOf"]).arg(file("oci.tar")).arg("index.json"));
+    assert!(index.contains(&format!("\"rini:{VERSION}_{suffix}\"")), "{index}");
+    let table = fs::read_to_string(dist.join("TABLE.md")).unwrap();
+    assert!(rows(&table).is_ok_and(|names| names.len() == 8), "{table}");
 }
 
 /// The files of a release that cover all its architectures.
@@ -653,6 +697,26 @@ fn the_bill_names_what_is_linked_in_and_the_licences_are_there() {
     }
     // Each released crate has a licence.
     assert!(crates.lines().count() > linked.len());
+
+    // The bill has a number of its own, and each component a hash that anybody can make again.
+    let serial = jq(".serialNumber", &bill);
+    let digits: Vec<_> = serial.strip_prefix("urn:uuid:").unwrap().split('-').map(str::len).collect();
+    assert_eq!(digits, [8, 4, 4, 4, 12], "{serial}");
+    let hash = |name: &str| {
+        jq(
+            &format!(r#".components[] | select(.name == "{name}") | .hashes[] | select(.alg == "SHA-256") | .content"#),
+            &bill,
+        )
+    };
+    let all = jq(r#".components[] | .hashes[0].content | length"#, &bill);
+    assert!(all.lines().count() > linked.len() && all.lines().all(|length| length == "64"), "{all}");
+    let again = r"find -type f -printf '%P\n' | LC_ALL=C sort | xargs sha256sum | sha256sum";
+    let source = clones.one.join("target/static/musl/source");
+    let made = done(Command::new("sh").args(["-c", again]).current_dir(source));
+    assert_eq!(made.strip_suffix("  -"), Some(&*hash("musl")));
+    let lock = fs::read_to_string(clones.one.join("Cargo.lock")).unwrap();
+    let (_, behind) = lock.split_once("name = \"nix\"\n").unwrap();
+    assert!(behind.split("[[package]]").next().unwrap().contains(&hash("nix")));
 }
 
 /// An image of Debian: one that packaging/demo-example has made for other tests, with Python, or an empty one, which is
@@ -699,9 +763,10 @@ fn the_deb_is_installed_runs_and_is_removed() {
     let (Some(clones), Some(image)) = (clones(), debian()) else { return };
     let script = r#"
         export PATH=/usr/sbin:/usr/bin:/sbin:/bin
+        cd /it
         there() { find / -xdev -iname '*rini*' -not -path '/proc/*' -not -name '*.deb'; }
         before=$(there)
-        dpkg --install /it/rini_*.deb >/dev/null && dpkg --verify rini && dpkg --audit || exit
+        sh -c "$1" >/dev/null && dpkg --verify rini && dpkg --audit || exit
         rini --version
         rini -- sh -c 'kill -9 $$'; echo "code $?"
         # Files only.
@@ -713,8 +778,9 @@ fn the_deb_is_installed_runs_and_is_removed() {
         [ "$(there)" != "$before" ] || echo "nothing was installed"
         dpkg --purge rini >/dev/null || exit
         [ "$(there)" = "$before" ] && echo removed"#;
-    let mount = format!("{}:/it:ro", clones.one.join("dist").display());
-    let run = ["run", "--rm", "--network", "none", "--volume", &mount, image, "sh", "-c", script];
+    let mount = format!("{}:/it/dist:ro", clones.one.join("dist").display());
+    let command = readme_command("Debian, Ubuntu");
+    let run = ["run", "--rm", "--network", "none", "--volume", &mount, image, "sh", "-c", script, "sh", &command];
     let says = done(Command::new("docker").args(run));
     let lines = [
         &*format!("rini {VERSION} (git.{})", &clones.commit[..7]),
@@ -754,7 +820,8 @@ fn the_rpm_is_installed_runs_and_is_removed() {
         done(rpm.arg("--root").arg(root.path()).args(words))
     };
     rpm(&["--initdb"]);
-    rpm(&["--install", clones.file(".rpm").to_str().unwrap()]);
+    let command = readme_command("Fedora, SUSE").replace("rpm ", &format!("rpm --root {} ", root.path().display()));
+    done(Command::new("sh").args(["-c", &command]).current_dir(&clones.one));
     let files = [
         "/usr/bin/rini",
         "/usr/share/bash-completion/completions/rini",
@@ -830,9 +897,14 @@ fn the_image_is_loaded_and_a_build_copies_from_it() {
         (format!("rini-test-release:{}", std::process::id()), format!("rini-test-copied:{}", std::process::id()));
     let container = format!("rini-test-release-{}", std::process::id());
     let _removed_at_the_end = Removed { container: container.clone(), images: [built.clone(), image.clone()] };
-    let docker_archive = format!("docker-archive:{}:{image}", to("docker.tar").display());
-    done(Command::new("skopeo").args(["copy", "--quiet", &archive, &docker_archive]));
-    done(Command::new("docker").args(["load", "--quiet", "--input"]).arg(to("docker.tar")));
+    // skopeo does not read DOCKER_HOST.
+    let host =
+        std::env::var("DOCKER_HOST").map_or_else(|_| String::new(), |host| format!("--dest-daemon-host {host} "));
+    let of_readme = format!("docker-daemon:rini:{VERSION}");
+    let command = readme_command("Docker images");
+    assert!(command.contains(&of_readme), "{command}");
+    let command = command.replace(&of_readme, &format!("{host}docker-daemon:{image}"));
+    done(Command::new("sh").args(["-c", &command]).current_dir(&clones.one));
     let version = format!("rini {VERSION} (git.{})", &clones.commit[..7]);
     let run = |image: &str, flags: &[&str], words: &[&str]| {
         let words = [&["run", "--rm", "--network", "none", "--name", &container], flags, &[image], words].concat();
@@ -862,8 +934,7 @@ fn the_image_is_loaded_and_a_build_copies_from_it() {
     assert_eq!(run(&built, &[], &["/dumb-init", "--version"]).code(), 127);
 }
 
-/// For a commit without a tag, `podman load` gives the image another name than the README's Dockerfile. The README's command
-/// names it.
+/// `podman load` takes the name from the image, which has that of the commit. The README's command names it as its Dockerfile does.
 #[test]
 fn podman_loads_the_image_and_has_it_under_the_name_that_the_readme_gives() {
     let (Some(clones), Some(podman)) = (clones(), Podman::new()) else { return };
@@ -882,13 +953,63 @@ fn podman_loads_the_image_and_has_it_under_the_name_that_the_readme_gives() {
     let removed = podman.run(["rmi", &image]);
     assert_eq!(removed.code(), 0, "{removed:?}");
 
-    let readme = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md")).unwrap();
-    let row = readme.lines().find_map(|line| line.strip_prefix("| Podman images | `")).unwrap();
-    let command = row.strip_suffix("` |").unwrap();
-    let archive = clones.file("-oci.tar").display().to_string();
-    let here = command.replace("dist/rini-oci.tar", &archive).replace("containers-storage:", &podman.storage());
-    done(Command::new("sh").args(["-c", &here]));
+    let command = readme_command("Podman images").replace("containers-storage:", &podman.storage());
+    done(Command::new("sh").args(["-c", &command]).current_dir(&clones.one));
     runs();
+}
+
+/// A command of the README's table for the installation. It takes files of dist/ in the working directory.
+fn readme_command(row: &str) -> String {
+    let readme = text("README.md");
+    let row = readme.lines().find_map(|line| line.strip_prefix(&format!("| {row} | `"))).unwrap();
+    let command = row.split('`').next().unwrap();
+    assert!(command.contains("dist/rini"), "{command}");
+    command.to_owned()
+}
+
+/// A registry keeps the index, so that docs/verify.md's commands accept the image that it has.
+#[test]
+fn a_registry_has_the_image_that_was_signed() {
+    let Some(clones) = clones() else { return };
+    if !tools(&["skopeo", "bash", "ssh-keygen", "sha256sum"]) {
+        return;
+    }
+    let program = path("target/registry/usr/bin/docker-registry");
+    if !program.exists() {
+        return skip("there is no target/registry; tests/setup unpacks it");
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let config = folder.path().join("config.yml");
+    let storage = folder.path().join("storage");
+    fs::write(
+        &config,
+        format!(
+            "version: 0.1\nstorage:\n  filesystem:\n    rootdirectory: {}\nhttp:\n  addr: 127.0.0.1:0\n",
+            storage.display()
+        ),
+    )
+    .unwrap();
+    let mut registry = Start::of(program).args(["serve"]).args([&config]).spawn();
+    let line = registry.err_line_with("listening on ");
+    let address = line.split("listening on ").nth(1).unwrap().trim_end_matches('"').split('"').next().unwrap();
+    // This registry has no certificate.
+    let settings = folder.path().join(".config/containers");
+    fs::create_dir_all(&settings).unwrap();
+    fs::write(settings.join("registries.conf"), format!("[[registry]]\nlocation = \"{address}\"\ninsecure = true\n"))
+        .unwrap();
+    let push = |command: &str| {
+        done(Command::new("sh").args(["-c", command]).current_dir(&clones.one).env("HOME", folder.path()))
+    };
+    let command = readme_command("your registry").replace("REGISTRY", address);
+    push(&command);
+    let image = format!("docker://{address}/rini:{VERSION}");
+    let (succeeded, says) = signatures::verify_image(clones, &image, folder.path());
+    assert!(succeeded && says.starts_with("Good \"rini-release\" signature"), "{says}");
+    // The negative control: a copy of one architecture, without the index.
+    push(&command.replace("--all --preserve-digests", "").replace(VERSION, "changed"));
+    let image = format!("docker://{address}/rini:changed");
+    let (succeeded, says) = signatures::verify_image(clones, &image, folder.path());
+    assert!(!succeeded && says.contains("incorrect signature"), "{says}");
 }
 
 /// A text of packaging/release as of a release. The version of a commit in between has its time and its hash at the end.
@@ -896,7 +1017,7 @@ fn without_commit(text: &str) -> String {
     let mut parts = text.split("git.20");
     let mut whole = parts.next().unwrap().to_owned();
     for part in parts {
-        whole.truncate(whole.trim_end_matches('+').trim_end_matches("~unreleased").len());
+        whole.truncate(whole.trim_end_matches('+').len());
         // Twelve more digits, a point, and seven digits of the hash.
         whole += &part[20..];
     }
@@ -928,7 +1049,7 @@ fn rows(table: &str) -> Result<BTreeSet<String>, String> {
                 .is_some_and(|(all, dirty)| number(all) && dirty.strip_suffix(" of it dirty").is_some_and(number)),
         );
         let is_sum = sum.len() == 64 && sum.bytes().all(|byte| byte.is_ascii_hexdigit());
-        if !(is_sum && number(bytes) && has_version(name) && names.insert(name.to_owned())) {
+        if !(is_sum && number(bytes) && name.contains(VERSION) && names.insert(name.to_owned())) {
             return Err(line.into());
         }
     }
@@ -937,9 +1058,8 @@ fn rows(table: &str) -> Result<BTreeSet<String>, String> {
 
 #[test]
 fn the_table_of_a_commit_is_read_as_that_of_its_release() {
-    let text =
-        "rini 1.0.0-rc.2+git.20261130002637.b1109af: `rini-1.0.0~rc.2~unreleased+git.20261130002637.b1109af-1.rpm`";
-    assert_eq!(without_commit(text), "rini 1.0.0-rc.2: `rini-1.0.0~rc.2-1.rpm`");
+    let text = "rini 1.0.0-rc.2+git.20261130002637.b1109af: `rini-1.0.0-rc.2+git.20261130002637.b1109af-1.rpm`";
+    assert_eq!(without_commit(text), "rini 1.0.0-rc.2: `rini-1.0.0-rc.2-1.rpm`");
     assert_eq!(without_commit("rini 1.0.0, git.0123abc"), "rini 1.0.0, git.0123abc");
 }
 

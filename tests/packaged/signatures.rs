@@ -2,7 +2,7 @@
 //!
 //! The clone `one` of [`super::clones`] is signed with a key that is thrown away, and the clone `other` is not signed.
 
-use super::{Clones, VERSION, clones, files, release, scratch};
+use super::{Clones, VERSION, clones, files, find_differences, release, scratch};
 use crate::docs::markdown::Page;
 use crate::release::{commit_of_the_tree, done, git, is_clone, path, text};
 use crate::support::tools;
@@ -42,11 +42,32 @@ fn edit(file: &Path, from: &str, to: &str) {
     fs::write(file, text.replacen(from, to, 1)).unwrap();
 }
 
-/// Puts a key and an address in the place of the placeholders.
-pub fn fill_placeholders(tree: &Path, key: &Path) {
-    edit(&tree.join("Cargo.toml"), "<maintainer@rini.invalid>", "<maintainer@example.org>");
-    edit(&tree.join("packaging/release-signers"), "# PLACEHOLDER", &format!("{}# PLACEHOLDER", signer(key)));
-    edit(&tree.join("docs/verify.md"), "**none yet**", &fingerprint(key));
+/// Writes the address of a maintainer into a tree, whatever is there: the placeholder, or that of a releaser.
+fn set_maintainer(tree: &Path, address: &str) {
+    let file = tree.join("Cargo.toml");
+    let text = fs::read_to_string(&file).unwrap();
+    let (before, behind) = text.split_once("\nmaintainer = \"").unwrap();
+    let (_, behind) = behind.split_once('\n').unwrap();
+    fs::write(file, format!("{before}\nmaintainer = \"The rini authors <{address}>\"\n{behind}")).unwrap();
+}
+
+/// Names these keys as those of the releases, and no other one.
+fn set_signers(tree: &Path, keys: &[&Path]) {
+    let lines: String = keys.iter().map(|key| signer(key)).collect();
+    fs::write(tree.join("packaging/release-signers"), format!("# A comment\n{lines}")).unwrap();
+}
+
+/// Adds a key's fingerprint to the page.
+fn add_fingerprint(tree: &Path, key: &Path) {
+    let file = tree.join("docs/verify.md");
+    fs::write(&file, format!("{}\n{}\n", fs::read_to_string(&file).unwrap(), fingerprint(key))).unwrap();
+}
+
+/// Makes a tree one that this key can sign.
+pub fn set_key(tree: &Path, key: &Path) {
+    set_maintainer(tree, "maintainer@example.org");
+    set_signers(tree, &[key]);
+    add_fingerprint(tree, key);
 }
 
 /// A block of docs/verify.md, by a word in it.
@@ -95,6 +116,14 @@ impl Stranger {
     }
 }
 
+/// Runs the commands for an image in a directory with the release's signature of the index. Returns whether they succeeded, and
+/// their whole output.
+pub fn verify_image(clones: &Clones, image: &str, home: &Path) -> (bool, String) {
+    let stranger = Stranger::new(clones);
+    let commands = format!("export IMAGE={image} HOME={}\n{}", home.display(), block("skopeo inspect"));
+    stranger.run(&commands)
+}
+
 /// Changes one letter of a file.
 fn tamper(file: &Path) {
     let mut bytes = fs::read(file).unwrap();
@@ -115,7 +144,7 @@ fn a_stranger_verifies_a_download_with_three_commands() {
     if !tools(&["bash", "curl", "ssh-keygen", "sha256sum"]) {
         return;
     }
-    let commands = block("curl ");
+    let commands = block("--remote-name-all");
     let verify = |change: &dyn Fn(&Stranger)| {
         let stranger = Stranger::new(clones);
         change(&stranger);
@@ -153,7 +182,7 @@ fn a_stranger_verifies_a_download_with_three_commands() {
     // A signature that the releaser made for something else.
     assert_refused("Could not verify signature", &|stranger| sign_again(&key, "git", &stranger.release(sums)));
     assert_refused("curl", &|stranger| fs::remove_file(stranger.release("SHA256SUMS.sig")).unwrap());
-    // The repository as it is names no key.
+    // The repository as it is names no key, or that of its releaser.
     assert_refused("Could not verify signature", &|stranger| {
         fs::copy(path("packaging/release-signers"), stranger.at_home("release-signers")).unwrap();
     });
@@ -162,12 +191,10 @@ fn a_stranger_verifies_a_download_with_three_commands() {
 #[test]
 fn a_stranger_verifies_the_image_and_the_provenance() {
     let Some(clones) = clones() else { return };
-    if !tools(&["bash", "skopeo", "ssh-keygen", "openssl", "tar"]) {
+    if !tools(&["bash", "skopeo", "ssh-keygen", "openssl", "tar", "curl"]) {
         return;
     }
     let stranger = Stranger::new(clones);
-    let index = format!("rini-{VERSION}-image-index.json");
-    fs::copy(stranger.release(&format!("{index}.sig")), stranger.at_home(&format!("{index}.sig"))).unwrap();
     let commands = block("skopeo inspect");
     let (succeeded, says) = stranger.run(&commands);
     assert!(succeeded && says.starts_with("Good \"rini-release\" signature"), "{says}");
@@ -184,7 +211,7 @@ fn a_stranger_verifies_the_image_and_the_provenance() {
     let envelope = format!("rini-{VERSION}-provenance.intoto.jsonl");
     let command = block("packaging/verify-provenance").replace("packaging/release-signers", "release-signers");
     let command = command.replace("packaging/", &format!("{}/", path("packaging").display()));
-    let write = |text: &str| fs::write(stranger.at_home(&envelope), text).unwrap();
+    let write = |text: &str| fs::write(stranger.release(&envelope), text).unwrap();
     let signed = fs::read_to_string(stranger.release(&envelope)).unwrap();
     write(&signed);
     let statement = fs::read_to_string(stranger.release(&format!("rini-{VERSION}-provenance.json"))).unwrap();
@@ -203,6 +230,71 @@ fn a_stranger_verifies_the_image_and_the_provenance() {
     fs::write(stranger.at_home("release-signers"), another).unwrap();
     let (succeeded, says) = stranger.run(&command);
     assert!(!succeeded && says.contains("no key of \"release-signers\" signed"), "{says}");
+}
+
+/// The reference implementation of DSSE accepts the envelope.
+#[test]
+fn another_implementation_accepts_the_envelope() {
+    let Some(clones) = clones() else { return };
+    let library = path("target/schemas");
+    if !library.join("securesystemslib").exists() {
+        return crate::support::skip("there is no target/schemas/securesystemslib; tests/setup installs it");
+    }
+    let script = r#"
+import base64, json, sys
+from securesystemslib.dsse import Envelope
+from securesystemslib.signer import SSlibKey
+signers, envelope, fingerprint = sys.argv[1:]
+public = base64.b64decode(open(signers).read().split()[-1])[-32:].hex()
+key = SSlibKey(fingerprint, "ed25519", "ed25519", {"public": public})
+Envelope.from_dict(json.load(open(envelope))).verify([key], 1)"#;
+    let key = scratch().join("key");
+    let envelope = clones.file("-provenance.intoto.jsonl");
+    let accepts = |signers: &Path, envelope: &Path| {
+        let mut python = Command::new("/usr/bin/python3");
+        python.args(["-c", script]).args([signers, envelope]).arg(fingerprint(&key)).env("PYTHONPATH", &library);
+        let output = python.output().unwrap();
+        (output.status.success(), String::from_utf8(output.stderr).unwrap())
+    };
+    let signers = clones.one.join("packaging/release-signers");
+    assert_eq!(accepts(&signers, &envelope), (true, String::new()));
+    // The negative control.
+    let folder = tempfile::tempdir().unwrap();
+    let another = folder.path().join("signers");
+    fs::write(&another, signer(&make_key(folder.path(), "another"))).unwrap();
+    let (accepted, says) = accepts(&another, &envelope);
+    assert!(!accepted && says.contains("VerificationError"), "{says}");
+}
+
+/// With a public key, ssh-agent signs. Ed25519 has one signature for the same bytes and the same key.
+#[test]
+fn a_key_of_ssh_agent_gives_the_same_signatures() {
+    let Some(clones) = clones() else { return };
+    if !tools(&["ssh-agent", "ssh-add", "ssh-keygen", "openssl"]) {
+        return;
+    }
+    let folder = tempfile::tempdir_in(scratch()).unwrap();
+    for name in files(&clones.other.join("dist")) {
+        fs::copy(clones.other.join("dist").join(&name), folder.path().join(name)).unwrap();
+    }
+    let sign = |add: &str| {
+        let script = format!(r#"{add}; exec "$2" "$1.pub" "$3""#);
+        let mut agent = Command::new("ssh-agent");
+        agent.args(["sh", "-c", &script, "sh"]).arg(scratch().join("key"));
+        let output = agent.arg(clones.one.join("packaging/release-sign")).arg(folder.path()).output().unwrap();
+        (output.status.success(), String::from_utf8(output.stderr).unwrap())
+    };
+    // The negative control: an agent that does not hold the key. Of the signatures, none stays.
+    let (succeeded, says) = sign(":");
+    assert!(!succeeded && says.contains("release-sign: ssh-agent does not sign with this key"), "{says}");
+    assert!(files(folder.path()).is_disjoint(&names().into()));
+    let (succeeded, says) = sign(r#"ssh-add -q "$1""#);
+    assert!(succeeded, "{says}");
+    assert_eq!(find_differences(&clones.one.join("dist"), folder.path()), [""; 0]);
+    // Signatures that are there stay.
+    let (succeeded, says) = sign(r#"ssh-add -q "$1""#);
+    assert!(!succeeded && says.contains("is signed already: remove ") && says.lines().count() == 1, "{says}");
+    assert_eq!(find_differences(&clones.one.join("dist"), folder.path()), [""; 0]);
 }
 
 /// An unsigned release has no file of a signature, and packaging/release says so.
@@ -240,21 +332,28 @@ fn a_placeholder_is_not_published() {
         assert!(!tree.join("dist").exists());
     };
     let sign = ["--sign", key.to_str().unwrap()];
+    set_maintainer(&tree, "maintainer@rini.invalid");
+    set_signers(&tree, &[]);
     assert_refused(&sign, "Cargo.toml has a placeholder for the maintainer's address");
     let tag = format!("v{VERSION}");
     git(&tree, &["tag", &tag]);
     assert_refused(&[], "Cargo.toml has a placeholder for the maintainer's address");
-    edit(&tree.join("Cargo.toml"), "<maintainer@rini.invalid>", "<maintainer@example.org>");
+    set_maintainer(&tree, "maintainer@example.org");
     assert_refused(&[], "packaging/release-signers has a placeholder and no key");
     git(&tree, &["tag", "--delete", &tag]);
     assert_refused(&sign, "packaging/release-signers has a placeholder and no key");
-    edit(&tree.join("packaging/release-signers"), "# PLACEHOLDER", &format!("{}# PLACEHOLDER", signer(&another)));
+    set_signers(&tree, &[&another]);
     assert_refused(&sign, "packaging/release-signers does not name the key");
-    edit(&tree.join("packaging/release-signers"), "# PLACEHOLDER", &format!("{}# PLACEHOLDER", signer(&key)));
+    set_signers(&tree, &[&another, &key]);
     assert_refused(&sign, "docs/verify.md does not have the fingerprint");
-    edit(&tree.join("docs/verify.md"), "**none yet**", &fingerprint(&key));
+    add_fingerprint(&tree, &key);
     assert_refused(&["--sign", rsa.to_str().unwrap()], "it is no Ed25519 key of OpenSSH");
     assert_refused(&["--sign", "/nonexistent"], "it is no Ed25519 key of OpenSSH");
     // The negative control: with all of that, the next refusal is that of the uncommitted changes.
     assert_refused(&sign, "some changes are in no commit");
+    // A relative path begins in the caller's directory.
+    let mut elsewhere = Command::new(tree.join("packaging/release"));
+    elsewhere.args(["--no-deny", "--sign", "key", "x86_64"]).current_dir(folder.path());
+    let says = String::from_utf8(elsewhere.output().unwrap().stderr).unwrap();
+    assert!(says.contains("some changes are in no commit"), "{says}");
 }
