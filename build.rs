@@ -42,7 +42,7 @@ const LAYOUT: &str = "packaging/layout.ld";
 fn main() {
     println!("cargo::rerun-if-changed=build.rs");
     println!("cargo::rerun-if-changed=build");
-    // The linker script of packaging/build-static, of which Cargo does not know. A packed crate has no such file.
+    // The linker script of packaging/build-static, of which Cargo does not know.
     if std::path::Path::new(LAYOUT).exists() {
         println!("cargo::rerun-if-changed={LAYOUT}");
     }
