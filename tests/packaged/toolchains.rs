@@ -2,11 +2,14 @@
 //! how it is called, and "builds" a copy of a program. `packages` builds rini with a real compiler in such a layout.
 
 use crate::release::{copy_of_the_tree, done, is_clone};
-use crate::support::{executable, is_root, skip, tools};
-use std::fs;
+use crate::support::{executable, is_root, skip, tools, until};
+use nix::fcntl::{Flock, FlockArg};
+use std::fs::{self, File};
+use std::os::unix::fs::MetadataExt;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
+use std::thread;
 
 const TRIPLE: &str = "x86_64-unknown-linux-musl";
 const DEBIAN_S_SOURCES: &str = "/usr/lib/rustlib/src/rust/library";
@@ -132,6 +135,39 @@ fn without_a_choice_the_first_complete_toolchain_is_used() {
     let [_, says] = build.run_where(hidden, &["x86_64"]);
     let install = "install with: apt-get install --no-install-recommends rust-web-src";
     assert_eq!(says, format!("build-static: missing: rust-web-src; {install}\n"));
+}
+
+/// Two builds at the same time fetch the source of musl once: the second waits, and uses what the first has fetched.
+#[test]
+fn a_build_waits_for_another_one_that_fetches_musl() {
+    if !can_run() {
+        return;
+    }
+    let build = Build::new();
+    let nightly = make_toolchain(build.folder.path(), "nightly");
+    build.set_nightly(Some(&nightly));
+    let musl = build.folder.path().join("tree/target/static/musl");
+    // The C library is not built yet, and cannot be fetched.
+    fs::remove_file(musl.join("x86_64/compiler")).unwrap();
+    executable(&build.folder.path().join("tree/packaging"), "apt-apart", "#!/bin/sh\nexit 1\n");
+    let (succeeded, says) = build.run("rustup");
+    assert!(!succeeded && says.contains("cannot download the source of Debian's package musl"), "{says}");
+
+    let lock = File::options().append(true).open(musl.join("lock")).unwrap();
+    let held = Flock::lock(lock, FlockArg::LockExclusive).unwrap();
+    let inode = format!(":{} ", fs::metadata(musl.join("lock")).unwrap().ino());
+    let waits =
+        || fs::read_to_string("/proc/locks").unwrap().lines().any(|line| line.contains("->") && line.contains(&inode));
+    thread::scope(|scope| {
+        let second = scope.spawn(|| build.run("rustup"));
+        until("the second build waits", waits);
+        fs::create_dir(musl.join("source")).unwrap();
+        let configure = "#!/bin/sh\necho 'install-libs install-tools install-headers:' >Makefile\n";
+        executable(&musl.join("source"), "configure", configure);
+        held.unlock().unwrap();
+        let (succeeded, says) = second.join().unwrap();
+        assert!(succeeded, "{says}");
+    });
 }
 
 #[test]
