@@ -40,7 +40,7 @@ impl Build {
         let musl = folder.path().join("tree/target/static/musl/x86_64");
         fs::create_dir_all(&musl).unwrap();
         let compiler = done(Command::new("sh").args(["-c", "x86_64-linux-gnu-gcc --version | head -n 1"]));
-        fs::write(musl.join("compiler"), compiler).unwrap();
+        fs::write(musl.join("made-from"), format!("{compiler}\n-w -Oz\n\n")).unwrap();
         fs::create_dir(folder.path().join("bin")).unwrap();
         Build { folder }
     }
@@ -148,7 +148,7 @@ fn a_build_waits_for_another_one_that_fetches_musl() {
     build.set_nightly(Some(&nightly));
     let musl = build.folder.path().join("tree/target/static/musl");
     // The C library is not built yet, and cannot be fetched.
-    fs::remove_file(musl.join("x86_64/compiler")).unwrap();
+    fs::remove_file(musl.join("x86_64/made-from")).unwrap();
     executable(&build.folder.path().join("tree/packaging"), "apt-apart", "#!/bin/sh\nexit 1\n");
     let (succeeded, says) = build.run("rustup");
     assert!(!succeeded && says.contains("cannot download the source of Debian's package musl"), "{says}");
@@ -168,6 +168,13 @@ fn a_build_waits_for_another_one_that_fetches_musl() {
         let (succeeded, says) = second.join().unwrap();
         assert!(succeeded, "{says}");
     });
+
+    // The library is kept, but not for another source.
+    executable(&musl.join("source"), "configure", "#!/bin/sh\nexit 3\n");
+    assert!(build.run("rustup").0);
+    fs::create_dir(musl.join("source/debian")).unwrap();
+    fs::write(musl.join("source/debian/changelog"), "musl (1.2.3-2) unstable; urgency=medium\n").unwrap();
+    assert!(!build.run("rustup").0);
 }
 
 #[test]
