@@ -8,7 +8,7 @@ use crate::support::{
 use crate::terminal::Session;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{PermissionsExt, symlink};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -592,11 +592,22 @@ fn where_other_users_may_not_enter_they_run_a_copy() {
     };
     set_mode(0o755);
     assert_eq!(for_all_users(program.clone()), program);
+    let assert_copied = |program: &Path| {
+        let copy = for_all_users(program.to_owned());
+        assert_eq!(run_as_nobody(&copy).unwrap(), Some(7));
+        // The negative control.
+        assert_eq!(run_as_nobody(program).unwrap_err().kind(), std::io::ErrorKind::PermissionDenied);
+    };
     set_mode(0o700);
-    let copy = for_all_users(program.clone());
-    assert_eq!(run_as_nobody(&copy).unwrap(), Some(7));
-    // The negative control.
-    assert_eq!(run_as_nobody(&program).unwrap_err().kind(), std::io::ErrorKind::PermissionDenied);
+    assert_copied(&program);
+    // The same by a link, and where a umask has closed the file itself.
+    let open = tempfile::tempdir().unwrap();
+    fs::set_permissions(open.path(), fs::Permissions::from_mode(0o755)).unwrap();
+    symlink(folder.path(), open.path().join("link")).unwrap();
+    assert_copied(&open.path().join("link/probe"));
+    set_mode(0o755);
+    fs::set_permissions(&program, fs::Permissions::from_mode(0o700)).unwrap();
+    assert_copied(&program);
 }
 
 /// The tests run as a background job of a terminal that stops every job that writes to it.

@@ -2,7 +2,7 @@
 //!
 //! src/cli/documentation.rs checks which options the man page and the completions name. Here the shells complete them.
 
-use crate::support::{Output, Start, beside, skip, tools};
+use crate::support::{Output, Start, beside, executable, skip, tools};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -262,6 +262,30 @@ pub fn done(command: &mut Command) -> String {
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).trim_end().to_owned();
     assert!(output.status.success(), "{command:?}: {}", text(&output.stderr));
     text(&output.stdout)
+}
+
+/// The workflow's shell ends with the first command that fails, also in a pipe. packaging/release --check fails if something is
+/// missing, and the step installs what it names.
+#[test]
+fn the_workflow_installs_what_the_release_lacks() {
+    let workflow = text(".github/workflows/release.yml");
+    let step = between(&workflow, "- name: What packaging/release needs\n        run: |\n", "\n      - name:");
+    let folder = tempfile::tempdir().unwrap();
+    fs::create_dir(folder.path().join("packaging")).unwrap();
+    let check = r#"#!/bin/sh
+        [ -e packages ] || echo "release: missing: one two; install with: apt-get install --no-install-recommends one two" >&2
+        [ -e crates ] || echo "release: missing: three@1; install with: cargo install --locked three@1" >&2
+        [ -e packages ] && [ -e crates ]"#;
+    executable(&folder.path().join("packaging"), "release", check);
+    let here = folder.path().display();
+    executable(folder.path(), "apt-get", format!("#!/bin/sh\necho \"$@\" >{here}/packages\n"));
+    executable(folder.path(), "cargo", format!("#!/bin/sh\necho \"$@\" >{here}/crates\n"));
+    let mut bash = Command::new("bash");
+    bash.args(["--noprofile", "--norc", "-eo", "pipefail", "-c", step]).current_dir(folder.path());
+    done(bash.env("PATH", format!("{here}:{}", std::env::var("PATH").unwrap())));
+    let called = |name: &str| fs::read_to_string(folder.path().join(name)).unwrap();
+    assert_eq!(called("packages"), "install --yes --no-install-recommends one two\n");
+    assert_eq!(called("crates"), "install --locked three@1\n");
 }
 
 #[test]

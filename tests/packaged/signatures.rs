@@ -5,7 +5,7 @@
 use super::{Clones, VERSION, clones, files, find_differences, release, scratch};
 use crate::docs::markdown::Page;
 use crate::release::{commit_of_the_tree, done, git, is_clone, path, text};
-use crate::support::tools;
+use crate::support::{executable, tools};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -191,13 +191,18 @@ fn a_stranger_verifies_a_download_with_three_commands() {
 #[test]
 fn a_stranger_verifies_the_image_and_the_provenance() {
     let Some(clones) = clones() else { return };
-    if !tools(&["bash", "skopeo", "ssh-keygen", "openssl", "tar", "curl"]) {
+    if !tools(&["bash", "skopeo", "ssh-keygen", "openssl", "tar", "curl", "grep"]) {
         return;
     }
     let stranger = Stranger::new(clones);
     let commands = block("skopeo inspect");
     let (succeeded, says) = stranger.run(&commands);
     assert!(succeeded && says.starts_with("Good \"rini-release\" signature"), "{says}");
+    // An image of another version, under the name of this one.
+    let signature = |version: &str| stranger.release(&format!("rini-{version}-image-index.json.sig"));
+    fs::copy(signature(VERSION), signature("9.9.9")).unwrap();
+    let (succeeded, says) = stranger.run(&format!("VERSION=9.9.9\n{commands}"));
+    assert!(!succeeded && says.starts_with("Good \"rini-release\" signature") && says.lines().count() == 1, "{says}");
     // Another image with a good index of its own.
     let archive = stranger.release("rini-oci.tar");
     let change = r#"cd "$1" && mkdir new && tar -xf "$2" -C new && cd new &&
@@ -287,7 +292,22 @@ fn a_key_of_ssh_agent_gives_the_same_signatures() {
     // The negative control: an agent that does not hold the key. Of the signatures, none stays.
     let (succeeded, says) = sign(":");
     assert!(!succeeded && says.contains("release-sign: ssh-agent does not sign with this key"), "{says}");
-    assert!(files(folder.path()).is_disjoint(&names().into()));
+    let is_unsigned = || files(folder.path()).is_disjoint(&names().into());
+    assert!(is_unsigned());
+    // Nor does one stay if a signal ends the script. This openssl sends it to the script behind packaging/verify-provenance.
+    let programs = tempfile::tempdir().unwrap();
+    let openssl = r#"read -r _ _ _ sign _ <"/proc/$PPID/stat"; kill -TERM "$sign"; exit 1"#;
+    executable(programs.path(), "openssl", format!("#!/bin/sh\n{openssl}\n"));
+    let (succeeded, _) = sign(&format!(r#"ssh-add -q "$1"; export PATH="{}:$PATH""#, programs.path().display()));
+    assert!(!succeeded && is_unsigned());
+    // Nothing is signed that the checksums do not cover.
+    let (sums, whole) =
+        (folder.path().join("SHA256SUMS"), fs::read_to_string(clones.other.join("dist/SHA256SUMS")).unwrap());
+    let lines = whole.lines().filter(|line| !line.ends_with("-image-index.json"));
+    fs::write(&sums, lines.map(|line| format!("{line}\n")).collect::<String>()).unwrap();
+    let (succeeded, says) = sign(r#"ssh-add -q "$1""#);
+    assert!(!succeeded && says.contains("SHA256SUMS does not name \"rini-") && is_unsigned(), "{says}");
+    fs::write(&sums, whole).unwrap();
     let (succeeded, says) = sign(r#"ssh-add -q "$1""#);
     assert!(succeeded, "{says}");
     assert_eq!(find_differences(&clones.one.join("dist"), folder.path()), [""; 0]);
