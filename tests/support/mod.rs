@@ -12,7 +12,7 @@ use std::ffi::{CStr, CString, OsStr, OsString};
 use std::fs;
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
@@ -53,17 +53,24 @@ pub fn for_all_users(program: PathBuf) -> PathBuf {
     extern "C" fn remove_copies() {
         let _ = fs::remove_dir_all(COPIES.get().unwrap());
     }
-    if program.parent().is_some_and(prepare::is_open_to_all) {
+    let is_open = |real: &Path| {
+        real.parent().is_some_and(prepare::is_open_to_all) && fs::metadata(real).is_ok_and(|it| it.mode() & 0o5 == 0o5)
+    };
+    if program.canonicalize().is_ok_and(|real| is_open(&real)) {
         return program;
     }
+    let make_folder = |folder: tempfile::TempDir| {
+        fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o755)).unwrap();
+        folder.keep()
+    };
     let copies = COPIES.get_or_init(|| {
-        let folder = tempfile::Builder::new().prefix("rini-programs-").tempdir().unwrap().keep();
-        fs::set_permissions(&folder, fs::Permissions::from_mode(0o755)).unwrap();
+        let folder = make_folder(tempfile::Builder::new().prefix("rini-programs-").tempdir().unwrap());
         // SAFETY: The handler is a plain function that does not unwind.
         assert_eq!(unsafe { libc::atexit(remove_copies) }, 0);
         folder
     });
-    let copy = copies.join(program.file_name().unwrap());
+    // Each call has a directory of its own, because another program of this name may run.
+    let copy = make_folder(tempfile::tempdir_in(copies).unwrap()).join(program.file_name().unwrap());
     copy_executable(&program, &copy);
     copy
 }

@@ -138,6 +138,7 @@ fn folder_for_all() -> PathBuf {
 
 /// True if every user may enter this directory.
 pub fn is_open_to_all(folder: &Path) -> bool {
+    let Ok(folder) = folder.canonicalize() else { return false };
     folder.ancestors().all(|folder| fs::metadata(folder).is_ok_and(|it| it.is_dir() && it.mode() & 0o1 != 0))
 }
 
