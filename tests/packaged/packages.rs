@@ -430,6 +430,17 @@ fn each_commit_has_a_version_of_its_own_in_the_order_of_the_commits() {
     }
     let different: BTreeSet<_> = all.iter().map(|names| &names[0]).collect();
     assert_eq!(different.len(), all.len());
+    // In a shallow clone, a commit after a tag would have the version of one before it.
+    let shallow = tempfile::tempdir().unwrap();
+    let origin = format!("file://{}", tree.display());
+    git(tree, &["clone", "--quiet", "--depth=1", &origin, shallow.path().to_str().unwrap()]);
+    let output = Command::new(shallow.path().join("packaging/release")).arg("--names").output().unwrap();
+    let says = String::from_utf8(output.stderr).unwrap();
+    assert!(!output.status.success() && says.contains("git fetch --unshallow --tags"), "{says}");
+    git(shallow.path(), &["fetch", "--quiet", "--unshallow", "--tags"]);
+    let output = Command::new(shallow.path().join("packaging/release")).arg("--names").output().unwrap();
+    assert_eq!(String::from_utf8(output.stdout).unwrap().lines().collect::<Vec<_>>(), names());
+
     let is_tag =
         |tag: &str| tag.len() <= 128 && tag.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._-".contains(&byte));
     assert!(all.iter().all(|names| is_tag(&names[2])), "{all:?}");
@@ -703,6 +714,21 @@ fn the_bill_names_what_is_linked_in_and_the_licences_are_there() {
     {
         assert!(licenses.contains(one), "no {one:?}");
     }
+    // A bill without one of rini's own crates is refused.
+    let elsewhere = tempfile::tempdir().unwrap();
+    let built = "target/static/x86_64-unknown-linux-musl/release/deps";
+    let without_nix = |text: &str| text.split(' ').filter(|word| !word.contains("/nix-")).collect::<Vec<_>>().join(" ");
+    fs::create_dir_all(elsewhere.path().join(built)).unwrap();
+    fs::copy(clones.one.join("Cargo.toml"), elsewhere.path().join("Cargo.toml")).unwrap();
+    for name in files(&clones.one.join(built)).iter().filter(|name| name.ends_with(".d")) {
+        let read = fs::read_to_string(clones.one.join(built).join(name)).unwrap();
+        fs::write(elsewhere.path().join(built).join(name), without_nix(&read)).unwrap();
+    }
+    let mut refused = Command::new(clones.one.join("packaging/release-bill"));
+    let output = refused.args([&bill, Path::new("bill"), Path::new("licenses")]).current_dir(elsewhere.path()).output();
+    let says = String::from_utf8(output.unwrap().stderr).unwrap();
+    assert!(says.contains("does not show where nix came from"), "{says}");
+
     // Each released crate has a licence.
     assert!(crates.lines().count() > linked.len());
 
