@@ -394,11 +394,13 @@ fn each_commit_has_a_version_of_its_own_in_the_order_of_the_commits() {
     const FIRST: &str = "1.0.0-rc.2";
     set_version(FIRST);
     commit_all(tree, COMMITTED);
-    let names = || {
+    let print_names = |tree: &Path| {
         let mut names = Command::new(tree.join("packaging/release"));
-        let text = done(names.arg("--names").current_dir("/"));
-        text.lines().map(str::to_owned).collect::<Vec<_>>()
+        names.arg("--names").current_dir("/");
+        names
     };
+    let names_in = |tree: &Path| done(&mut print_names(tree)).lines().map(str::to_owned).collect::<Vec<_>>();
+    let names = || names_in(tree);
     let commit = |time: &str, version: &str| {
         set_version(version);
         fs::write(tree.join("time"), time).unwrap();
@@ -434,12 +436,11 @@ fn each_commit_has_a_version_of_its_own_in_the_order_of_the_commits() {
     let shallow = tempfile::tempdir().unwrap();
     let origin = format!("file://{}", tree.display());
     git(tree, &["clone", "--quiet", "--depth=1", &origin, shallow.path().to_str().unwrap()]);
-    let output = Command::new(shallow.path().join("packaging/release")).arg("--names").output().unwrap();
+    let output = print_names(shallow.path()).output().unwrap();
     let says = String::from_utf8(output.stderr).unwrap();
     assert!(!output.status.success() && says.contains("git fetch --unshallow --tags"), "{says}");
     git(shallow.path(), &["fetch", "--quiet", "--unshallow", "--tags"]);
-    let output = Command::new(shallow.path().join("packaging/release")).arg("--names").output().unwrap();
-    assert_eq!(String::from_utf8(output.stdout).unwrap().lines().collect::<Vec<_>>(), names());
+    assert_eq!(names_in(shallow.path()), names());
 
     let is_tag =
         |tag: &str| tag.len() <= 128 && tag.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._-".contains(&byte));
@@ -714,21 +715,6 @@ fn the_bill_names_what_is_linked_in_and_the_licences_are_there() {
     {
         assert!(licenses.contains(one), "no {one:?}");
     }
-    // A bill without one of rini's own crates is refused.
-    let elsewhere = tempfile::tempdir().unwrap();
-    let built = "target/static/x86_64-unknown-linux-musl/release/deps";
-    let without_nix = |text: &str| text.split(' ').filter(|word| !word.contains("/nix-")).collect::<Vec<_>>().join(" ");
-    fs::create_dir_all(elsewhere.path().join(built)).unwrap();
-    fs::copy(clones.one.join("Cargo.toml"), elsewhere.path().join("Cargo.toml")).unwrap();
-    for name in files(&clones.one.join(built)).iter().filter(|name| name.ends_with(".d")) {
-        let read = fs::read_to_string(clones.one.join(built).join(name)).unwrap();
-        fs::write(elsewhere.path().join(built).join(name), without_nix(&read)).unwrap();
-    }
-    let mut refused = Command::new(clones.one.join("packaging/release-bill"));
-    let output = refused.args([&bill, Path::new("bill"), Path::new("licenses")]).current_dir(elsewhere.path()).output();
-    let says = String::from_utf8(output.unwrap().stderr).unwrap();
-    assert!(says.contains("does not show where nix came from"), "{says}");
-
     // Each released crate has a licence.
     assert!(crates.lines().count() > linked.len());
 
@@ -751,6 +737,21 @@ fn the_bill_names_what_is_linked_in_and_the_licences_are_there() {
     let lock = fs::read_to_string(clones.one.join("Cargo.lock")).unwrap();
     let (_, behind) = lock.split_once("name = \"nix\"\n").unwrap();
     assert!(behind.split("[[package]]").next().unwrap().contains(&hash("nix")));
+
+    // packaging/release-bill refuses to write a bill that lacks one of rini's own crates.
+    let elsewhere = tempfile::tempdir().unwrap();
+    let built = "target/static/x86_64-unknown-linux-musl/release/deps";
+    let without_nix = |text: &str| text.split(' ').filter(|word| !word.contains("/nix-")).collect::<Vec<_>>().join(" ");
+    fs::create_dir_all(elsewhere.path().join(built)).unwrap();
+    fs::copy(clones.one.join("Cargo.toml"), elsewhere.path().join("Cargo.toml")).unwrap();
+    for name in files(&clones.one.join(built)).iter().filter(|name| name.ends_with(".d")) {
+        let read = fs::read_to_string(clones.one.join(built).join(name)).unwrap();
+        fs::write(elsewhere.path().join(built).join(name), without_nix(&read)).unwrap();
+    }
+    let mut refused = Command::new(clones.one.join("packaging/release-bill"));
+    let output = refused.args([&bill, Path::new("bill"), Path::new("licenses")]).current_dir(elsewhere.path()).output();
+    let says = String::from_utf8(output.unwrap().stderr).unwrap();
+    assert!(says.contains("does not show where nix came from"), "{says}");
 }
 
 /// An image of Debian: one that packaging/demo-example has made for other tests, with Python, or an empty one, which is

@@ -116,8 +116,7 @@ impl Stranger {
     }
 }
 
-/// Runs the commands for an image in a directory with the release's signature of the index. Returns whether they succeeded, and
-/// their whole output.
+/// Runs the commands for an image, with this home. Returns whether they succeeded, and their whole output.
 pub fn verify_image(clones: &Clones, image: &str, home: &Path) -> (bool, String) {
     let stranger = Stranger::new(clones);
     let commands = format!("export IMAGE={image} HOME={}\n{}", home.display(), block("skopeo inspect"));
@@ -218,7 +217,6 @@ fn a_stranger_verifies_the_image_and_the_provenance() {
     let command = command.replace("packaging/", &format!("{}/", path("packaging").display()));
     let write = |text: &str| fs::write(stranger.release(&envelope), text).unwrap();
     let signed = fs::read_to_string(stranger.release(&envelope)).unwrap();
-    write(&signed);
     let statement = fs::read_to_string(stranger.release(&format!("rini-{VERSION}-provenance.json"))).unwrap();
     assert_eq!(stranger.run(&command), (true, statement));
     for (from, to) in [
@@ -369,6 +367,7 @@ fn a_placeholder_is_not_published() {
     add_fingerprint(&tree, &key);
     assert_refused(&["--sign", rsa.to_str().unwrap()], "it is no Ed25519 key of OpenSSH");
     assert_refused(&["--sign", "/nonexistent"], "it is no Ed25519 key of OpenSSH");
+    assert_refused(&["--sign", &format!("{}.pub", key.display())], "it is a public key, and there is no ssh-agent");
     // The negative control: with all of that, the next refusal is that of the uncommitted changes.
     assert_refused(&sign, "some changes are in no commit");
     // A relative path begins in the caller's directory.

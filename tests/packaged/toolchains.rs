@@ -5,8 +5,7 @@ use crate::release::{copy_of_the_tree, done, is_clone};
 use crate::support::{executable, is_root, skip, tools, until};
 use nix::fcntl::{Flock, FlockArg};
 use std::fs::{self, File};
-use std::os::unix::fs::MetadataExt;
-use std::os::unix::fs::symlink;
+use std::os::unix::fs::{MetadataExt, symlink};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::thread;
@@ -40,7 +39,7 @@ impl Build {
         let musl = folder.path().join("tree/target/static/musl/x86_64");
         fs::create_dir_all(&musl).unwrap();
         let compiler = done(Command::new("sh").args(["-c", "x86_64-linux-gnu-gcc --version | head -n 1"]));
-        fs::write(musl.join("made-from"), format!("{compiler}\n-w -Oz\n\n")).unwrap();
+        fs::write(musl.join("made-from"), format!("{compiler}\n-w -Oz\n")).unwrap();
         fs::create_dir(folder.path().join("bin")).unwrap();
         Build { folder }
     }
