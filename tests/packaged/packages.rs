@@ -1173,6 +1173,26 @@ fn missing_tools_are_listed_and_nothing_is_made() {
     assert!(code == Some(1) && says.contains("usage: "), "{says}");
 }
 
+/// The memory is measured last, after minutes.
+#[test]
+fn a_machine_where_no_memory_can_be_measured_is_refused_at_once() {
+    if !is_clone() || !tools(&["setpriv", "unshare"]) {
+        return;
+    }
+    if !is_root() {
+        return skip("only root can give up CAP_SYS_ADMIN");
+    }
+    let (checked, _) = release(&path("."), "022", &["--check", "--no-deny", "x86_64"], &[]);
+    if !checked {
+        return skip("packaging/release lacks tools");
+    }
+    let mut setpriv = Command::new("setpriv");
+    setpriv.args(["--bounding-set", "-sys_admin", "--inh-caps", "-sys_admin", "packaging/release"]);
+    let output = setpriv.args(["--check", "--no-deny", "x86_64"]).current_dir(path(".")).output().unwrap();
+    let says = String::from_utf8(output.stderr).unwrap();
+    assert!(!output.status.success() && says.contains("use root with CAP_SYS_ADMIN"), "{says}");
+}
+
 #[test]
 fn uncommitted_changes_are_not_released() {
     let Some(clones) = clones() else { return };

@@ -63,8 +63,18 @@ fn add_fingerprint(tree: &Path, key: &Path) {
     fs::write(&file, format!("{}\n{}\n", fs::read_to_string(&file).unwrap(), fingerprint(key))).unwrap();
 }
 
-/// Makes a tree one that this key can sign.
+/// Says on which day the version was released, or with "unreleased" that it was not.
+fn set_day(tree: &Path, day: &str) {
+    let file = tree.join("CHANGELOG.md");
+    let text = fs::read_to_string(&file).unwrap();
+    let (before, behind) = text.split_once("\n## ").unwrap();
+    let (_, behind) = behind.split_once('\n').unwrap();
+    fs::write(file, format!("{before}\n## {VERSION} - {day}\n{behind}")).unwrap();
+}
+
+/// Makes a tree one that can be released and signed with this key.
 pub fn set_key(tree: &Path, key: &Path) {
+    set_day(tree, "2026-10-31");
     set_maintainer(tree, "maintainer@example.org");
     set_signers(tree, &[key]);
     add_fingerprint(tree, key);
@@ -352,6 +362,7 @@ fn a_placeholder_is_not_published() {
     let sign = ["--sign", key.to_str().unwrap()];
     set_maintainer(&tree, "maintainer@rini.invalid");
     set_signers(&tree, &[]);
+    set_day(&tree, "unreleased");
     assert_refused(&sign, "Cargo.toml has a placeholder for the maintainer's address");
     let tag = format!("v{VERSION}");
     git(&tree, &["tag", &tag]);
@@ -369,6 +380,10 @@ fn a_placeholder_is_not_published() {
     assert_refused(&["--sign", "/nonexistent"], "it is no Ed25519 key of OpenSSH");
     assert_refused(&["--sign", &format!("{}.pub", key.display())], "it is a public key, and there is no ssh-agent");
     // The negative control: with all of that, the next refusal is that of the uncommitted changes.
+    assert_refused(&sign, "some changes are in no commit");
+    git(&tree, &["tag", &tag]);
+    assert_refused(&sign, &format!("CHANGELOG.md has no day for {VERSION}"));
+    set_day(&tree, "2026-10-31");
     assert_refused(&sign, "some changes are in no commit");
     // A relative path begins in the caller's directory.
     let mut elsewhere = Command::new(tree.join("packaging/release"));

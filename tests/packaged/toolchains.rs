@@ -104,6 +104,39 @@ fn the_chosen_toolchain_is_used_and_named() {
     assert_used(chosen, &format!("the toolchain in {chosen}"), &other, "other");
 }
 
+/// Cargo reads the configuration of each directory above the tree.
+#[test]
+fn a_configuration_that_would_change_the_binary_is_refused() {
+    if !can_run() {
+        return;
+    }
+    let build = Build::new();
+    let nightly = make_toolchain(build.folder.path(), "nightly");
+    build.set_nightly(Some(&nightly));
+    // A real cargo reads the configuration; the build is still that of the stand-in.
+    let stand_in = fs::read_to_string(nightly.join("bin/cargo")).unwrap();
+    let reads = format!("case $* in *config*) exec {} \"$@\";; esac", env!("CARGO"));
+    executable(&nightly.join("bin"), "cargo", stand_in.replacen('\n', &format!("\n{reads}\n"), 1));
+    fs::create_dir(build.folder.path().join(".cargo")).unwrap();
+    let configuration = build.folder.path().join(".cargo/config.toml");
+    for (setting, shown) in [
+        ("[profile.release]\nlto = \"off\"", "profile.release.lto = \"off\""),
+        ("[patch.crates-io]\nnix = { path = \"/nix\" }", "patch.crates-io.nix.path = \"/nix\""),
+        ("[unstable]\ntrim-paths = true", "unstable.trim-paths = true"),
+        ("[env]\nLIBRARY_PATH = \"/usr/lib\"", "env.LIBRARY_PATH = \"/usr/lib\""),
+        (&format!("[target.{TRIPLE}]\nlinker = \"mold\""), &format!("target.{TRIPLE}.linker = \"mold\"")),
+    ] {
+        fs::write(&configuration, setting).unwrap();
+        let (succeeded, says) = build.run("rustup");
+        let why = format!("with this setting: {shown} # {}; remove it", configuration.display());
+        assert!(!succeeded && says.lines().count() == 2 && says.contains(&why), "{says}");
+    }
+    // The negative control.
+    fs::write(&configuration, "[net]\nretry = 3\n[target.x86_64-unknown-linux-gnu]\nlinker = \"gcc\"\n").unwrap();
+    let (succeeded, says) = build.run("rustup");
+    assert!(succeeded, "{says}");
+}
+
 /// Debian's Rust is taken first, and then rustup's nightly.
 #[test]
 fn without_a_choice_the_first_complete_toolchain_is_used() {
