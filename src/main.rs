@@ -39,6 +39,7 @@ use std::ffi::{CStr, OsStr};
 use std::os::unix::ffi::OsStrExt;
 use supervise::runtime::{Role, Runtime};
 use sys::exec_failure::ExecFailure;
+use sys::heap;
 use sys::install;
 use sys::output;
 use sys::process::{self, Pid1};
@@ -170,12 +171,13 @@ fn set_up(mut start: Start, personality: &'static Personality, options: &mut Opt
     if let Some(user) = options.user {
         change_user(personality, user, &mut start.environment)?;
     }
+    heap::let_allocations_fail();
     // If SIGCHLD were inherited as ignored, the kernel would reap the children itself, and rini would learn of no exit.
     let sigchld = signals::reset_sigchld().map_err(|errno| refuse_start(catalog, StartFailure::CannotReset, errno))?;
     let Start { argv, environment, mask } = start;
     let exec_codes = personality.exec_codes;
-    let program = options.program.map(|first| Program { argv, first, environment, mask, sigchld, exec_codes });
-    if let (Some(program), Grammar::UserThenProgram) = (&program, personality.grammar) {
+    let mut program = options.program.map(|first| Program { argv, first, environment, mask, sigchld, exec_codes });
+    if let (Some(program), Grammar::UserThenProgram) = (&mut program, personality.grammar) {
         return Err(spawn::replace_process(program, &|failure| catalog.log_exec_failure(options.name, failure)));
     }
     let role = choose_role(personality, options.subreaper)?;

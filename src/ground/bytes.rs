@@ -22,6 +22,21 @@ pub fn cut(text: &[u8], at: u8) -> Option<(&[u8], &[u8])> {
     Some((before, rest.get(1..)?))
 }
 
+/// Joins byte strings. Returns None if there is no memory.
+pub fn join(parts: &[&[u8]]) -> Option<Vec<u8>> {
+    let mut all = Vec::new();
+    for part in parts {
+        all.try_reserve(part.len()).ok()?;
+        all.extend_from_slice(part);
+    }
+    Some(all)
+}
+
+/// Joins byte strings that are never freed (size: 27). Returns None if there is no memory.
+pub fn keep(parts: &[&[u8]]) -> Option<&'static [u8]> {
+    join(parts).map(|all| &*all.leak())
+}
+
 /// Reads the number that a text begins with, and returns the text after it. A number that is too large becomes the
 /// largest.
 pub fn digits(text: &[u8]) -> Option<(u64, &[u8])> {

@@ -374,8 +374,12 @@ mod tests {
         for errno in [libc::ENOENT, libc::ENOEXEC, libc::EPERM] {
             let missing = Capabilities(if errno == libc::EPERM { 1 } else { 0 });
             let mode = 0o100_755;
-            let mut failure = ExecFailure { mode, missing, ..ExecFailure::of(errno, &hostile) };
-            failure.set_head(head.clone());
+            let mut failure = ExecFailure {
+                mode,
+                missing,
+                ..ExecFailure::of(errno, crate::ground::bytes::keep(&[&hostile]).unwrap())
+            };
+            failure.set_head(&head);
             let text = failure.to_string();
             assert!(text.len() <= room && text.contains("its interpreter"), "{text}");
         }

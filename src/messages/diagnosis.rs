@@ -39,7 +39,7 @@ impl fmt::Display for Machine {
 /// Says in one line what could not be executed, and why.
 impl fmt::Display for ExecFailure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write_message(message::CannotRun { file: &Word(&self.path), reason: &ExecFailureReason(self) }, f)
+        write_message(message::CannotRun { file: &Word(self.path), reason: &ExecFailureReason(self) }, f)
     }
 }
 
@@ -67,7 +67,7 @@ impl fmt::Display for ExecFailureReason<'_> {
         let reason = |errno| Reason(Errno::from_raw(errno));
         let message = NotExecutedMessage {
             name: find_reason(failure),
-            path: &Word(&failure.other),
+            path: &Word(failure.other),
             machine: &Machine(failure.machine),
             this_machine: &Machine(THIS_MACHINE),
             options: &failure.missing,
@@ -84,7 +84,7 @@ fn find_reason(failure: &ExecFailure) -> NotExecuted {
     let (is_script, has_other, machine) = (failure.is_script(), !failure.other.is_empty(), failure.machine);
     let is_foreign = machine != THIS_MACHINE && machine != 0 && THIS_MACHINE != 0;
     match failure.errno {
-        libc::ENOENT if !failure.exists() => find_missing(&failure.path),
+        libc::ENOENT if !failure.exists() => find_missing(failure.path),
         // The kernel looked for the emulator that binfmt_misc names, and not for the loader.
         libc::ENOENT if is_foreign && machine != COMPATIBLE_MACHINE => NotExecuted::NoEmulator,
         libc::ENOENT if !has_other => NotExecuted::NoInterpreterOrLoader,
@@ -329,7 +329,7 @@ mod tests {
 
     fn failure(errno: i32, mode: u32, head: &[u8]) -> ExecFailure {
         let mut failure = ExecFailure { mode, ..ExecFailure::of(errno, b"/a/b") };
-        failure.set_head(head.to_vec());
+        failure.set_head(head);
         failure
     }
 

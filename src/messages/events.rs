@@ -21,7 +21,7 @@ impl Catalog {
         if failure.is_odd_script {
             let has_mark = failure.head.starts_with(BYTE_ORDER_MARK);
             let name = if has_mark { OddScript::ByteOrderMark } else { OddScript::Blank };
-            return self.log(OddScriptMessage { name, file: &Word(&failure.path) });
+            return self.log(OddScriptMessage { name, file: &Word(failure.path) });
         }
         self.log(message::ExecFailed {
             child: Decimal::from(process::own_pid()),

@@ -1,4 +1,4 @@
-//! All that rini prints: the texts (`texts/*.txt`), the messages that the build makes of them, and the log.
+//! All that rini prints: the texts (`texts/*.txt`; the allocator prints no_memory.txt), the messages that the build makes of them, and the log.
 #![forbid(unsafe_code)]
 
 pub mod catalog;

@@ -77,12 +77,7 @@ fn read_own(names: Names, room: &mut [u8; ROOM]) -> Option<&[u8]> {
     });
     let (root, name, cgroup) = find_files(&line, names)?;
     let length = [cgroup, b""].into_iter().find_map(|cgroup| {
-        let mut path = Vec::new();
-        // The root and the name are shorter than a usual line.
-        path.try_reserve(cgroup.len().saturating_add(USUAL_LINE)).ok()?;
-        for part in [root, cgroup, b"/", name.as_bytes(), b"\0"] {
-            path.extend_from_slice(part);
-        }
+        let path = bytes::join(&[root, cgroup, b"/", name.as_bytes(), b"\0"])?;
         files::read(c_string(&path)?, room).map(<[u8]>::len)
     })?;
     room.get(..length)

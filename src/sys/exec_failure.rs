@@ -3,10 +3,7 @@
 #![forbid(unsafe_code)]
 
 use super::capabilities::Capabilities;
-use std::mem::ManuallyDrop;
-
-/// Bytes that are never freed, because the process ends after a failed exec (size: 27).
-pub type Kept = ManuallyDrop<Vec<u8>>;
+use crate::ground::bytes;
 
 /// A failed exec.
 pub struct ExecFailure {
@@ -17,14 +14,14 @@ pub struct ExecFailure {
     /// The file's mode (inode(7)), or 0 if there is no such file.
     pub mode: u32,
     /// The path that could not be executed.
-    pub path: Kept,
+    pub path: &'static [u8],
     /// The first bytes of the file. It is empty if rini could not read the file.
-    pub head: Kept,
+    pub head: &'static [u8],
     /// The machine that a binary is for (`e_machine`), or 0.
     pub machine: u16,
     /// The other path that matters: the interpreter of a script; the loader of a binary; the directory that the user may
     /// not search; or PATH, if the program is not there.
-    pub other: Kept,
+    pub other: &'static [u8],
     /// The capabilities of the file, or of its interpreter, that no program in this container can have.
     pub missing: Capabilities,
     /// What denies the execution, if errno is EACCES. If it is ENOENT, ENOTDIR or ELOOP, this is the interpreter if it is
@@ -54,30 +51,33 @@ impl ExecFailure {
     pub const HEAD: usize = 2048;
 
     /// A failure of this path with this errno, without any knowledge of the file.
-    pub fn of(errno: i32, path: &[u8]) -> ExecFailure {
+    pub fn of(errno: i32, path: &'static [u8]) -> ExecFailure {
         ExecFailure {
             errno,
             shell_errno: 0,
             mode: 0,
-            path: Kept::new(path.to_vec()),
-            head: Kept::default(),
+            path,
+            head: b"",
             machine: 0,
-            other: Kept::default(),
+            other: b"",
             missing: Capabilities(0),
             denial: Denial::Unknown,
             is_odd_script: false,
         }
     }
 
-    /// Sets the first bytes of the file, and what they say.
-    pub fn set_head(&mut self, head: Vec<u8>) {
-        let (machine, other) = match Format::of(&head) {
+    /// Sets the first bytes of the file, and what they say. Without memory for them, the failure is that there is no memory.
+    pub fn set_head(&mut self, head: &[u8]) {
+        let Some(head) = bytes::keep(&[head]) else {
+            self.errno = libc::ENOMEM;
+            return;
+        };
+        (self.machine, self.other) = match Format::of(head) {
             Format::Script(path) => (0, path),
             Format::Elf { machine, loader } => (machine, loader),
-            Format::Other => (0, &b""[..]),
+            Format::Other => (0, &[][..]),
         };
-        (self.machine, self.other) = (machine, Kept::new(other.to_vec()));
-        self.head = Kept::new(head);
+        self.head = head;
     }
 
     /// Whether the file is a script that names an interpreter.

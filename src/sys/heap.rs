@@ -1,7 +1,8 @@
 //! The allocator (size: 18).
 //!
-//! rini allocates little: its options, a line of a cgroup file, a list of pids. After the start of the program,
-//! nothing may fail for want of memory: if an allocation fails then, rini goes on without it.
+//! rini allocates little: its options, a line of a cgroup file, a list of pids. Before rini starts the program, it ends with a
+//! line if there is no memory. From then on nothing may fail for want of memory: rini, and its child before its exec, go on
+//! without it ([`let_allocations_fail`]).
 //!
 //! The length of a block is a power of two, from 16 bytes to 32 KiB. A freed block is kept for the next allocation of
 //! its size, and blocks are never merged or split. So a program that does the same things again and again uses no more
@@ -14,10 +15,12 @@
 //! threads, and use the system's allocator. rini's child shares this memory until its exec (`super::vfork`), and may be
 //! killed at any moment.
 
+use super::output;
+use crate::ground::exit;
 use std::alloc::{GlobalAlloc, Layout};
 use std::cell::UnsafeCell;
 use std::ptr::{self, null_mut};
-use std::sync::atomic::{Ordering, compiler_fence};
+use std::sync::atomic::{AtomicBool, Ordering, compiler_fence};
 
 /// The smallest block. It has room for the pointer to the next free block, and the alignment that C expects of an
 /// allocator.
@@ -135,12 +138,35 @@ fn order_writes() {
     compiler_fence(Ordering::SeqCst);
 }
 
+/// Whether an allocation returns null if there is no memory. Otherwise it ends rini.
+static MAY_FAIL: AtomicBool = AtomicBool::new(false);
+
+/// From now on, an allocation returns null if there is no memory. The standard library aborts for a null, but not in `try_reserve`.
+pub fn let_allocations_fail() {
+    MAY_FAIL.store(true, Ordering::Relaxed);
+}
+
+/// Ends rini, which has started nothing yet, because there is no memory.
+#[cold]
+fn refuse_start() -> ! {
+    // The line is not packed, and has no other init's form: the catalog of messages is above this module.
+    output::write_to_stderr(include_bytes!("../messages/texts/no_memory.txt"));
+    // SAFETY: _exit takes a number.
+    unsafe { libc::_exit(exit::CANNOT_START.into()) }
+}
+
 /// Asks the kernel for memory. It is page-aligned and all zeros, or null if there is none.
 fn map(length: usize) -> *mut u8 {
     let (protection, flags) = (libc::PROT_READ | libc::PROT_WRITE, libc::MAP_PRIVATE | libc::MAP_ANONYMOUS);
     // SAFETY: mmap without MAP_FIXED touches no memory that is in use. The result is checked below.
     let mapped = unsafe { libc::mmap(ptr::null_mut(), length, protection, flags, -1, 0) };
-    if mapped == libc::MAP_FAILED { null_mut() } else { mapped.cast() }
+    if mapped != libc::MAP_FAILED {
+        return mapped.cast();
+    }
+    if !MAY_FAIL.load(Ordering::Relaxed) {
+        refuse_start();
+    }
+    null_mut()
 }
 
 // SAFETY: GlobalAlloc wants blocks with the length and the alignment of the layout, each with one owner until it is

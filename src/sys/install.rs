@@ -1,6 +1,6 @@
 //! Copies rini's own file to another place, for `--install`.
 
-use crate::ground::bytes::Decimal;
+use crate::ground::bytes::{self, Decimal};
 use crate::sys::{PathBuffer, c_string, clock, files};
 use libc::{c_int, c_long, c_uint};
 use nix::errno::Errno;
@@ -18,8 +18,9 @@ use std::ptr;
 pub fn install(own_name: Option<&CStr>, target: &[u8]) -> Result<bool, Errno> {
     // The process ends behind this, so nothing is freed (size: 27).
     let own = ManuallyDrop::new(open_own_file(own_name)?);
-    let path =
-        |into: &[u8], suffix: &[u8]| c_string([target, into, suffix, b"\0"].concat().leak()).ok_or(Errno::EINVAL);
+    let path = |into: &[u8], suffix: &[u8]| {
+        bytes::keep(&[target, into, suffix, b"\0"]).and_then(c_string).ok_or(Errno::EINVAL)
+    };
     let into: &[u8] = match files::read_mode(path(b"", b"")?) & libc::S_IFMT {
         libc::S_IFDIR => b"/rini",
         0 | libc::S_IFREG => b"",

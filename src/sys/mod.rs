@@ -20,7 +20,7 @@ pub mod clock;
 pub mod entry;
 pub mod exec_failure;
 pub mod files;
-mod heap;
+pub mod heap;
 pub mod install;
 pub mod output;
 mod prctl;
@@ -33,6 +33,7 @@ pub mod texts;
 pub mod user;
 mod vfork;
 
+use crate::ground::bytes;
 use signals::Mask;
 use std::ffi::{CStr, c_char};
 use std::fmt::{self, Write};
@@ -104,9 +105,9 @@ fn value_of(variable: &'static CStr, name: &[u8]) -> Option<&'static CStr> {
     c_string(variable.to_bytes_with_nul().strip_prefix(name)?.strip_prefix(b"=".as_slice())?)
 }
 
-/// Makes a variable of an environment, which is never freed. Returns None if the value contains a null.
+/// Makes a variable of an environment, which is never freed. Returns None if the value contains a null, or if there is no memory.
 fn make_variable(name: &[u8], value: &[u8]) -> Option<&'static CStr> {
-    c_string([name, b"=", value, b"\0"].concat().leak())
+    c_string(bytes::keep(&[name, b"=", value, b"\0"])?)
 }
 
 /// Returns these bytes as a C string, if the last byte is a null, and no other is.

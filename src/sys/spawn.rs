@@ -9,7 +9,7 @@
 //! thread, so the heap is consistent at the fork, and it stays so if the child is killed. Memory that the child does
 //! not free is lost to the parent, but that is little.
 
-use super::exec_failure::{Denial, ExecFailure, Kept, is_odd_script, is_text};
+use super::exec_failure::{Denial, ExecFailure, is_odd_script, is_text};
 use super::process::Pid;
 use super::signals::{self, Disposition, Mask};
 use super::terminal::{self, Terminal};
@@ -18,7 +18,7 @@ use crate::ground::bytes::{self, Decimal};
 use crate::ground::exit::ExecCodes;
 use libc::{c_int, c_void};
 use nix::errno::Errno;
-use std::ffi::{CStr, c_char};
+use std::ffi::CStr;
 use std::ptr::null_mut;
 use std::sync::atomic::{AtomicU8, Ordering};
 
@@ -154,7 +154,7 @@ fn become_program(child: &mut Child<'_>) -> ! {
 
 /// Replaces this process by the program, with the signals as rini got them. Returns only if that fails: it calls `log_failure`, and
 /// returns the exit code.
-pub fn replace_process(program: &Program, log_failure: &dyn Fn(&ExecFailure)) -> u8 {
+pub fn replace_process(program: &mut Program, log_failure: &dyn Fn(&ExecFailure)) -> u8 {
     // The disposition comes before the mask: a pending signal must find the disposition that the program inherits.
     signals::restore_sigchld(&program.sigchld);
     signals::set_mask(program.mask);
@@ -197,11 +197,11 @@ fn write_pid(pid: Pid, room: &mut PathBuffer) -> &[u8] {
 
 /// Executes the program as execvp(3) does: it searches PATH for a name without a slash, and passes over a file that it
 /// cannot execute if a later one works. Returns only if all fail, with the reason.
-fn exec(program: &Program, log: &dyn Fn(&ExecFailure)) -> ExecFailure {
+fn exec(program: &mut Program, log: &dyn Fn(&ExecFailure)) -> ExecFailure {
     let name = program.argv.iter().nth(program.first).unwrap_or_default();
     let bytes = name.to_bytes();
     if bytes.is_empty() || bytes::cut(bytes, b'/').is_some() {
-        let errno = execve(name, program.argv.slots(program.first), program);
+        let errno = execve(name, program.first, program);
         return try_shell(program, name, inspect(name, errno), log);
     }
     let path = program.environment.variable(b"PATH").map_or(DEFAULT_PATH, |(_, path)| path.to_bytes());
@@ -211,39 +211,50 @@ fn exec(program: &Program, log: &dyn Fn(&ExecFailure)) -> ExecFailure {
     // interpreter is missing.
     for executes in [true, false] {
         for folder in path.split(|byte| *byte == b':') {
-            let candidate = join_path(folder, bytes);
+            let Some(candidate) = join_path(folder, bytes) else { return ExecFailure::of(libc::ENOMEM, bytes) };
             // No file has a path that is longer than the limit.
             let Some(file) = c_string(&candidate).filter(|_| candidate.len() <= libc::PATH_MAX as usize) else {
                 continue;
             };
-            let errno = if executes { execve(file, program.argv.slots(program.first), program) } else { libc::ENOENT };
-            match errno {
-                libc::ENOENT | libc::ENOTDIR | libc::ESTALE | libc::ENODEV | libc::ETIMEDOUT if executes => (),
-                libc::ENOENT | libc::EACCES => {
-                    found = found.or_else(|| {
-                        Some(inspect(file, errno))
-                            .filter(|failure| failure.exists() || failure.denial == Denial::Directory)
-                    });
-                }
-                _ => return try_shell(program, file, inspect(file, errno), log),
+            let errno = if executes { execve(file, program.first, program) } else { libc::ENOENT };
+            if executes && matches!(errno, libc::ENOENT | libc::ENOTDIR | libc::ESTALE | libc::ENODEV | libc::ETIMEDOUT)
+            {
+                continue;
             }
+            let Some(file) = bytes::keep(&[&candidate]).and_then(c_string) else {
+                return ExecFailure::of(libc::ENOMEM, bytes);
+            };
+            let failure = inspect(file, errno);
+            let is_there = failure.exists() || failure.denial == Denial::Directory;
+            if !executes && is_there || !matches!(errno, libc::ENOENT | libc::EACCES) {
+                return try_shell(program, file, failure, log);
+            }
+            found = found.or(Some(failure).filter(|_| is_there));
+        }
+        if found.is_some() {
+            break;
         }
     }
-    found.unwrap_or_else(|| ExecFailure { other: Kept::new(path.to_vec()), ..ExecFailure::of(libc::ENOENT, bytes) })
+    found.unwrap_or_else(|| ExecFailure { other: path, ..ExecFailure::of(libc::ENOENT, bytes) })
 }
 
-/// Returns `folder/name` and a null. An empty folder is the working directory.
-fn join_path(folder: &[u8], name: &[u8]) -> Vec<u8> {
+/// Returns `folder/name` and a null. An empty folder is the working directory. Returns None if there is no memory.
+fn join_path(folder: &[u8], name: &[u8]) -> Option<Vec<u8>> {
     let slash: &[u8] = if folder.is_empty() { b"" } else { b"/" };
-    [folder, slash, name, b"\0"].concat()
+    bytes::join(&[folder, slash, name, b"\0"])
 }
 
 /// Runs a script without `#!` by /bin/sh. The kernel refuses such a script, and the shells and glibc's execvp(3) do the
 /// same (musl's does not). A binary must not get there, because the shell would read it as commands.
 ///
 /// An empty file is an empty script, which does nothing and exits with 0. Such a file is logged before it runs.
-fn try_shell(program: &Program, file: &CStr, mut failure: ExecFailure, log: &dyn Fn(&ExecFailure)) -> ExecFailure {
-    if failure.errno == libc::ENOEXEC && is_text(&failure.head) {
+fn try_shell(
+    program: &mut Program,
+    file: &'static CStr,
+    mut failure: ExecFailure,
+    log: &dyn Fn(&ExecFailure),
+) -> ExecFailure {
+    if failure.errno == libc::ENOEXEC && is_text(failure.head) {
         if failure.is_odd_script {
             // With a broken standard error, SIGPIPE would end the child.
             signals::block_all();
@@ -251,24 +262,27 @@ fn try_shell(program: &Program, file: &CStr, mut failure: ExecFailure, log: &dyn
             signals::set_mask(program.mask);
             failure.is_odd_script = false;
         }
-        let arguments = program.argv.slots(program.first).get(1..).unwrap_or(&[]);
-        let mut argv = vec![SHELL.as_ptr().cast_mut(), file.as_ptr().cast_mut()];
-        argv.extend(arguments);
-        failure.shell_errno = execve(SHELL, &argv, program);
+        // The slot before the program has a word for rini, which has read it.
+        let before = program.first.saturating_sub(1);
+        program.argv.replace(before, SHELL);
+        program.argv.replace(program.first, file);
+        failure.shell_errno = execve(SHELL, before, program);
     }
     failure
 }
 
-fn execve(file: &CStr, argv: &[*mut c_char], program: &Program) -> c_int {
-    // SAFETY: execve wants a path and two arrays of C strings that end with a null. `argv` is the kernel's own array or
-    // that of `try_shell`, and the environment is the kernel's own, into which `replace` puts only C strings.
-    unsafe { libc::execve(file.as_ptr(), argv.as_ptr().cast(), program.environment.slots(0).as_ptr().cast()) };
+/// Executes a file with the words of `argv` from `first` on.
+fn execve(file: &CStr, first: usize, program: &Program) -> c_int {
+    let (argv, environment) = (program.argv.slots(first), program.environment.slots(0));
+    // SAFETY: execve wants a path and two arrays of C strings that end with a null. They are the kernel's own arrays, into which
+    // `replace` and `set` put only C strings.
+    unsafe { libc::execve(file.as_ptr(), argv.as_ptr().cast(), environment.as_ptr().cast()) };
     Errno::last_raw()
 }
 
 /// Finds out why a file could not be executed: its mode, its first bytes, and its capabilities that the bounding set
 /// lacks.
-fn inspect(file: &CStr, errno: c_int) -> ExecFailure {
+fn inspect(file: &'static CStr, errno: c_int) -> ExecFailure {
     let mut failure = ExecFailure::of(errno, file.to_bytes());
     // The kernel returns ENOEXEC only for a regular file with execute permission. So a script without `#!` runs even if
     // statx is missing or forbidden.
@@ -276,15 +290,12 @@ fn inspect(file: &CStr, errno: c_int) -> ExecFailure {
     failure.mode = if errno == libc::ENOEXEC { executable } else { files::read_mode(file) };
     // An open of a device or a named pipe can have effects, so rini reads only regular files.
     if failure.mode & libc::S_IFMT == libc::S_IFREG {
-        let mut head = vec![0; ExecFailure::HEAD];
-        let read = files::read(file, &mut head);
-        failure.is_odd_script = errno == libc::ENOEXEC && read.is_some_and(is_odd_script);
-        let length = read.map_or(0, <[u8]>::len);
-        head.truncate(length);
-        failure.set_head(head);
+        let mut room = [0; ExecFailure::HEAD];
+        let head = files::read(file, &mut room);
+        failure.set_head(head.unwrap_or_default());
+        failure.is_odd_script = failure.errno == libc::ENOEXEC && head.is_some_and(is_odd_script);
     }
-    let interpreter = join_path(b"", &failure.other);
-    let interpreter = c_string(&interpreter).unwrap_or(file);
+    let interpreter = bytes::keep(&[failure.other, b"\0"]).and_then(c_string).unwrap_or(file);
     match errno {
         libc::EACCES => failure.denial = find_denial(file, interpreter, &mut failure),
         libc::EPERM => {
@@ -321,14 +332,15 @@ fn find_denial(file: &CStr, interpreter: &CStr, failure: &mut ExecFailure) -> De
 
 /// Finds the directory of the path that the user may not search.
 fn find_closed_directory(failure: &mut ExecFailure) -> Denial {
-    for byte in failure.path.iter() {
-        failure.other.push(0);
-        let is_closed = *byte == b'/' && c_string(&failure.other).is_some_and(files::is_denied);
-        failure.other.pop();
-        if is_closed {
+    for (index, byte) in failure.path.iter().enumerate() {
+        let directory = failure.path.get(..index).unwrap_or_default();
+        if *byte == b'/'
+            && let Some(path) = bytes::keep(&[directory, b"\0"])
+            && c_string(path).is_some_and(files::is_denied)
+        {
+            failure.other = directory;
             return Denial::Directory;
         }
-        failure.other.push(*byte);
     }
     Denial::Unknown
 }

@@ -249,6 +249,28 @@ fn a_script_for_a_shell_that_is_not_there_says_so() {
     assert!(line(&output, 126).contains("a script without a #! line, and /bin/sh cannot run it: No such file"));
 }
 
+/// rini asks the kernel for memory only if it needs more than some KB: for a long list of options, or the beginning of a script.
+#[test]
+fn without_memory_one_line_says_so_and_nothing_runs() {
+    if !tools(&["strace"]) {
+        return;
+    }
+    let folder = tempfile::tempdir_in("/tmp").unwrap();
+    let script = executable(folder.path(), "script", format!("{}\necho started\n", "#".repeat(4000)));
+    let script = script.into_os_string().into_string().unwrap();
+    let many = ["-e", "1:2"].repeat(3000);
+    for (words, code, text) in [
+        ([&many[..], &PROGRAM].concat(), 1, "there is no memory for a start; raise the limit (ulimit -v)".to_owned()),
+        // The option takes a part of what rini has from the beginning.
+        (vec!["-e", "1:2", &script], 126, format!("cannot run \"{script}\": Cannot allocate memory")),
+    ] {
+        let start = injecting("mmap:error=ENOMEM");
+        assert_eq!(line(&start.args(&words).run(), code), text);
+        // The negative control.
+        assert_eq!(beside(&words).run().out, ["started"]);
+    }
+}
+
 /// execve(2) limits an argument list to a quarter of the stack's limit. If rini's list fits, the program's must fit
 /// too.
 #[test]

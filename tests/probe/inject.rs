@@ -219,7 +219,11 @@ impl Tracer {
     }
 
     fn enter(&mut self, pid: pid_t) {
-        let number = get(pid, register!(orig_rax)) as c_long;
+        let mut number = get(pid, register!(orig_rax)) as c_long;
+        // musl makes getpgid(2) of getpgrp(2), which cannot fail.
+        if number == libc::SYS_getpgid && get(pid, register!(rdi)) as pid_t == 0 {
+            number = libc::SYS_getpgrp;
+        }
         let name = NAMES.iter().find(|(_, known)| *known == number);
         self.names.push(name.map_or(format!("call_{number}"), |(name, _)| (*name).to_owned()));
         let Some(fault) = self.options.fault.as_ref().filter(|fault| fault.call == number) else { return };

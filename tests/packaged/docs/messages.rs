@@ -24,8 +24,13 @@ const LEVELS: [&str; 5] = ["ERROR", "WARN", "INFO", "DEBUG", "TRACE"];
 impl Messages {
     /// The messages of rini under its own name.
     pub fn of_rini() -> Messages {
-        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/messages/texts/rini.txt");
-        Messages::of(&fs::read_to_string(path).unwrap())
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/messages/texts");
+        let text = |name: &str| fs::read_to_string(folder.join(name)).unwrap();
+        let mut messages = Messages::of(&text("rini.txt"));
+        let no_memory = text("no_memory.txt");
+        let pieces = pieces(no_memory.trim_end().strip_prefix("rini: ERROR ").unwrap());
+        messages.0.push(Message { form: "error".to_owned(), pieces });
+        messages
     }
 
     fn of(text: &str) -> Messages {
